@@ -1,0 +1,81 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every Swift target is compiled with.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// PluginKit is compiled as Embedded Swift when a plugin's package asks for the trait.
+let pluginKit: [SwiftSetting] =
+    strict + [.enableExperimentalFeature("Embedded", .when(traits: ["Embedded"]))]
+
+/// The test targets: strict as well, but free to use pointers without marking each use.
+let tests: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+let package = Package(
+    name: "plugin-host",
+    products: [
+        .executable(name: "host", targets: ["host"]),
+        .library(name: "PluginKit", targets: ["PluginKit"]),
+        .library(name: "CPluginABI", targets: ["CPluginABI"]),
+    ],
+    traits: [
+        .trait(name: "Embedded", description: "Compile PluginKit as Embedded Swift.")
+    ],
+    targets: [
+        .executableTarget(
+            name: "host", dependencies: ["PluginHost", "HostModel"], swiftSettings: strict),
+        .target(
+            name: "PluginHost",
+            dependencies: [
+                "HTTPServer", "DynamicLibrary", "HostModel", "CPluginABI", "CLinux", "CZlib",
+                "CSQLite", "COpenSSL",
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "HTTPServer", dependencies: ["HTTPWire", "CLinux"], swiftSettings: strict),
+        .target(name: "HTTPWire", swiftSettings: strict),
+        .target(
+            name: "DynamicLibrary", dependencies: ["CLedger"], swiftSettings: strict),
+        .target(name: "HostModel", swiftSettings: strict),
+        .target(name: "PluginKit", dependencies: ["CPluginABI"], swiftSettings: pluginKit),
+
+        .target(name: "CPluginABI"),
+        .target(name: "CLedger"),
+        .target(name: "CLinux"),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+
+        .testTarget(
+            name: "HTTPWireTests", dependencies: ["HTTPWire"],
+            exclude: ["Cases"], swiftSettings: tests),
+        .testTarget(
+            name: "HTTPServerTests", dependencies: ["HTTPServer", "HTTPWire", "CLinux"],
+            swiftSettings: tests),
+        .testTarget(
+            name: "DynamicLibraryTests", dependencies: ["DynamicLibrary", "CLedger"],
+            swiftSettings: tests),
+        .testTarget(name: "HostModelTests", dependencies: ["HostModel"], swiftSettings: tests),
+        .testTarget(
+            name: "PluginHostTests",
+            dependencies: ["PluginHost", "HostModel", "HTTPServer", "DynamicLibrary", "CPluginABI"],
+            swiftSettings: tests),
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["HostModel", "DynamicLibrary", "CLinux"],
+            swiftSettings: tests),
+        .testTarget(name: "TidyTests", swiftSettings: tests),
+    ],
+    cLanguageStandard: .c11,
+    cxxLanguageStandard: .cxx17
+)

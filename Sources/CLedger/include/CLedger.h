@@ -1,0 +1,3 @@
+#ifndef CLEDGER_H
+#define CLEDGER_H
+#endif

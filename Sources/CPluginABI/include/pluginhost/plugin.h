@@ -1,0 +1,3 @@
+#ifndef PLUGINHOST_PLUGIN_H
+#define PLUGINHOST_PLUGIN_H
+#endif

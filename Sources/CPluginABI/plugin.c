@@ -1,0 +1,1 @@
+#include "pluginhost/plugin.h"
