@@ -1,1 +1,6 @@
-#include "pluginhost/plugin.h"
+#include <pluginhost/health.h>
+#include <pluginhost/log.h>
+#include <pluginhost/plugin.h>
+
+/* Whatever links this target, as PluginKit does, carries the note. */
+PH_PLUGIN_NOTE;
