@@ -1,0 +1,95 @@
+/// What a bundle says about itself in `manifest.json`.
+///
+/// It is read before any code of the plugin runs, and must then agree with what the code says (see
+/// `difference(from:)`).
+public struct Manifest: Hashable, Sendable {
+    public var name: PluginName
+    public var version: SemanticVersion
+    /// The contract the plugin was built for.
+    public var abi: ABIVersion
+    public var description = ""
+    public var license: String?
+    public var authors: [String] = []
+    public var homepage: String?
+    /// The language of the plugin, for the record only.
+    public var language: String?
+    public var library: Library
+    /// The services the plugin asks the host for, such as `ph.log/1`.
+    public var services: [String] = []
+    /// The routes, when the manifest lists them; the code's own list is what counts.
+    public var routes: [Route]?
+    public var files = StaticFiles()
+    public var limits = Limits()
+
+    /// Makes a manifest that has only what every manifest has.
+    public init(
+        name: PluginName, version: SemanticVersion, abi: ABIVersion, library: Library
+    ) {
+        self.name = name
+        self.version = version
+        self.abi = abi
+        self.library = library
+    }
+
+    /// The file that holds the code.
+    public struct Library: Hashable, Sendable {
+        /// The name of the file inside `lib/`.
+        public var file: String
+        /// What the file must hash to, when the bundle was packed with a digest.
+        public var sha256: Digest?
+
+        public init(file: String, sha256: Digest? = nil) {
+            self.file = file
+            self.sha256 = sha256
+        }
+    }
+
+    /// One route, as the manifest lists it.
+    public struct Route: Hashable, Sendable, CustomStringConvertible {
+        public var method: String
+        public var pattern: String
+
+        public init(method: String, pattern: String) {
+            self.method = method
+            self.pattern = pattern
+        }
+
+        public var description: String { method + " " + pattern }
+    }
+
+    /// How files under `priv/static/` are served.
+    public struct StaticFiles: Hashable, Sendable {
+        /// The file served for a directory.
+        public var index = "index.html"
+        /// The file served when there is no other, for applications that route in the browser.
+        public var fallback: String?
+    }
+
+    /// What the plugin may take; nil means that the host decides.
+    public struct Limits: Hashable, Sendable {
+        /// How long an old generation may finish its requests.
+        public var drainSeconds: Int?
+        /// How long `start` may take.
+        public var startSeconds: Int?
+        /// The longest request body.
+        public var bodyBytesMax: Int?
+
+        public static let drainSecondsRange = 0...600
+        public static let startSecondsRange = 1...300
+        public static let bodyBytesRange = 0...(1 << 34)
+    }
+}
+
+/// The bounds of what a manifest may hold.
+public enum ManifestLimit {
+    /// The longest `manifest.json`.
+    public static let fileBytesMax = 1 << 20
+    /// The longest text in it.
+    public static let textBytesMax = 4096
+    /// The longest file name.
+    public static let fileNameBytesMax = 255
+    public static let authorsMax = 64
+    public static let servicesMax = 256
+    public static let routesMax = 4096
+    public static let patternBytesMax = 1024
+}
