@@ -1,0 +1,47 @@
+package import HostModel
+
+/// Where everything of one plugin is on disk.
+///
+/// - Shape:
+///   ```
+///   <name>.tar.gz  -> current/<name>.tar.gz    the bundle as installed
+///   lib            -> current/lib              the shared library; replace it: hot reload
+///   priv           -> current/priv             files of the plugin; priv/static is served
+///   manifest.json  -> current/manifest.json
+///   current        -> releases/000002-1.1.0    the release in force
+///   releases/                                  this one and earlier ones
+///   sqlite/ events/                            data, never touched by an upgrade
+///   run/                                       private copies, pid files, temporary data
+///   ```
+///   The four links never change; one rename of `current` changes what all of them show. Replacing a
+///   file through them works as in a plain directory. A watch on `lib` follows the link to the release
+///   in force, so it must be set again after an upgrade (or watch `path` for `current`).
+package struct PluginDirectory: Hashable, Sendable {
+    package let path: String
+    package let name: PluginName
+
+    package init(path: String, name: PluginName) {
+        self.path = path
+        self.name = name
+    }
+
+    /// What changes together at an upgrade; each is a link into `current`.
+    package var linkedNames: [String] { ["lib", "priv", "manifest.json", bundleName] }
+    /// What an upgrade leaves alone.
+    package static let dataNames = ["sqlite", "events", "run", "releases"]
+
+    package var bundleName: String { name.text + ".tar.gz" }
+    package var bundle: String { path + "/" + bundleName }
+    package var lib: String { path + "/lib" }
+    package var priv: String { path + "/priv" }
+    package var staticFiles: String { path + "/priv/static" }
+    package var manifest: String { path + "/manifest.json" }
+    package var sqlite: String { path + "/sqlite" }
+    package var events: String { path + "/events" }
+    package var run: String { path + "/run" }
+    package var releases: String { path + "/releases" }
+    package var current: String { path + "/current" }
+
+    /// The shared library that the manifest names.
+    package func library(_ manifest: Manifest) -> String { lib + "/" + manifest.library.file }
+}
