@@ -1,0 +1,172 @@
+/// Something that happened to a plugin; the journal is a list of these and nothing else.
+///
+/// The names carry a version. An event that was once written is read for ever: a changed payload gets
+/// a new name with the next version, and the old one stays.
+public struct LifecycleEvent: Hashable, Sendable {
+    public var plugin: PluginName
+    public var time: Timestamp
+    public var fact: Fact
+
+    public init(_ fact: Fact, plugin: PluginName, time: Timestamp) {
+        self.plugin = plugin
+        self.time = time
+        self.fact = fact
+    }
+
+    /// What a bundle puts on the disk.
+    public struct Release: Hashable, Sendable {
+        public var version: SemanticVersion
+        /// Of the `.tar.gz`.
+        public var bundleDigest: Digest
+        /// Of the `.so`.
+        public var libraryDigest: Digest
+        public var mode: PluginMode
+
+        public init(
+            version: SemanticVersion, bundleDigest: Digest, libraryDigest: Digest, mode: PluginMode
+        ) {
+            self.version = version
+            self.bundleDigest = bundleDigest
+            self.libraryDigest = libraryDigest
+            self.mode = mode
+        }
+    }
+
+    /// What happened.
+    public enum Fact: Hashable, Sendable {
+        /// The plugin is on the disk; it was not before.
+        case installed(Release)
+        /// The operator wants it to serve.
+        case activated
+        /// The operator wants it to rest.
+        case deactivated(reason: String)
+        /// Another release took the place of the one before; also a rollback.
+        case upgraded(from: SemanticVersion, to: Release)
+        /// The `.so` was replaced by hand.
+        case libraryReplaced(from: Digest, to: Digest)
+        /// A generation serves.
+        case loaded(generation: Int, libraryDigest: Digest, milliseconds: Double)
+        /// A generation could not be loaded.
+        case loadFailed(generation: Int, error: HostError)
+        /// A generation was taken down.
+        case unloaded(UnloadReport)
+        /// The plugin is gone from the disk.
+        case removed(dataKept: Bool)
+    }
+}
+
+extension LifecycleEvent.Fact {
+    /// The name of the event in the journal.
+    public var name: String {
+        switch self {
+        case .installed: "plugin_installed_v1"
+        case .activated: "plugin_activated_v1"
+        case .deactivated: "plugin_deactivated_v1"
+        case .upgraded: "plugin_upgraded_v1"
+        case .libraryReplaced: "library_replaced_v1"
+        case .loaded: "plugin_loaded_v1"
+        case .loadFailed: "load_failed_v1"
+        case .unloaded: "plugin_unloaded_v1"
+        case .removed: "plugin_removed_v1"
+        }
+    }
+
+    /// What the journal keeps beside the name.
+    public var payload: JSONValue {
+        switch self {
+        case .installed(let release): release.json
+        case .activated: [:]
+        case .deactivated(let reason): ["reason": .string(reason)]
+        case .upgraded(let from, let release):
+            ["from": .string(from.description), "to": release.json]
+        case .libraryReplaced(let from, let to):
+            ["from": .string(from.hex), "to": .string(to.hex)]
+        case .loaded(let generation, let digest, let milliseconds):
+            [
+                "generation": .number(JSONNumber(generation)),
+                "library_digest": .string(digest.hex),
+                "milliseconds": JSONNumber(milliseconds).map { .number($0) } ?? .null,
+            ]
+        case .loadFailed(let generation, let error):
+            ["generation": .number(JSONNumber(generation)), "failure": error.json]
+        case .unloaded(let report): report.json
+        case .removed(let dataKept): ["data_kept": .bool(dataKept)]
+        }
+    }
+
+    /// Reads what `name` and `payload` wrote.
+    ///
+    /// - Throws: `HostError` with code `event_unknown` for a name that this version does not know, or
+    ///   `record_unreadable` naming the field.
+    public init(name: String, payload: JSONValue) throws(HostError) {
+        let fields = FieldReader(payload, of: name)
+        switch name {
+        case "plugin_installed_v1": self = .installed(try LifecycleEvent.Release(json: payload))
+        case "plugin_activated_v1": self = .activated
+        case "plugin_deactivated_v1": self = .deactivated(reason: try fields.text("reason"))
+        case "plugin_upgraded_v1":
+            self = .upgraded(
+                from: try fields.version("from"),
+                to: try LifecycleEvent.Release(json: payload["to"] ?? .null))
+        case "library_replaced_v1":
+            self = .libraryReplaced(from: try fields.digest("from"), to: try fields.digest("to"))
+        case "plugin_loaded_v1":
+            self = .loaded(
+                generation: try fields.integer("generation"),
+                libraryDigest: try fields.digest("library_digest"),
+                milliseconds: payload["milliseconds"]?.number?.double ?? 0)
+        case "load_failed_v1":
+            self = .loadFailed(
+                generation: try fields.integer("generation"),
+                error: try HostError(json: payload["failure"] ?? .null))
+        case "plugin_unloaded_v1": self = .unloaded(try UnloadReport(json: payload))
+        case "plugin_removed_v1": self = .removed(dataKept: try fields.truth("data_kept"))
+        default:
+            throw HostError(
+                "event_unknown", what: "an event in the journal is not known", subject: name,
+                why: "this version of the host does not know events of that name",
+                fix: "use the version of the host that wrote it, or a newer one")
+        }
+    }
+}
+
+extension LifecycleEvent.Release: JSONRepresentable {
+    public var json: JSONValue {
+        [
+            "version": .string(version.description), "bundle_digest": .string(bundleDigest.hex),
+            "library_digest": .string(libraryDigest.hex), "mode": .string(mode.rawValue),
+        ]
+    }
+
+    public init(json: JSONValue) throws(HostError) {
+        let fields = FieldReader(json, of: "release")
+        self.init(
+            version: try fields.version("version"),
+            bundleDigest: try fields.digest("bundle_digest"),
+            libraryDigest: try fields.digest("library_digest"), mode: try fields.choice("mode"))
+    }
+}
+
+extension LifecycleEvent: JSONRepresentable {
+    /// The event as the admin socket sends it.
+    ///
+    /// - Shape: `{"plugin":...,"time":...,"event":NAME,"data":{...}}`.
+    public var json: JSONValue {
+        [
+            "plugin": .string(plugin.text), "time": .string(time.description),
+            "event": .string(fact.name), "data": fact.payload,
+        ]
+    }
+
+    public init(json: JSONValue) throws(HostError) {
+        let fields = FieldReader(json, of: "event")
+        guard let time = Timestamp(try fields.text("time")) else {
+            throw HostError(
+                "record_unreadable", what: "a stored record was not understood", subject: "event",
+                why: "\"time\" is not a moment in UTC")
+        }
+        self.init(
+            try Fact(name: try fields.text("event"), payload: json["data"] ?? .null),
+            plugin: try PluginName(checking: try fields.text("plugin")), time: time)
+    }
+}
