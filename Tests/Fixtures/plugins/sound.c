@@ -1,0 +1,4 @@
+/* No defect. */
+#include "fixture.h"
+
+FIXTURE_PLUGIN
