@@ -1,0 +1,113 @@
+import Glibc
+
+/// A library that an image would bring along, as far as binding is concerned.
+private struct Companion {
+    var path: String
+    var names: Set<String>
+    var versions: Set<String>
+}
+
+extension ImageInspection {
+    /// Checks that each needed library is there and that each undefined symbol will be found.
+    ///
+    /// Only files are read: the needed libraries are found as the loader would, their exports collected, breadth first.
+    /// What the process already offers globally is asked of the loader.
+    mutating func checkNeeds(_ elf: borrowing ELFFile, search: LibrarySearch) {
+        var companions: [String: Companion] = [:]
+        var queue = needed.map { (name: $0, by: Needer(self)) }
+        var isComplete = true
+        while !queue.isEmpty, companions.count < Self.companionsMax {
+            let (name, needer) = queue.removeFirst()
+            guard companions[name] == nil else { continue }
+            let found = search.find(
+                name, rpath: needer.rpath, runpath: needer.runpath, origin: needer.origin)
+            guard let path = found, let file = try? ReadOnlyFile(path: path) else {
+                isComplete = false
+                guard !Self.isPresent(name) else { continue }
+                let whose = needer.path == self.path ? "it needs" : "\(needer.path) needs"
+                refusals.append(
+                    Objection(
+                        .missingLibrary, "\(whose) \(name), which is not on this machine",
+                        cure: "install the package that has \(name), or link it statically"))
+                continue
+            }
+            var companion = ELFFile(file)
+            companion.readDynamicSection()
+            companions[name] = Companion(
+                path: path,
+                names: Set(companion.dynamicSymbols.filter(\.isExported).map(\.name)),
+                versions: companion.definedVersions())
+            let next = Needer(
+                path: path, rpath: companion.dynamic.rpath, runpath: companion.dynamic.runpath)
+            queue += companion.dynamic.needed.map { ($0, next) }
+        }
+        addIndirectSwiftRuntime(companions.keys.sorted())
+        checkVersions(elf.neededVersions(), companions)
+        if isComplete { checkSymbols(companions) }
+    }
+
+    /// More libraries than this in one closure are not followed.
+    static var companionsMax: Int { 512 }
+
+    private struct Needer {
+        var path: String
+        var rpath: String?
+        var runpath: String?
+        var origin: String {
+            guard let slash = path.lastIndex(of: "/") else { return "." }
+            return slash == path.startIndex ? "/" : String(path[..<slash])
+        }
+
+        init(path: String, rpath: String?, runpath: String?) {
+            self.path = path
+            self.rpath = rpath
+            self.runpath = runpath
+        }
+
+        init(_ image: ImageInspection) {
+            self.init(path: image.path, rpath: image.rpath, runpath: image.runpath)
+        }
+    }
+
+    /// Whether the process has a library of that name in memory, wherever it came from.
+    private static func isPresent(_ name: String) -> Bool {
+        guard let handle = unsafe dlopen(name, RTLD_LAZY | RTLD_NOLOAD) else { return false }
+        _ = unsafe dlclose(handle)
+        return true
+    }
+
+    private mutating func addIndirectSwiftRuntime(_ names: [String]) {
+        let shared = names.filter(Self.isSwiftRuntime)
+        if !shared.isEmpty, swiftRuntime == .none { swiftRuntime = .shared(shared) }
+    }
+
+    private mutating func checkSymbols(_ companions: [String: Companion]) {
+        let missing = undefinedSymbols.filter { name in
+            let isOffered = unsafe dlsym(nil, name) != nil
+            return !isOffered && !companions.values.contains { $0.names.contains(name) }
+        }
+        guard !missing.isEmpty else { return }
+        let shown = missing.prefix(5).joined(separator: ", ")
+        let more = missing.count > 5 ? " and \(missing.count - 5) more" : ""
+        refusals.append(
+            Objection(
+                .missingSymbol,
+                "it uses what neither this host nor its needed libraries define: \(shown)\(more)",
+                cure: "link the library that defines it"))
+    }
+
+    private mutating func checkVersions(
+        _ needs: [ELFFile.VersionNeed], _ companions: [String: Companion]
+    ) {
+        for need in needs {
+            guard let companion = companions[need.library], !companion.versions.isEmpty,
+                !companion.versions.contains(need.version)
+            else { continue }
+            refusals.append(
+                Objection(
+                    .missingVersion,
+                    "it needs \(need.version) of \(need.library); \(companion.path) does not have it",
+                    cure: "build it on a system no newer than this one"))
+        }
+    }
+}

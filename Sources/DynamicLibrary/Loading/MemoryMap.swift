@@ -1,0 +1,62 @@
+import Glibc
+
+/// What the kernel says is mapped into this process.
+struct MemoryMap {
+    /// One line of /proc/self/maps.
+    struct Mapping: Equatable {
+        var start: UInt
+        var end: UInt
+        var path: String
+    }
+
+    /// The mappings of a file, and those inside an address range whatever they map.
+    ///
+    /// - Source: proc(5), /proc/pid/maps. The kernel writes ` (deleted)` behind the path of a removed file.
+    static func mappings(of path: String, within range: Range<UInt>) -> [Mapping] {
+        guard let text = read() else { return [] }
+        var found: [Mapping] = []
+        let wanted = Array(path.utf8)
+        for line in text.split(separator: UInt8(ascii: "\n")) {
+            guard let dash = line.firstIndex(of: UInt8(ascii: "-")),
+                let space = line[dash...].firstIndex(of: UInt8(ascii: " ")),
+                let start = hexadecimal(line[line.startIndex..<dash]),
+                let end = hexadecimal(line[(dash + 1)..<space])
+            else { continue }
+            let name = line.firstIndex(of: UInt8(ascii: "/")).map { line[$0...] } ?? []
+            let isFile =
+                name.starts(with: wanted)
+                && (name.count == wanted.count || name.dropFirst(wanted.count).first == 0x20)
+            if isFile || (start < range.upperBound && end > range.lowerBound) {
+                found.append(
+                    Mapping(start: start, end: end, path: String(decoding: name, as: UTF8.self)))
+            }
+        }
+        return found
+    }
+
+    private static func hexadecimal(_ digits: ArraySlice<UInt8>) -> UInt? {
+        var value: UInt = 0
+        for digit in digits {
+            switch digit {
+            case 0x30...0x39: value = value << 4 | UInt(digit - 0x30)
+            case 0x61...0x66: value = value << 4 | UInt(digit - 0x61 + 10)
+            default: return nil
+            }
+        }
+        return value
+    }
+
+    private static func read() -> [UInt8]? {
+        let fd = unsafe Glibc.open("/proc/self/maps", O_RDONLY | O_CLOEXEC)
+        guard fd >= 0 else { return nil }
+        defer { Glibc.close(fd) }
+        var text: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let got = unsafe Glibc.read(fd, &buffer, buffer.count)
+            if got < 0 && errno == EINTR { continue }
+            guard got > 0 else { return got == 0 ? text : nil }
+            text.append(contentsOf: buffer[0..<got])
+        }
+    }
+}
