@@ -63,6 +63,8 @@ public struct Manifest: Hashable, Sendable {
         public var index = "index.html"
         /// The file served when there is no other, for applications that route in the browser.
         public var fallback: String?
+
+        public init() {}
     }
 
     /// What the plugin may take; nil means that the host decides.
@@ -73,6 +75,8 @@ public struct Manifest: Hashable, Sendable {
         public var startSeconds: Int?
         /// The longest request body.
         public var bodyBytesMax: Int?
+
+        public init() {}
 
         public static let drainSecondsRange = 0...600
         public static let startSecondsRange = 1...300

@@ -1,0 +1,181 @@
+import HostModel
+import Testing
+
+@Suite struct LifecycleTests {
+    private let name: PluginName
+    private let release: LifecycleEvent.Release
+    private let upgrade: LifecycleEvent.Release
+    private let failure = HostError(
+        "entry_missing", what: "no entry", why: "stripped", fix: "export it")
+
+    init() throws {
+        name = try PluginName(checking: "metrics")
+        let digest = try #require(Digest(bytes: [UInt8](repeating: 1, count: 32)))
+        let other = try #require(Digest(bytes: [UInt8](repeating: 2, count: 32)))
+        release = LifecycleEvent.Release(
+            version: try #require(SemanticVersion("1.0.0")), bundleDigest: digest,
+            libraryDigest: digest, mode: .inProcess)
+        upgrade = LifecycleEvent.Release(
+            version: try #require(SemanticVersion("1.1.0")), bundleDigest: other,
+            libraryDigest: other, mode: .isolated)
+    }
+
+    private func event(_ fact: LifecycleEvent.Fact, at time: Int64 = 0) -> LifecycleEvent {
+        LifecycleEvent(fact, plugin: name, time: Timestamp(milliseconds: time))
+    }
+
+    private var everyFact: [LifecycleEvent.Fact] {
+        [
+            .installed(release), .activated, .deactivated(reason: "operator"),
+            .upgraded(from: release.version, to: upgrade),
+            .libraryReplaced(from: release.libraryDigest, to: upgrade.libraryDigest),
+            .loaded(generation: 3, libraryDigest: release.libraryDigest, milliseconds: 1.25),
+            .loadFailed(generation: 4, error: failure),
+            .unloaded(
+                UnloadReport(
+                    generation: 3, verdict: .pinned, reasons: ["thread"], milliseconds: 7.5)),
+            .removed(dataKept: true),
+        ]
+    }
+
+    @Test func everyEvent_isTheSame_afterATripThroughJSON() throws {
+        for fact in everyFact {
+            let event = event(fact, at: 1_700_000_000_123)
+            #expect(try LifecycleEvent(json: try JSON.parse(event.json.text())) == event)
+        }
+        #expect(Set(everyFact.map(\.name)).count == everyFact.count)
+    }
+
+    @Test func everyEvent_isRefusedByName_whenAFieldIsMissing() {
+        for fact in everyFact {
+            for key in fact.payload.object?.keys ?? [] where key != "milliseconds" {
+                var payload = fact.payload.object ?? [:]
+                payload[key] = nil
+                #expect(throws: HostError.self, "\(fact.name) without \(key)") {
+                    try LifecycleEvent.Fact(name: fact.name, payload: .object(payload))
+                }
+            }
+        }
+        let error = #expect(throws: HostError.self) {
+            try LifecycleEvent.Fact(name: "plugin_installed_v2", payload: [:])
+        }
+        #expect(error?.code == "event_unknown")
+    }
+
+    @Test func registry_followsAPlugin_throughItsLife() {
+        var registry = Registry()
+        registry.evolve(event(.installed(release), at: 10))
+        #expect(registry[name]?.isActive == false)
+        registry.evolve(event(.activated))
+        registry.evolve(event(.loadFailed(generation: 1, error: failure)))
+        #expect(registry[name]?.lastError == failure)
+        registry.evolve(
+            event(.loaded(generation: 2, libraryDigest: release.libraryDigest, milliseconds: 1)))
+        #expect(registry[name]?.lastError == nil)
+        #expect(registry[name]?.loadedGenerations == [2])
+        registry.evolve(event(.upgraded(from: release.version, to: upgrade)))
+        registry.evolve(
+            event(.loaded(generation: 3, libraryDigest: upgrade.libraryDigest, milliseconds: 1)))
+        let report = UnloadReport(generation: 2, verdict: .unloaded, reasons: [], milliseconds: 2)
+        registry.evolve(event(.unloaded(report), at: 99))
+        let record = registry[name]
+        #expect(record?.loadedGenerations == [3] && record?.generation == 3)
+        #expect(record?.release == upgrade && record?.lastUnload == report)
+        #expect(record?.isActive == true)
+        #expect(record?.installedAt.milliseconds == 10 && record?.changedAt.milliseconds == 99)
+        registry.evolve(
+            event(.libraryReplaced(from: upgrade.libraryDigest, to: release.libraryDigest)))
+        #expect(registry[name]?.release.libraryDigest == release.libraryDigest)
+    }
+
+    @Test func generation_neverGoesBack_evenAfterRemoval() {
+        var registry = Registry([
+            event(.installed(release)),
+            event(.loaded(generation: 5, libraryDigest: release.libraryDigest, milliseconds: 1)),
+            event(.removed(dataKept: false)),
+        ])
+        #expect(registry[name] == nil && registry.tombstones == [name: 5])
+        registry.evolve(event(.installed(release)))
+        #expect(registry[name]?.generation == 5 && registry.tombstones.isEmpty)
+    }
+
+    @Test func replay_givesTheSameRegistry_whateverTheEvents() {
+        let events = (everyFact + everyFact.reversed() + everyFact).map { event($0) }
+        #expect(Registry(events) == Registry(events))
+        #expect(Registry(everyFact.dropFirst().map { event($0) }).plugins.isEmpty)
+    }
+
+    @Test func install_isAnUpgrade_whenThePluginIsThere() throws {
+        var registry = Registry()
+        #expect(try registry.decide(.install(release), on: name) == [.installed(release)])
+        registry.evolve(event(.installed(release)))
+        #expect(try registry.decide(.install(release), on: name) == [])
+        #expect(
+            try registry.decide(.install(upgrade), on: name)
+                == [.upgraded(from: release.version, to: upgrade)])
+    }
+
+    @Test func command_givesNoEvents_whenItIsSoAlready() throws {
+        var registry = Registry([event(.installed(release))])
+        #expect(try registry.decide(.deactivate(reason: "x"), on: name) == [])
+        #expect(try registry.decide(.activate, on: name) == [.activated])
+        registry.evolve(event(.activated))
+        #expect(try registry.decide(.activate, on: name) == [])
+        #expect(
+            try registry.decide(.deactivate(reason: "x"), on: name) == [.deactivated(reason: "x")])
+        #expect(try registry.decide(.replaceLibrary(release.libraryDigest), on: name) == [])
+        #expect(
+            try registry.decide(.replaceLibrary(upgrade.libraryDigest), on: name)
+                == [.libraryReplaced(from: release.libraryDigest, to: upgrade.libraryDigest)])
+    }
+
+    @Test func command_isRefused_whenThePluginIsNotInstalled() throws {
+        let registry = Registry([event(.installed(release))])
+        let typo = try PluginName(checking: "metrcs")
+        let commands: [LifecycleCommand] = [
+            .activate, .deactivate(reason: ""), .remove(keepData: false),
+            .replaceLibrary(release.libraryDigest),
+        ]
+        for command in commands {
+            let error = #expect(throws: HostError.self) { try registry.decide(command, on: typo) }
+            #expect(error?.code == "plugin_not_installed")
+            #expect(error?.what.contains("did you mean \"metrics\"?") == true)
+        }
+    }
+
+    @Test func removal_isRefused_whileAGenerationIsLoaded() throws {
+        var registry = Registry([
+            event(.installed(release)), event(.activated),
+            event(.loaded(generation: 1, libraryDigest: release.libraryDigest, milliseconds: 1)),
+        ])
+        let error = #expect(throws: HostError.self) {
+            try registry.decide(.remove(keepData: false), on: name)
+        }
+        #expect(error?.code == "generation_still_loaded")
+        registry.forgetLoadedGenerations()
+        #expect(
+            try registry.decide(.remove(keepData: true), on: name)
+                == [.deactivated(reason: "removed"), .removed(dataKept: true)])
+    }
+
+    @Test(
+        arguments: [
+            (0, "1970-01-01T00:00:00.000Z"), (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_772_368_496_789, "2026-03-01T12:34:56.789Z"), (-1, "1969-12-31T23:59:59.999Z"),
+            (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+        ] as [(Int64, String)])
+    func time_isWrittenAndRead_asRFC3339(milliseconds: Int64, text: String) {
+        #expect(Timestamp(milliseconds: milliseconds).description == text)
+        #expect(Timestamp(text)?.milliseconds == milliseconds)
+    }
+
+    @Test(arguments: [
+        "", "2026-03-01", "2026-02-29T00:00:00.000Z", "2026-13-01T00:00:00.000Z",
+        "2026-03-01T24:00:00.000Z", "2026-03-01T00:60:00.000Z", "2026-03-01T00:00:00.000+",
+        "2026-03-01 00:00:00.000Z", "2026-00-10T00:00:00.000Z",
+    ])
+    func time_isRefused_whenItIsNoMoment(text: String) {
+        #expect(Timestamp(text) == nil)
+    }
+}
