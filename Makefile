@@ -1,0 +1,74 @@
+# `make help` lists what there is.
+PORT = 8080
+PREFIX = /usr/local
+HOST = .build/release/host
+BUNDLES = .build/bundles
+samples = $(notdir $(patsubst %/,%,$(dir $(wildcard SamplePlugins/*/Makefile))))
+headers = $(wildcard Sources/CPluginABI/include/pluginhost/*.h)
+
+# Makes sure that the Debian packages $(1) are there: installs them for root, else says how.
+packages = missing=$$(for one in $(1); do \
+	dpkg-query -W -f '$${Status}' $$one 2>/dev/null | grep -q ' installed' || echo $$one; done); \
+	if [ -n "$$missing" ] && [ $$(id -u) = 0 ]; then apt-get update -q \
+		&& DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
+	elif [ -n "$$missing" ]; then echo "error: packages are missing:" $$missing; \
+		echo "  fix: sudo apt-get install" $$missing; exit 1; fi
+
+# Why the sample $(1) cannot be built on this machine, if so.
+obstacle = $(obstacle.$(1))
+obstacle.hello-rust = $(if $(shell command -v cargo),,cargo is not installed)
+obstacle.hello-embedded = $(if $(wildcard $(dir $(realpath $(shell command -v \
+	swiftc)))../lib/swift/embedded),,this toolchain has no Embedded Swift)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+build: needs-build ## build the host, in release mode: .build/release/host
+	swift build -c release --static-swift-stdlib --product host
+
+plugins: $(samples:%=plugin-%) ## build the sample plugins: .build/bundles/NAME.tar.gz
+
+plugin-%: build
+	@mkdir -p $(BUNDLES)
+	$(if $(call obstacle,$*),@echo "skipped $*: $(call obstacle,$*)",$(MAKE) -C SamplePlugins/$* \
+		bundle && $(HOST) pack SamplePlugins/$*/.build/bundle -o $(BUNDLES)/$*.tar.gz)
+
+run: plugins ## install the samples that are not there yet, and serve them: PORT=8080
+	@for one in $(patsubst $(BUNDLES)/%.tar.gz,%,$(wildcard $(BUNDLES)/*.tar.gz)); do \
+		$(HOST) status $$one >/dev/null 2>&1 || $(HOST) install $(BUNDLES)/$$one.tar.gz; done
+	$(HOST) serve --listen 127.0.0.1:$(PORT)
+
+test: needs-test plugins ## run every test
+	swift test
+
+check: needs-build check-headers ## format, headers, house rules
+	swift format lint --strict --recursive Package.swift Sources Tests SamplePlugins
+	swift test --filter TidyTests
+
+check-headers:
+	@for one in $(headers); do for compiler in "gcc -x c -std=c11" "g++ -x c++ -std=c++17" \
+		"clang -x c -std=c11" "clang++ -x c++ -std=c++17"; do $$compiler -Wall -Wextra -Wpedantic \
+		-Werror -fsyntax-only -ISources/CPluginABI/include -include $$one /dev/null || exit 1; \
+		done; done
+
+bench: plugins ## measure, beside the peers that are installed
+	python3 Tests/Benchmarks/bench.py
+
+fuzz: needs-test ## run the seeded fuzzers for longer
+	FUZZ_ROUNDS=100 swift test --filter [Ff]uzz
+
+install: build ## install host and headers below PREFIX=/usr/local
+	install -D -m 755 $(HOST) $(DESTDIR)$(PREFIX)/bin/host
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/pluginhost $(headers)
+
+clean: ## remove everything that was built
+	rm -rf .build SamplePlugins/*/.build
+
+needs-build:
+	@$(call packages,zlib1g-dev libsqlite3-dev libssl-dev)
+
+needs-test: needs-build
+	@$(call packages,curl wrk g++)
+
+.PHONY: help build plugins run test check check-headers bench fuzz install clean needs-%
+.NOTPARALLEL:
