@@ -25,6 +25,13 @@ enum Word {
             littleEndian: UnsafeRawPointer(address).loadUnaligned(as: UInt32.self))
     }
 
+    /// Writes eight bytes, the lowest first.
+    @inline(__always)
+    static func store(_ word: UInt64, to address: UnsafeMutablePointer<UInt8>) {
+        unsafe UnsafeMutableRawPointer(address).storeBytes(
+            of: word.littleEndian, as: UInt64.self)
+    }
+
     /// Bytes below `limit`, which is at most 128.
     @inline(__always)
     static func below(_ limit: UInt8, _ word: UInt64) -> UInt64 {

@@ -1,0 +1,202 @@
+/// Writes a response's head, and the framing of chunks, into memory that the caller reserved.
+///
+/// Each function writes all of its bytes or, when it returns false, none of them. Reserve what
+/// `ResponseWriter.lengthMax` says, and false means only that the bytes were refused.
+@safe
+public struct ResponseWriter {
+    @usableFromInline let base: UnsafeMutablePointer<UInt8>?
+    @usableFromInline let capacity: Int
+    /// The bytes written so far.
+    public private(set) var count = 0
+
+    /// Makes a writer at the start of the room, which must outlive it.
+    public init(_ room: UnsafeMutableRawBufferPointer) {
+        unsafe base = room.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        capacity = room.count
+    }
+
+    /// The most bytes that a head takes, apart from its fields: status line, `Date`,
+    /// `Content-Length` and the empty line.
+    public static let frameLengthMax = StatusLine.lengthMax + 37 + 38 + 2
+
+    /// The most bytes of a head with these fields beside `Date` and `Content-Length`.
+    ///
+    /// - Shape: `fieldBytes` is the sum of the lengths of all names and values.
+    public static func lengthMax(fieldCount: Int, fieldBytes: Int) -> Int {
+        frameLengthMax + 4 * fieldCount + fieldBytes
+    }
+
+    /// Writes the status line; a code without a registered reason gets an empty one.
+    ///
+    /// Returns false for codes outside 100 to 599.
+    ///
+    /// - Source: RFC 9112, section 4.
+    public mutating func statusLine(_ status: UInt16) -> Bool {
+        if let text = StatusLine.text(of: status) { return verbatim(ByteSlice(text)) }
+        guard status >= 100, status <= 599, let out = unsafe reserve(15) else { return false }
+        unsafe Self.copy(ByteSlice("HTTP/1.1 "), to: out)
+        unsafe out[9] = UInt8(ascii: "0") + UInt8(status / 100)
+        unsafe out[10] = UInt8(ascii: "0") + UInt8(status / 10 % 10)
+        unsafe out[11] = UInt8(ascii: "0") + UInt8(status % 10)
+        unsafe out[12] = 0x20
+        unsafe out[13] = 0x0D
+        unsafe out[14] = 0x0A
+        return true
+    }
+
+    /// Writes a field line whose name and value come from elsewhere.
+    ///
+    /// Returns false when the name is not a token or the value has a control byte other than a
+    /// tab: CR and LF would let the value write further fields, or a body.
+    ///
+    /// - Source: RFC 9110, section 5.5; RFC 9112, section 11.1.
+    public mutating func field(_ name: ByteSlice, _ value: ByteSlice) -> Bool {
+        guard let start = unsafe name.base, name.count > 0 else { return false }
+        let end = unsafe start + name.count
+        guard unsafe Scan.token(start, end) == end else { return false }
+        return write(name, value)
+    }
+
+    /// Writes a field line with a name that the program states, and so is a token.
+    public mutating func field(_ name: StaticString, _ value: ByteSlice) -> Bool {
+        write(ByteSlice(name), value)
+    }
+
+    /// Writes `Content-Length`.
+    public mutating func contentLength(_ length: UInt64) -> Bool {
+        let digits = Self.decimalDigits(length)
+        guard let out = unsafe reserve(18 + digits) else { return false }
+        unsafe Self.copy(ByteSlice("Content-Length: "), to: out)
+        unsafe Self.putDecimal(length, digits, out + 16)
+        unsafe out[16 + digits] = 0x0D
+        unsafe out[17 + digits] = 0x0A
+        return true
+    }
+
+    /// Writes `Date` for a time in seconds since 1970; costs far more than copying a line that was
+    /// made once a second.
+    public mutating func date(secondsSinceEpoch: Int64) -> Bool {
+        guard let out = unsafe reserve(37) else { return false }
+        unsafe Self.copy(ByteSlice("Date: "), to: out)
+        unsafe HTTPDate.format(
+            secondsSinceEpoch: secondsSinceEpoch,
+            into: UnsafeMutableRawBufferPointer(start: out + 6, count: HTTPDate.length))
+        unsafe out[35] = 0x0D
+        unsafe out[36] = 0x0A
+        return true
+    }
+
+    /// Writes bytes as they are: lines made earlier, a body, the CR LF after a chunk.
+    public mutating func verbatim(_ bytes: ByteSlice) -> Bool {
+        guard let out = unsafe reserve(bytes.count) else { return bytes.isEmpty }
+        unsafe Self.copy(bytes, to: out)
+        return true
+    }
+
+    /// Writes the empty line that ends a head or a trailer section.
+    public mutating func endOfHead() -> Bool {
+        guard let out = unsafe reserve(2) else { return false }
+        unsafe out[0] = 0x0D
+        unsafe out[1] = 0x0A
+        return true
+    }
+
+    /// The most bytes of a chunk's size line.
+    public static let chunkSizeLengthMax = 18
+
+    /// Writes a chunk's size line; the data and CR LF follow.
+    ///
+    /// - Shape: lower-case hex digits and CR LF. Size 0 is the last chunk and wants `endOfHead`
+    ///   after it instead of data.
+    /// - Source: RFC 9112, section 7.1.
+    public mutating func chunkSize(_ size: UInt64) -> Bool {
+        let digits = max(1, (67 - size.leadingZeroBitCount) >> 2)
+        guard let out = unsafe reserve(digits + 2) else { return false }
+        var rest = size
+        var at = digits
+        while at > 0 {
+            at -= 1
+            let digit = UInt8(truncatingIfNeeded: rest & 15)
+            unsafe out[at] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit
+            rest >>= 4
+        }
+        unsafe out[digits] = 0x0D
+        unsafe out[digits + 1] = 0x0A
+        return true
+    }
+
+    @inline(__always)
+    private mutating func write(_ name: ByteSlice, _ value: ByteSlice) -> Bool {
+        if let start = unsafe value.base {
+            let end = unsafe start + value.count
+            guard unsafe Scan.fieldValue(start, end) == end else { return false }
+        }
+        guard let out = unsafe reserve(name.count + value.count + 4) else { return false }
+        unsafe Self.copy(name, to: out)
+        unsafe out[name.count] = UInt8(ascii: ":")
+        unsafe out[name.count + 1] = 0x20
+        unsafe Self.copy(value, to: out + name.count + 2)
+        let end = unsafe out + name.count + 2 + value.count
+        unsafe end[0] = 0x0D
+        unsafe end[1] = 0x0A
+        return true
+    }
+
+    /// Takes `length` bytes of the room, or nothing when there are fewer.
+    @inline(__always)
+    private mutating func reserve(_ length: Int) -> UnsafeMutablePointer<UInt8>? {
+        guard length <= capacity &- count, let base = unsafe base else { return nil }
+        defer { count &+= length }
+        return unsafe base + count
+    }
+
+    /// Copies in steps of eight bytes, which is cheaper than a call for what heads are made of.
+    @inline(__always)
+    private static func copy(_ bytes: ByteSlice, to out: UnsafeMutablePointer<UInt8>) {
+        guard let from = unsafe bytes.base else { return }
+        let length = bytes.count
+        if length > 64 {
+            unsafe UnsafeMutableRawPointer(out).copyMemory(from: from, byteCount: length)
+            return
+        }
+        var at = 0
+        while at &+ 8 <= length {
+            unsafe Word.store(Word.load(from + at), to: out + at)
+            at &+= 8
+        }
+        if at == length { return }
+        if length >= 8 {
+            unsafe Word.store(Word.load(from + (length &- 8)), to: out + (length &- 8))
+            return
+        }
+        while at < length {
+            unsafe out[at] = from[at]
+            at &+= 1
+        }
+    }
+
+    private static func decimalDigits(_ value: UInt64) -> Int {
+        var digits = 1
+        var bound: UInt64 = 10
+        while value >= bound {
+            digits &+= 1
+            let (next, overflow) = bound.multipliedReportingOverflow(by: 10)
+            if overflow { break }
+            bound = next
+        }
+        return digits
+    }
+
+    @inline(__always)
+    private static func putDecimal(
+        _ value: UInt64, _ digits: Int, _ out: UnsafeMutablePointer<UInt8>
+    ) {
+        var rest = value
+        var at = digits
+        while at > 0 {
+            at &-= 1
+            unsafe out[at] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
+    }
+}
