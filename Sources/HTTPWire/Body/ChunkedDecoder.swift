@@ -79,7 +79,6 @@ public struct ChunkedDecoder: Sendable {
             phase = .size
             size = 0
             sizeDigits = 0
-            extensionBytes = 0
         case .trailerStart, .trailerName, .trailerValue, .trailerLineFeed, .lastLineFeed:
             trailerBytes += 1
             guard trailerBytes <= limits.trailerBytesMax else { return .trailerTooLong }
@@ -97,6 +96,7 @@ public struct ChunkedDecoder: Sendable {
             return nil
         }
         guard sizeDigits > 0 else { return .chunkSizeInvalid }
+        extensionBytes = 1
         switch byte {
         case 0x0D: phase = .sizeLineFeed
         case 0x0A: return .bareLineFeed

@@ -1,0 +1,132 @@
+import HTTPWire
+import Testing
+
+@Suite struct ResponseWriterTests {
+    @Test func head_isWrittenInOrder() {
+        let text = written {
+            check($0.statusLine(200))
+            check($0.date(secondsSinceEpoch: 784_111_777))
+            check($0.field("Content-Type", ByteSlice("text/plain; charset=utf-8")))
+            check($0.field(ByteSlice("x-a"), ByteSlice("")))
+            check($0.contentLength(1_234_567_890))
+            check($0.endOfHead())
+        }
+        #expect(
+            text == """
+                HTTP/1.1 200 OK\r
+                Date: Sun, 06 Nov 1994 08:49:37 GMT\r
+                Content-Type: text/plain; charset=utf-8\r
+                x-a: \r
+                Content-Length: 1234567890\r
+                \r\n
+                """)
+    }
+
+    @Test func statusLine_isWellFormedForEveryCode() {
+        for status in UInt16(0)...1_000 {
+            let line = written { writer in
+                let isWritten = writer.statusLine(status)
+                #expect(isWritten == (100...599).contains(status))
+                #expect(writer.count <= StatusLine.lengthMax)
+            }
+            guard !line.isEmpty else { continue }
+            #expect(line.hasPrefix("HTTP/1.1 \(status) "))
+            #expect(line.hasSuffix("\r\n"))
+            #expect(line == "HTTP/1.1 \(status) \(StatusLine.reason(of: status))\r\n")
+        }
+        #expect(StatusLine.reason(of: 404) == "Not Found")
+        #expect(StatusLine.reason(of: 299).isEmpty)
+    }
+
+    @Test(arguments: [
+        ("a", "b\r\nSet-Cookie: x"), ("a", "b\rc"), ("a", "b\nc"), ("a", "b\u{0}c"),
+        ("a", "\u{7F}"),
+        ("a", "0123456789abcde\n"), ("", "b"), ("a b", "c"), ("a:", "c"), ("a\r\nb", "c"),
+        ("é", "c"), ("a\u{0}", "c"),
+    ])
+    func field_isRefused_whenItWouldBreakOutOfItsLine(_ name: String, _ value: String) {
+        let text = written { writer in
+            withSlice(name) { name in
+                withSlice(value) { value in check(!writer.field(name, value)) }
+            }
+        }
+        #expect(text.isEmpty)
+    }
+
+    @Test func constantName_doesNotExcuseTheValue() {
+        let text = written { writer in
+            withSlice("a\r\nb") { value in check(!writer.field("Location", value)) }
+            withSlice("a\tb é") { value in check(writer.field("Location", value)) }
+        }
+        #expect(text == "Location: a\tb é\r\n")
+    }
+
+    @Test func contentLength_writesEveryMagnitude() {
+        var values: [UInt64] = [0, 9, .max, UInt64.max / 10]
+        var power: UInt64 = 1
+        for _ in 0..<19 {
+            power *= 10
+            values += [power - 1, power]
+        }
+        for value in values {
+            #expect(written { _ = $0.contentLength(value) } == "Content-Length: \(value)\r\n")
+        }
+    }
+
+    @Test func chunkSize_writesEveryMagnitude() {
+        for shift in 0..<64 {
+            for value in [UInt64(1) << shift, (UInt64(1) << shift) - 1] {
+                let text = written {
+                    check($0.chunkSize(value))
+                    #expect($0.count <= ResponseWriter.chunkSizeLengthMax)
+                }
+                #expect(text == String(value, radix: 16) + "\r\n")
+            }
+        }
+    }
+
+    @Test func verbatim_copiesEveryLength() {
+        for length in 0..<150 {
+            let text = String("abcdefghijklmnopqrstuvwxyz".cycled(length))
+            #expect(written { writer in withSlice(text) { _ = writer.verbatim($0) } } == text)
+        }
+    }
+
+    @Test func nothingIsWritten_whenRoomIsShort() {
+        let acts: [(inout ResponseWriter) -> Bool] = [
+            { $0.statusLine(404) }, { $0.statusLine(299) }, { $0.contentLength(100) },
+            { $0.date(secondsSinceEpoch: 0) }, { $0.field("A", ByteSlice("b")) },
+            { $0.field(ByteSlice("A"), ByteSlice("b")) }, { $0.chunkSize(255) },
+            { $0.endOfHead() }, { $0.verbatim(ByteSlice("abc")) },
+        ]
+        for (index, act) in acts.enumerated() {
+            let length = written { _ = act(&$0) }.utf8.count
+            #expect(written(room: length) { check(act(&$0)) }.utf8.count == length, "\(index)")
+            #expect(written(room: length - 1) { check(!act(&$0)) }.isEmpty, "\(index)")
+        }
+    }
+
+    @Test func lengthMax_coversTheLongestHead() {
+        let value = String(repeating: "v", count: 50)
+        let text = written(room: ResponseWriter.lengthMax(fieldCount: 2, fieldBytes: 104)) {
+            writer in
+            check(writer.statusLine(511))
+            check(writer.date(secondsSinceEpoch: 0))
+            check(writer.contentLength(.max))
+            withSlice(value) { value in
+                check(writer.field(ByteSlice("ab"), value))
+                check(writer.field(ByteSlice("cd"), value))
+            }
+            check(writer.endOfHead())
+        }
+        #expect(text.hasSuffix("\r\n\r\n"))
+    }
+}
+
+extension String {
+    /// The characters over and over, `length` of them.
+    fileprivate func cycled(_ length: Int) -> String {
+        let characters = Array(self)
+        return String((0..<length).map { characters[$0 % characters.count] })
+    }
+}
