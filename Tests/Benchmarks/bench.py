@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""Measures the host and its peers, prints tables, and writes .build/bench/results.json.
+
+usage: bench.py [--quick] [--only FIGURE,...]
+
+Figures: instructions, cpu, reload, leak, start, dispatch, idle. What is not installed is skipped,
+and said so."""
+import argparse
+import json
+import os
+import platform
+import sys
+
+from hostbench import instructions, processor_time, reloads, scale, servers, workplace
+
+FIGURES = ("instructions", "cpu", "reload", "leak", "start", "dispatch", "idle")
+
+
+def table(title, columns, rows):
+    """Prints rows under a title, with the columns as wide as what is in them."""
+    cells = [columns] + [["" if cell is None else str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[at]) for row in cells) for at in range(len(columns))]
+    print(f"\n{title}")
+    for row in cells:
+        first, *rest = (cell.ljust(widths[0]) if at == 0 else cell.rjust(widths[at])
+                        for at, cell in enumerate(row))
+        print("  ".join(["  " + first, *rest]).rstrip())
+    sys.stdout.flush()
+
+
+def all_servers(names, with_host):
+    found = [servers.make_host()] if with_host else []
+    return found + [servers.PEERS[name]() for name in names if workplace.build_peer(name)]
+
+
+def figure_instructions(arguments, has_host):
+    if not workplace.have("valgrind"):
+        workplace.skip("instructions", "valgrind is not installed")
+        return None
+    found = {}
+    for server in all_servers(("nginx", "libmicrohttpd", "floor"), has_host):
+        try:
+            found.update(instructions.measure(server, 500 if arguments.quick else 2000))
+        except RuntimeError as error:
+            workplace.skip(f"instructions of {server.name}", str(error))
+    table("User instructions a request (callgrind, one keep-alive connection)",
+          ["server", "instructions"], found.items())
+    return found
+
+
+def figure_cpu(arguments, has_host):
+    if not workplace.have("wrk"):
+        workplace.skip("cpu", "wrk is not installed")
+        return None
+    running = all_servers(("nginx", "floor", "libmicrohttpd", "caddy", "apache"), has_host)
+    try:
+        rounds, seconds = (3, 1) if arguments.quick else (7, 2)
+        found = processor_time.measure(running, rounds, seconds)
+    finally:
+        for server in running:
+            server.stop()
+    table(f"CPU time a request, kernel and user (wrk, {processor_time.CONNECTIONS} connections)",
+          ["server", "requests/s", "us/request", "ratio to nginx", "p99 ms", "failed"],
+          [(name, one["requests_per_second"], one["microseconds"], one["ratio_to_nginx"],
+            one["p99_milliseconds"], one["failed"]) for name, one in found.items()])
+    return found
+
+
+def figure_reload(arguments, has_host):
+    if not workplace.have("wrk"):
+        workplace.skip("reload", "wrk is not installed")
+        return None
+    found = reloads.measure_latency(servers.sample_bundles(), 20 if arguments.quick else 200)
+    table("Replaced file to first new answer, under load (ms)",
+          ["plugin", "seen median", "seen p99", "new median", "new p99", "reloads", "requests",
+           "failed"],
+          [(name, one["seen_digest_ms"]["median"], one["seen_digest_ms"]["p99"],
+            one["new_digest_ms"]["median"], one["new_digest_ms"]["p99"], one["reloads"],
+            one["requests"], one["failed"]) for name, one in found.items()])
+    return found
+
+
+def figure_leak(arguments, has_host):
+    found = reloads.measure_leak(servers.sample_bundles(), 100 if arguments.quick else 1000)
+    table("What a reload leaves behind", ["plugin", "reloads", "bytes each", "threads", "fds"],
+          [(name, one["reloads"], one["bytes_each"], one["threads"], one["descriptors"])
+           for name, one in found.items()])
+    return found
+
+
+def figure_start(arguments, has_host):
+    found = scale.measure_start(100 if arguments.quick else 1000)
+    table("Start with many C plugins installed", ["plugins", "seconds", "with one", "bytes each"],
+          [(found["plugins"], found["seconds"], found["seconds_with_one"],
+            found["bytes_per_plugin"])])
+    return found
+
+
+def figure_dispatch(arguments, has_host):
+    found = scale.measure_dispatch(*((100, 500) if arguments.quick else (1000, 2000)))
+    table("Dispatch with ten routes a plugin (user instructions a request)",
+          ["plugins", "one plugin", "all plugins", "ratio"],
+          [(found["plugins"], found["instructions_with_one"], found["instructions"],
+            found["ratio"])])
+    return found
+
+
+def figure_idle(arguments, has_host):
+    found = scale.measure_idle(1000 if arguments.quick else 10000)
+    table("Idle keep-alive connections", ["connections", "bytes each"],
+          [(found["connections"], found["bytes_each"])])
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, rougher figures")
+    parser.add_argument("--only", help=f"comma-separated: {', '.join(FIGURES)}")
+    arguments = parser.parse_args()
+    chosen = arguments.only.split(",") if arguments.only else FIGURES
+    unknown = [name for name in chosen if name not in FIGURES]
+    if unknown:
+        parser.error(f"no such figure: {', '.join(unknown)}; there are {', '.join(FIGURES)}")
+
+    workplace.OUT.mkdir(parents=True, exist_ok=True)
+    has_host = servers.host_is_built()
+    results = {"machine": {"cpus": os.cpu_count(), "kernel": platform.release()}}
+    failed = False
+    for name in chosen:
+        if not has_host and name not in ("instructions", "cpu"):
+            workplace.skip(name, "it needs the host")
+            continue
+        try:
+            results[name] = globals()[f"figure_{name}"](arguments, has_host)
+        except (RuntimeError, OSError) as error:
+            failed = True
+            print(f"error: {name} was not measured\n  why: {error}", file=sys.stderr)
+    results["skipped"] = workplace.skipped
+    path = workplace.OUT / "results.json"
+    path.write_text(json.dumps(results, indent=2) + "\n")
+    print(f"\nwritten to {path.relative_to(workplace.TOP)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
