@@ -6,10 +6,10 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-NEXT(int, sigaction, (int, const struct sigaction *, struct sigaction *))
 
 typedef struct plan {
     const char *path;
@@ -21,10 +21,9 @@ typedef struct plan {
 
 /* Runs in the child, on the parent's memory (vfork): only system calls, nothing is written but the stack. */
 static int become(const plan *p) {
-    struct sigaction plain;
-    memset(&plain, 0, sizeof plain);
-    plain.sa_handler = SIG_DFL;
-    for (int number = 1; number <= 64; number++) next(sigaction)(number, &plain, NULL);
+    /* The kernel's struct sigaction, all zero: glibc's function would refuse the two signals that it keeps for itself. */
+    static const uint64_t plain[4];
+    for (int number = 1; number <= 64; number++) syscall(SYS_rt_sigaction, number, plain, NULL, sizeof(uint64_t));
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
     if (getppid() != p->parent) return ESRCH;
     if (setpgid(0, 0) != 0) return errno;
@@ -71,7 +70,6 @@ int ledger_spawn(const char *path, char *const arguments[], char *const environm
     *child = (ledger_child){-1, -1, -1, -1};
     if (failure == 0) {
         const plan p = {path, arguments, environment, null, output[1], errors[1], getpid()};
-        find_sigaction();
         sigset_t all, before;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);

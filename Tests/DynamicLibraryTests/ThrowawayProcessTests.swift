@@ -1,0 +1,125 @@
+import Foundation
+import Glibc
+import Testing
+
+@testable import DynamicLibrary
+
+@Suite(.serialized) struct ThrowawayProcessTests {
+    func shell(_ script: String, deadline: Duration = .seconds(20)) -> ThrowawayProcess {
+        ThrowawayProcess(
+            executable: "/bin/sh", arguments: ["-c", script],
+            environment: ["PATH=/usr/bin:/bin"], deadline: deadline)
+    }
+
+    @Test func outputAndStatus_comeBack() async throws {
+        let outcome = try await shell("echo out; echo err >&2; exit 3").run()
+        #expect(outcome.end == .exited(3))
+        #expect(outcome.output == Array("out\n".utf8))
+        #expect(outcome.errors == Array("err\n".utf8))
+        #expect(!outcome.isTimedOut && !outcome.isCutOff && !outcome.isSuccess)
+        #expect(outcome.summary == "ended with status 3")
+    }
+
+    @Test func crash_isToldByItsSignal() async throws {
+        let outcome = try await shell("kill -SEGV $$").run()
+        #expect(outcome.end == .killed(signal: SIGSEGV))
+        #expect(outcome.summary == "was killed by SIGSEGV")
+    }
+
+    @Test func deadline_killsTheWholeGroup() async throws {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let outcome = try await shell(
+            "sleep 100 & echo $!; exec sleep 100", deadline: .milliseconds(200)
+        ).run()
+        #expect(outcome.isTimedOut)
+        #expect(outcome.end == .killed(signal: SIGKILL))
+        #expect(clock.now - start < .seconds(10))
+        let background = try #require(
+            Int32(String(decoding: outcome.output.dropLast(), as: UTF8.self)))
+        try await eventually { kill(background, 0) != 0 || isZombie(background) }
+    }
+
+    @Test func childThatLeavesItsPipesToOthers_isNotWaitedFor() async throws {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let outcome = try await shell("sleep 100 & exit 0").run()
+        #expect(outcome.isSuccess && !outcome.isTimedOut)
+        #expect(clock.now - start < .seconds(10))
+    }
+
+    @Test func flood_isCutOff_andTheChildStillEnds() async throws {
+        var process = shell("head -c 3000000 /dev/zero; exit 0")
+        process.outputBytesMax = 1000
+        let outcome = try await process.run()
+        #expect(outcome.isSuccess)
+        #expect(outcome.isCutOff)
+        #expect(outcome.output.count == 1000)
+    }
+
+    @Test func child_hasItsOwnGroupNoCoreNoInputNoDescriptorsAndDefaultSignals() async throws {
+        signal(SIGUSR1, SIG_IGN)
+        defer { signal(SIGUSR1, SIG_DFL) }
+        let outcome = try await shell(
+            """
+            ulimit -c; read line || echo no input; ls /proc/self/fd | wc -l
+            test "$(ps -o pgid= -p $$ | tr -d ' ')" = $$ && echo own group
+            grep SigIgn /proc/self/status; env | grep -c HOME
+            """
+        ).run()
+        let lines = String(decoding: outcome.output, as: UTF8.self).split(separator: "\n")
+        // ls has the directory open besides the standard three.
+        #expect(
+            lines == [
+                "0", "no input", "4", "own group", "SigIgn:\t0000000000000000", "0",
+            ])
+    }
+
+    @Test func missingProgram_isAnError() async throws {
+        let process = ThrowawayProcess(executable: "/nowhere/program", arguments: [])
+        let error = await #expect(throws: LibraryError.self) { try await process.run() }
+        #expect(error?.code == .cannotSpawn)
+        #expect(error?.errno == ENOENT)
+    }
+
+    @Test func twoHundredRuns_leaveNoZombieNoDescriptorAndNoThread() async throws {
+        _ = try await shell("exit 0").run()
+        let before = Holdings.now()
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            for index in 0..<200 {
+                if index >= 8 { #expect(try await group.next() == true) }
+                group.addTask { try await shell("exit 0").run().isSuccess }
+            }
+            for try await isSuccess in group { #expect(isSuccess) }
+        }
+        try await eventually { Holdings.now().threads <= before.threads + 2 }
+        #expect(Holdings.now().fds == before.fds)
+        #expect(waitpid(-1, nil, WNOHANG) == -1)
+        #expect(errno == ECHILD)
+    }
+
+    @Test func crashingConstructor_killsTheChildOnly() async throws {
+        let library = try Fixtures.build("crashes_in_constructor.c")
+        let program = Fixtures.directory + "/loads"
+        try """
+        #include <dlfcn.h>
+        int main(int count, char **argument) { return dlopen(argument[count - 1], RTLD_NOW) == 0; }
+        """.write(toFile: program + ".c", atomically: true, encoding: .utf8)
+        try Fixtures.run("gcc", [program + ".c", "-o", program])
+        let outcome = try await ThrowawayProcess(executable: program, arguments: [library]).run()
+        #expect(outcome.end == .killed(signal: SIGSEGV))
+    }
+
+    private func isZombie(_ pid: Int32) -> Bool {
+        systemText("/proc/\(pid)/stat").contains(") Z ")
+    }
+
+    /// Waits for a condition that no event announces.
+    private func eventually(_ condition: () -> Bool) async throws {
+        let deadline = ContinuousClock.now + .seconds(10)
+        while !condition() {
+            try #require(ContinuousClock.now < deadline, "it never happened")
+            await Task.yield()
+        }
+    }
+}

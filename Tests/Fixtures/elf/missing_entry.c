@@ -1,0 +1,1 @@
+int another_function(void) { return 1; }

@@ -1,0 +1,8 @@
+#include <pthread.h>
+
+static void *run(void *unused) { return unused; }
+
+int fixture_entry(int value) {
+    pthread_t thread;
+    return pthread_create(&thread, 0, run, 0) == 0 ? value : -1;
+}
