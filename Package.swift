@@ -69,11 +69,14 @@ let package = Package(
         .testTarget(name: "HostModelTests", dependencies: ["HostModel"], swiftSettings: tests),
         .testTarget(
             name: "PluginHostTests",
-            dependencies: ["PluginHost", "HostModel", "HTTPServer", "DynamicLibrary", "CPluginABI"],
+            dependencies: [
+                "PluginHost", "HostModel", "HTTPServer", "DynamicLibrary", "CPluginABI",
+            ],
             swiftSettings: tests),
         .testTarget(
             name: "IntegrationTests", dependencies: ["HostModel", "DynamicLibrary", "CLinux"],
             swiftSettings: tests),
+        .testTarget(name: "ABITests", dependencies: ["CPluginABI"], swiftSettings: tests),
         .testTarget(name: "TidyTests", swiftSettings: tests),
     ],
     cLanguageStandard: .c11,
