@@ -76,21 +76,27 @@ package struct Descriptor: ~Copyable {
 
     /// Writes all the bytes.
     package func write(_ bytes: some Sequence<UInt8>) throws(HostError) {
-        try write(Array(bytes)[...])
+        let outcome = unsafe Array(bytes).withUnsafeBytes { buffer -> Result<Void, HostError> in
+            do throws(HostError) {
+                return .success(try unsafe write(buffer))
+            } catch {
+                return .failure(error)
+            }
+        }
+        try outcome.get()
     }
 
     /// Writes all the bytes.
-    package func write(_ bytes: ArraySlice<UInt8>) throws(HostError) {
-        var rest = bytes
-        while !rest.isEmpty {
-            let count = unsafe rest.withUnsafeBytes { buffer in
-                unsafe Glibc.write(number, buffer.baseAddress, buffer.count)
-            }
-            if count < 0 {
-                if errno == EINTR { continue }
+    package func write(_ bytes: UnsafeRawBufferPointer) throws(HostError) {
+        var written = 0
+        while written < bytes.count {
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[written...])
+            let count = unsafe Glibc.write(number, rest.baseAddress, rest.count)
+            if count >= 0 {
+                written += count
+            } else if errno != EINTR {
                 throw .system("the file could not be written", subject: path, errno: errno)
             }
-            rest = rest.dropFirst(count)
         }
     }
 

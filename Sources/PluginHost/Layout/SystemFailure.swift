@@ -13,6 +13,7 @@ extension HostError {
         let remedy =
             switch number {
             case ENOSPC, EDQUOT: "free some space on that file system and try again"
+            case ENOENT, ENOTDIR: "check the path"
             case EFBIG: "raise the file-size limit (ulimit -f) of the process"
             case EACCES, EPERM: "give the user of this process access to that path"
             case EROFS: "choose a root on a writable file system (--root)"
