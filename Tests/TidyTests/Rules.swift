@@ -7,7 +7,7 @@ extension Rule {
         in: { $0.isSwift && $0.isBelow("Sources", "SamplePlugins") })
 
     static let nothingLeftForLater = Rule.without(
-        ["TODO", "FIXME", "XXX"], in: { $0.isCode && !$0.isTidiness })
+        ["TODO", "FIXME"], in: { $0.isCode && !$0.isTidiness })
 
     /// Tests wait for events, not for time to pass.
     static let noSleepInTests = Rule.without(
@@ -38,7 +38,7 @@ extension Rule {
             let text = line.drop { $0 == " " }
             guard text.hasPrefix("//") else { return nil }
             let rest = text.drop { $0 == "/" || $0 == " " }
-            return ["----", "====", "****", "####", "MARK:"].contains { rest.hasPrefix($0) }
+            return ["----", "====", "****", "####"].contains { rest.hasPrefix($0) }
                 ? "a banner" : nil
         })
 
