@@ -38,8 +38,8 @@ let package = Package(
         .target(
             name: "PluginHost",
             dependencies: [
-                "HTTPServer", "HTTPWire", "DynamicLibrary", "HostModel", "CPluginABI", "CLinux",
-                "CZlib", "CSQLite", "COpenSSL",
+                "HTTPServer", "DynamicLibrary", "HostModel", "CPluginABI", "CLinux", "CZlib",
+                "CSQLite", "COpenSSL",
             ],
             swiftSettings: strict),
         .target(
@@ -70,7 +70,7 @@ let package = Package(
         .testTarget(
             name: "PluginHostTests",
             dependencies: [
-                "PluginHost", "HostModel", "HTTPServer", "HTTPWire", "DynamicLibrary", "CPluginABI",
+                "PluginHost", "HostModel", "HTTPServer", "DynamicLibrary", "CPluginABI",
             ],
             swiftSettings: tests),
         .testTarget(

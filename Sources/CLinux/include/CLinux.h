@@ -1,8 +1,92 @@
+// The Linux calls that Swift cannot import by itself, or only with packed structs, macros or errno in the way.
+// Unless stated otherwise a function returns a value >= 0, or the negated errno; none of them ever raises SIGPIPE.
 #ifndef CLINUX_H
 #define CLINUX_H
+
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
-#include <sys/timerfd.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+// Readiness: epoll. Registrations are level-triggered; `token` comes back with each event.
+static const uint32_t linux_readable = EPOLLIN;
+static const uint32_t linux_writable = EPOLLOUT;
+static const uint32_t linux_peer_finished = EPOLLRDHUP;
+static const uint32_t linux_failed = EPOLLERR;
+static const uint32_t linux_hung_up = EPOLLHUP;
+static const uint32_t linux_exclusive = EPOLLEXCLUSIVE;
+
+static inline uint32_t linux_event_flags(const struct epoll_event *event) { return event->events; }
+static inline uint64_t linux_event_token(const struct epoll_event *event) { return event->data.u64; }
+
+int linux_poller_create(void);
+int linux_poller_add(int poller, int fd, uint32_t events, uint64_t token);
+int linux_poller_change(int poller, int fd, uint32_t events, uint64_t token);
+int linux_poller_remove(int poller, int fd);
+int linux_poller_wait(int poller, struct epoll_event *events, int capacity, int timeout_milliseconds);
+
+// Wake-ups: an eventfd. `linux_wakeup_clear` takes what has been signalled so far.
+int linux_wakeup_create(void);
+int linux_wakeup_signal(int fd);
+int linux_wakeup_clear(int fd);
+
+// Sockets. Descriptors are non-blocking and close-on-exec.
+enum { linux_address_text_max = 48 };
+int linux_listen(const struct sockaddr *address, socklen_t length, int backlog);
+// Turns off Nagle's algorithm; accepted sockets inherit it from their listener.
+int linux_no_delay(int fd);
+// Writes the peer's numeric address (or "unix") to `text` and its length to `text_length`.
+int linux_accept(int listener, char text[linux_address_text_max], uint8_t *text_length, uint16_t *port);
+// The same for a connected socket that another thread has accepted.
+int linux_peer_address(int fd, char text[linux_address_text_max], uint8_t *text_length, uint16_t *port);
+int linux_local_port(int fd);
+ssize_t linux_receive(int fd, void *bytes, size_t count);
+ssize_t linux_send(int fd, const void *bytes, size_t count, int more_follows);
+// Sends `first_count` bytes at `first + first_offset`, then `second_count` at `second`.
+ssize_t linux_send_two(
+    int fd, const void *first, size_t first_offset, size_t first_count, const void *second,
+    size_t second_count);
+ssize_t linux_send_file(int fd, int file, uint64_t *offset, size_t count);
+int linux_shutdown_write(int fd);
+// Closes with a reset, so that the peer cannot mistake what it has read for the whole.
+int linux_close_with_reset(int fd);
+int linux_close(int fd);
+// Lets the kernel ask a silent peer whether it is still there.
+int linux_probe_silent_peer(int fd, int idle_seconds, int interval_seconds, int count);
+// The user id of the process at the other end of a Unix socket.
+int64_t linux_peer_user(int fd);
+
+// Files.
+// Opens `path` relative to `directory` for reading; no component may lead out of it and no magic link is followed.
+// -ENOSYS where the kernel has no openat2.
+int linux_open_beneath(int directory, const char *path);
+int linux_open_directory(const char *path);
+// Opens one component below `directory` without following a link. For kernels without openat2.
+int linux_open_component(int directory, const char *name, int wants_directory);
+struct linux_file_facts {
+    uint64_t size;
+    int64_t modified_seconds;
+    int64_t modified_nanoseconds;
+    uint64_t inode;
+    uint32_t is_regular;
+    uint32_t is_directory;
+};
+int linux_file_facts(int fd, struct linux_file_facts *facts);
+ssize_t linux_read_at(int fd, void *bytes, size_t count, uint64_t offset);
+// A descriptor that can be given up when the process has run out of them.
+int linux_reserve_descriptor(void);
+
+// Threads and time.
+int linux_thread_id(void);
+void linux_name_thread(const char *name);
+// The coarse clocks: no system call, about 4 ms apart.
+uint64_t linux_monotonic_milliseconds(void);
+int64_t linux_realtime_seconds(void);
+
 #endif

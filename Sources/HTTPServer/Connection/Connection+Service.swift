@@ -1,0 +1,270 @@
+import CLinux
+import Glibc
+import HTTPWire
+
+extension Connection {
+    /// Takes what the poller says about the socket.
+    @inline(__always)
+    func handle(_ readiness: Poller.Readiness) {
+        state.turnBytes = 0
+        if readiness == .readable {
+            if wantsInput { receive() } else { setInterest(state.interest.subtracting(.readable)) }
+        } else {
+            handleUncommon(readiness)
+        }
+        service()
+    }
+
+    @inline(never)
+    private func handleUncommon(_ readiness: Poller.Readiness) {
+        if readiness.contains(.writable) { state.isSendBlocked = false }
+        let isGone = !readiness.isDisjoint(with: [.failed, .hungUp])
+        if wantsInput {
+            if isGone || !readiness.isDisjoint(with: [.readable, .peerFinished]) { receive() }
+            return
+        }
+        if isGone {
+            state.isBroken = true
+        } else if readiness.contains(.peerFinished) {
+            // The client may still read. Whether it is there at all shows when something is sent, or when the
+            // kernel has asked it.
+            _ = linux_probe_silent_peer(state.descriptor, 10, 10, 3)
+            setInterest(state.interest.subtracting([.readable, .peerFinished]))
+        } else if readiness.contains(.readable) {
+            setInterest(state.interest.subtracting(.readable))
+        }
+    }
+
+    /// Whether bytes from the client have a place to go now.
+    @inline(__always)
+    var wantsInput: Bool {
+        if state.peerHasFinished { return false }
+        switch state.phase {
+        case .head: return !state.isStalledByOutput && !state.isQueued
+        case .collecting, .discarding, .lingering: return true
+        case .streaming: return wantsBody
+        case .waiting, .finishing, .closed: return false
+        }
+    }
+
+    private var wantsBody: Bool {
+        guard let exchange = state.exchange else { return false }
+        return unsafe !exchange.state.isPaused && exchange.state.observer.onBody != nil
+    }
+
+    /// Does everything that can be done without waiting.
+    ///
+    /// Application code runs in here and nowhere else, and whatever it does to the exchange is only noted; so nothing
+    /// is entered twice.
+    @inline(__always)
+    func service() {
+        if state.isInService { return }
+        state.isInService = true
+        repeat {
+            advance()
+            if pendingOutput > 0 || state.files != nil { flush() }
+        } while !state.isBroken && goesOnAfterOutput()
+        state.isInService = false
+        rest()
+    }
+
+    /// Wakes whoever waited for the output to drain; false when nobody did.
+    @inline(__always)
+    private func goesOnAfterOutput() -> Bool {
+        if !state.isStalledByOutput && state.exchange == nil { return false }
+        return wakeWriters()
+    }
+
+    @inline(never)
+    private func wakeWriters() -> Bool {
+        guard state.files == nil, pendingOutput <= loop.state.limits.outputLowWaterBytes else {
+            return false
+        }
+        if state.isStalledByOutput {
+            state.isStalledByOutput = false
+            return true
+        }
+        guard let exchange = state.exchange else { return false }
+        if exchange.state.isRemote { exchange.settleRemoteBytes() }
+        guard exchange.state.waitsForWritable, !exchange.isComplete,
+            state.turnBytes < loop.state.limits.turnBytesMax
+        else { return false }
+        exchange.state.waitsForWritable = false
+        let observer = exchange.state.observer
+        unsafe observer.onWritable?(observer.context)
+        return true
+    }
+
+    /// Goes from phase to phase until one of them has to wait.
+    @inline(__always)
+    private func advance() {
+        var requests = 0
+        while true {
+            switch state.phase {
+            case .head:
+                if requests >= loop.state.limits.pipelinedMax, availableInput > 0 {
+                    loop.enqueue(self)
+                    return
+                }
+                requests &+= 1
+                if !readHead() { return }
+            case .collecting: if !collect() { return }
+            case .streaming: if !deliver() { return }
+            case .waiting:
+                guard let exchange = state.exchange, exchange.isComplete else { return }
+                finish(exchange)
+            case .discarding: if !discard() { return }
+            case .lingering:
+                linger()
+                return
+            case .finishing, .closed: return
+            }
+            if state.isBroken { return }
+        }
+    }
+
+    /// Leaves the connection as it is to wait: buffers given back, poller and wheel told.
+    @inline(__always)
+    private func rest() {
+        if state.phase == .head, availableInput == 0, pendingOutput == 0, state.files == nil,
+            !state.isBroken, !state.peerHasFinished, !loop.state.isDraining,
+            state.requestCount > 0
+        {
+            giveBackIdleBuffers()
+            setInterest([.readable, .peerFinished])
+            state.writeDeadline = 0
+            loop.state.wheel.schedule(
+                self, at: loop.state.wheel.now &+ loop.state.limits.idleTicks)
+        } else {
+            restUncommonly()
+        }
+    }
+
+    @inline(never)
+    private func restUncommonly() {
+        if state.isBroken { return lose(state.peerHasFinished ? .peerClosed : .peerReset) }
+        let hasOutput = pendingOutput > 0 || state.files != nil
+        if !hasOutput {
+            if state.phase == .finishing { return finishOutput() }
+            if state.phase == .head, availableInput == 0, loop.state.isDraining {
+                return close()
+            }
+        }
+        giveBackIdleBuffers()
+        let now = loop.state.wheel.now
+        var deadline = ownDeadline(now)
+        if hasOutput {
+            if state.writeDeadline == 0 {
+                state.writeDeadline = now &+ loop.state.limits.writeTicks
+            }
+            deadline = min(deadline, state.writeDeadline)
+        } else {
+            state.writeDeadline = 0
+        }
+        var interest = state.interest
+        if wantsInput { interest.formUnion([.readable, .peerFinished]) }
+        if state.peerHasFinished { interest.subtract([.readable, .peerFinished]) }
+        if hasOutput || state.exchange?.state.waitsForWritable == true {
+            interest.insert(.writable)
+        } else {
+            interest.remove(.writable)
+        }
+        setInterest(interest)
+        loop.state.wheel.schedule(self, at: deadline)
+    }
+
+    /// When the phase itself has waited long enough for the client.
+    private func ownDeadline(_ now: UInt64) -> UInt64 {
+        let limits = loop.state.limits
+        switch state.phase {
+        case .head:
+            if state.isStalledByOutput || state.isQueued { return TimerWheel.never }
+            if availableInput == 0, state.requestCount > 0 { return now &+ limits.idleTicks }
+            if state.headDeadline == 0 { state.headDeadline = now &+ limits.headTicks }
+            return state.headDeadline
+        case .collecting, .discarding, .lingering: return state.bodyDeadline
+        case .streaming: return wantsBody ? state.bodyDeadline : TimerWheel.never
+        case .waiting, .finishing, .closed: return TimerWheel.never
+        }
+    }
+
+    /// Called by the wheel when the connection's deadline is over.
+    func expire() {
+        let now = loop.state.wheel.now
+        if state.writeDeadline != 0, state.writeDeadline <= now {
+            state.resetsOnClose = true
+            return lose(.writeTimeout)
+        }
+        switch state.phase {
+        case .head:
+            if availableInput == 0 { return close() }
+            refuse(408, "The request's head took too long.", reason: .bodyTimeout)
+        case .collecting, .streaming:
+            refuse(408, "The request's body paused for too long.", reason: .bodyTimeout)
+        case .discarding, .lingering: return close()
+        case .waiting, .finishing, .closed: return
+        }
+        service()
+    }
+
+    /// All output is out: closes, or waits for the client to close first.
+    private func finishOutput() {
+        if state.resetsOnClose || state.peerHasFinished || !state.lingers { return close() }
+        _ = linux_shutdown_write(state.descriptor)
+        state.phase = .lingering
+        state.discarded = 0
+        state.inputStart = 0
+        state.inputEnd = 0
+        state.bodyDeadline = loop.state.wheel.now &+ loop.state.limits.lingerTicks
+        restUncommonly()
+    }
+
+    /// The client is gone: takes leave of the exchange and gives the slot back.
+    @inline(never)
+    func lose(_ reason: CloseReason) {
+        let exchange = state.exchange
+        if let exchange { detach(exchange) }
+        close()
+        if let exchange { loop.bereave(exchange, reason) }
+    }
+
+    /// Parts an exchange from its connection; what the exchange's views point to goes with it.
+    func detach(_ exchange: Exchange) {
+        if state.pinnedEnd > 0, let input = unsafe state.input {
+            unsafe exchange.state.heldInput = UnsafeMutableRawPointer(input)
+            exchange.state.heldInputCapacity = state.inputCapacity
+            unsafe state.input = nil
+            state.inputCapacity = 0
+            state.inputStart = 0
+            state.inputEnd = 0
+            state.pinnedEnd = 0
+        }
+        exchange.state.peer = state.peer
+        exchange.state.connection = nil
+        state.exchange = nil
+    }
+
+    /// Closes the socket and gives the slot back.
+    func close() {
+        if state.resetsOnClose {
+            _ = linux_close_with_reset(state.descriptor)
+        } else {
+            _ = linux_close(state.descriptor)
+        }
+        loop.state.wheel.remove(self)
+        if let files = state.files {
+            state.files = nil
+            files.close()
+        }
+        state.outputStart = 0
+        state.outputEnd = 0
+        state.inputStart = 0
+        state.inputEnd = 0
+        state.pinnedEnd = 0
+        giveBackIdleBuffers()
+        state.descriptor = -1
+        state.phase = .closed
+        state.generation &+= 1
+        loop.release(self)
+    }
+}

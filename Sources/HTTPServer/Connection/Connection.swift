@@ -1,0 +1,191 @@
+import CLinux
+import HTTPWire
+
+/// What a connection is doing.
+enum Phase: UInt8 {
+    /// Waiting for a request's head, or in the middle of one.
+    case head
+    /// Collecting the body of a buffered exchange.
+    case collecting
+    /// Handing the body of a streamed exchange to its observer.
+    case streaming
+    /// Waiting for the application to complete the response; nothing more is read.
+    case waiting
+    /// Dropping what is left of a request body whose response is complete.
+    case discarding
+    /// The last response is on its way out; nothing more is read.
+    case finishing
+    /// The last response is out; what the client still sends is dropped, so that no reset destroys what it reads.
+    case lingering
+    /// The slot is free.
+    case closed
+}
+
+/// The state of one connection: small, because an idle connection consists of nothing else.
+@safe
+struct ConnectionFields {
+    let loop: Loop
+    var descriptor: Int32 = -1
+    var phase = Phase.closed
+    /// What the poller has been asked for.
+    var interest: Poller.Readiness = []
+    /// Counts the uses of the slot; part of the poller's token, so that an event of an earlier use is dropped.
+    var generation: UInt16 = 0
+
+    var isInService = false
+    /// Whether the connection waits in the loop's list for its next turn.
+    var isQueued = false
+    var peerHasFinished = false
+    var isBroken = false
+    var closesAfterOutput = false
+    var resetsOnClose = false
+    /// Whether the client may still be sending when the connection is closed.
+    var lingers = false
+    var isStalledByOutput = false
+    var isSendBlocked = false
+    var owesContinue = false
+
+    var exchange: Exchange?
+
+    var input: UnsafeMutablePointer<UInt8>?
+    var inputCapacity = 0
+    var inputStart = 0
+    var inputEnd = 0
+    /// Bytes before this offset belong to the head of the current exchange and stay where they are.
+    var pinnedEnd = 0
+    /// How much of a head that is still incomplete has been looked at.
+    var scanned = 0
+    /// The payload bytes of the request body that are still to come, when its length is known.
+    var bodyRemaining: UInt64 = 0
+    var bodyIsChunked = false
+    var chunks: ChunkedDecoder
+    var discarded = 0
+
+    var output: UnsafeMutablePointer<UInt8>?
+    var outputCapacity = 0
+    var outputStart = 0
+    var outputEnd = 0
+    /// What has been sent since the loop gave this connection its turn.
+    var turnBytes = 0
+    var files: FileTransfer?
+
+    /// When the client must have sent the rest of a head, or have taken more output; 0 when that is not awaited.
+    var headDeadline: UInt64 = 0
+    var writeDeadline: UInt64 = 0
+    var bodyDeadline: UInt64 = 0
+    var deadline = TimerWheel.never
+    var linkedTick = TimerWheel.unlinked
+    var timerNext: Connection?
+    var timerPrevious: Connection?
+    /// The next in the loop's list of free slots, or of connections that wait for a turn.
+    var queueNext: Connection?
+
+    var requestCount = 0
+    var peer = PeerAddress()
+
+    init(loop: Loop, limits: WireLimits) {
+        self.loop = loop
+        unsafe input = nil
+        unsafe output = nil
+        chunks = ChunkedDecoder(limits: limits)
+    }
+}
+
+/// A peer's numeric address as text, kept where it is used: no allocation, and no system call to ask for it.
+struct PeerAddress {
+    var port: UInt16 = 0
+    var count: UInt8 = 0
+    var characters: InlineArray<48, CChar> = .init(repeating: 0)
+
+    /// The text; valid as long as this value stays where it is.
+    var text: ByteSlice {
+        mutating get {
+            let count = Int(count)
+            return unsafe withUnsafeBytes(of: &characters) {
+                unsafe ByteSlice(UnsafeRawBufferPointer(rebasing: $0.prefix(count)))
+            }
+        }
+    }
+
+    /// Accepts a socket and fills in its peer.
+    mutating func accept(from listener: Int32) -> Int32 {
+        unsafe withUnsafeMutableBytes(of: &characters) {
+            guard let text = unsafe $0.baseAddress?.assumingMemoryBound(to: CChar.self) else {
+                return -1
+            }
+            return unsafe linux_accept(listener, text, &count, &port)
+        }
+    }
+
+    /// Fills in the peer of a connected socket.
+    mutating func ask(_ descriptor: Int32) {
+        unsafe withUnsafeMutableBytes(of: &characters) {
+            guard let text = unsafe $0.baseAddress?.assumingMemoryBound(to: CChar.self) else {
+                return
+            }
+            _ = unsafe linux_peer_address(descriptor, text, &count, &port)
+        }
+    }
+}
+
+/// A handle of one connection's state, which never moves.
+///
+/// A connection belongs to one loop for life and is touched by no other thread. Nothing in it is reference-counted,
+/// so a request passes without a retain or an allocation.
+@safe
+struct Connection: Equatable {
+    let address: UnsafeMutablePointer<ConnectionFields>
+
+    init(_ address: UnsafeMutablePointer<ConnectionFields>) {
+        unsafe self.address = address
+    }
+
+    static func == (left: Connection, right: Connection) -> Bool {
+        unsafe left.address == right.address
+    }
+
+    @inline(__always)
+    var state: ConnectionFields {
+        unsafeAddress { unsafe UnsafePointer(address) }
+        nonmutating unsafeMutableAddress { unsafe address }
+    }
+
+    @inline(__always)
+    var loop: Loop { state.loop }
+
+    /// The poller's token: the slot's address and, in the 16 bits that addresses leave free, its generation.
+    var token: UInt64 {
+        unsafe UInt64(UInt(bitPattern: address)) | UInt64(state.generation) << 48
+    }
+
+    /// The connection that a token means, unless its slot has been given up since.
+    @inline(__always)
+    init?(token: UInt64) {
+        guard
+            let address = unsafe UnsafeMutablePointer<ConnectionFields>(
+                bitPattern: UInt(token & 0x0000_FFFF_FFFF_FFFF))
+        else { return nil }
+        guard unsafe address.pointee.generation == UInt16(truncatingIfNeeded: token >> 48),
+            unsafe address.pointee.phase != .closed
+        else { return nil }
+        unsafe self.address = address
+    }
+
+    @inline(__always)
+    var pendingOutput: Int { state.outputEnd &- state.outputStart }
+
+    @inline(__always)
+    var availableInput: Int { state.inputEnd &- state.inputStart }
+
+    /// Asks the poller for other events, unless it has been asked for these already.
+    @inline(__always)
+    func setInterest(_ interest: Poller.Readiness) {
+        if state.interest != interest { changeInterest(interest) }
+    }
+
+    @inline(never)
+    private func changeInterest(_ interest: Poller.Readiness) {
+        state.interest = interest
+        loop.state.poller.change(state.descriptor, interest, token: token)
+    }
+}

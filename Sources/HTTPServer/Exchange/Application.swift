@@ -1,0 +1,38 @@
+/// How an exchange goes on once its head is known.
+public enum Disposition: Sendable {
+    /// The response has been given within `route`; nothing more is called for this exchange.
+    case responded
+    /// `handle` is called when the whole body is there, at once if there is none.
+    ///
+    /// - Units: `bodyBytesMax` counts payload bytes; a longer body is answered with 413.
+    case buffered(bodyBytesMax: Int)
+    /// `handle` is called at once; the body goes to the observer that it sets.
+    case streamed
+}
+
+/// What answers the requests of a server; subclass it.
+///
+/// Each method is called on the reactor's thread with a borrowed exchange and must return soon. No method is called
+/// while another one runs on the same reactor, and no method of `Exchange` calls back into the application before it
+/// returns.
+///
+/// `@unchecked Sendable` because one instance serves all reactors: a subclass keeps what changes per reactor in
+/// `Reactor.applicationState` and guards whatever else it changes.
+open class Application: @unchecked Sendable {
+    /// Makes an application.
+    public init() {}
+
+    /// Decides about a request whose head is complete and whose path is in normal form.
+    open func route(_ exchange: Exchange) -> Disposition {
+        .responded
+    }
+
+    /// Answers a request, now or later; called once unless the client leaves before its body is complete.
+    open func handle(_ exchange: Exchange) {}
+
+    /// Takes leave of an exchange for which `route` returned `buffered` or `streamed`.
+    ///
+    /// Called exactly once, after the application has completed the response, or when the client left before
+    /// `handle`. No callback comes after it and the handle is no longer valid; the client may still be reading.
+    open func ended(_ exchange: Exchange) {}
+}

@@ -1,0 +1,57 @@
+import Glibc
+
+/// Lends buffers of one size; the last one given back is lent first, because its bytes are still in the cache.
+///
+/// Other sizes go through the same door and come from the allocator. Idle connections hold no buffer at all, so the
+/// number of buffers follows the work in hand and not the number of connections.
+@safe
+struct BufferPool {
+    /// The size of pooled buffers.
+    static let bufferBytes = 16 << 10
+    /// The most buffers that are kept while nobody needs them.
+    static let keptMax = 256
+
+    private var free: UnsafeMutableRawPointer?
+    private var keptCount = 0
+
+    init() { unsafe free = nil }
+
+    /// Lends a buffer of at least `count` bytes and says its size.
+    @inline(__always)
+    mutating func lend(_ count: Int) -> (base: UnsafeMutableRawPointer, capacity: Int) {
+        if count <= BufferPool.bufferBytes, let buffer = unsafe free {
+            unsafe free = buffer.load(as: UnsafeMutableRawPointer?.self)
+            keptCount &-= 1
+            return unsafe (buffer, BufferPool.bufferBytes)
+        }
+        return unsafe allocate(count)
+    }
+
+    @inline(never)
+    private func allocate(_ count: Int) -> (base: UnsafeMutableRawPointer, capacity: Int) {
+        var capacity = BufferPool.bufferBytes
+        while capacity < count { capacity *= 2 }
+        return (.allocate(byteCount: capacity, alignment: 16), capacity)
+    }
+
+    /// Takes back a buffer that was lent with this size.
+    @inline(__always)
+    mutating func giveBack(_ buffer: UnsafeMutableRawPointer, capacity: Int) {
+        if capacity == BufferPool.bufferBytes, keptCount < BufferPool.keptMax {
+            unsafe buffer.storeBytes(of: free, as: UnsafeMutableRawPointer?.self)
+            unsafe free = buffer
+            keptCount &+= 1
+        } else {
+            unsafe buffer.deallocate()
+        }
+    }
+
+    /// Frees what is kept.
+    mutating func empty() {
+        while let buffer = unsafe free {
+            unsafe free = buffer.load(as: UnsafeMutableRawPointer?.self)
+            unsafe buffer.deallocate()
+        }
+        keptCount = 0
+    }
+}

@@ -1,0 +1,233 @@
+import CLinux
+import Glibc
+import Synchronization
+
+extension Loop {
+    /// The connections that are allocated together; slots never move and are freed only with the loop.
+    private static let slabCount = 64
+
+    /// Finds a free slot.
+    private func takeSlot() -> Connection {
+        if state.freeConnections == nil { makeSlab() }
+        guard let connection = state.freeConnections else { preconditionFailure("a slab is empty") }
+        state.freeConnections = connection.state.queueNext
+        return connection
+    }
+
+    private func makeSlab() {
+        let stride = (MemoryLayout<ConnectionFields>.stride + 63) & ~63
+        let base = UnsafeMutableRawPointer.allocate(
+            byteCount: stride * Loop.slabCount, alignment: 64)
+        unsafe state.slabs.append(base)
+        for index in (0..<Loop.slabCount).reversed() {
+            let slot = unsafe (base + index * stride).bindMemory(
+                to: ConnectionFields.self, capacity: 1)
+            unsafe slot.initialize(to: ConnectionFields(loop: self, limits: state.limits.wire))
+            let connection = unsafe Connection(slot)
+            connection.state.queueNext = state.freeConnections
+            state.freeConnections = connection
+        }
+    }
+
+    /// Calls `body` with every open connection.
+    func forEachConnection(_ body: (Connection) -> Void) {
+        let stride = (MemoryLayout<ConnectionFields>.stride + 63) & ~63
+        for unsafebase in unsafe state.slabs {
+            for index in 0..<Loop.slabCount {
+                let connection = unsafe Connection(
+                    (base + index * stride).assumingMemoryBound(to: ConnectionFields.self))
+                if connection.state.phase != .closed { body(connection) }
+            }
+        }
+    }
+
+    /// Takes a slot back; a slot that still waits in the queue is reused only after its turn has passed.
+    func release(_ connection: Connection) {
+        state.connectionCount -= 1
+        withReactor {
+            _ = $0.load.subtract(1, ordering: .relaxed)
+        }
+        if connection.state.isQueued { unlinkFromQueue(connection) }
+        connection.state.queueNext = state.freeConnections
+        state.freeConnections = connection
+        if !state.isAccepting, !state.isDraining, state.acceptsAgainAt == .max { resumeAccepting() }
+        if state.isDraining, state.connectionCount == 0 { state.drainDeadline = 0 }
+    }
+
+    private func unlinkFromQueue(_ connection: Connection) {
+        connection.state.isQueued = false
+        if state.queueFirst == connection {
+            state.queueFirst = connection.state.queueNext
+            if state.queueFirst == nil { state.queueLast = nil }
+            return
+        }
+        var previous = state.queueFirst
+        while let current = previous, current.state.queueNext != connection {
+            previous = current.state.queueNext
+        }
+        previous?.state.queueNext = connection.state.queueNext
+        if state.queueLast == connection { state.queueLast = previous }
+    }
+
+    /// Accepts what waits at a listener, a bounded number at a time.
+    func accept(listener index: Int) {
+        for _ in 0..<Loop.acceptedMax {
+            guard state.isAccepting else { return }
+            let connection = takeSlot()
+            let descriptor = unsafe connection.state.peer.accept(from: state.listeners[index])
+            guard descriptor >= 0 else {
+                connection.state.queueNext = state.freeConnections
+                state.freeConnections = connection
+                acceptFailed(-descriptor, listener: index)
+                return
+            }
+            let isPassedOn = withReactor {
+                $0.passOn(descriptor)
+            }
+            if isPassedOn {
+                connection.state.queueNext = state.freeConnections
+                state.freeConnections = connection
+            } else {
+                open(connection, descriptor)
+            }
+        }
+    }
+
+    /// The most connections that are accepted before those that are open have their turn.
+    private static let acceptedMax = 64
+
+    /// Takes over a socket that another reactor has accepted.
+    func adopt(_ descriptor: Int32) {
+        guard !state.isDraining else {
+            withReactor {
+                _ = $0.load.subtract(1, ordering: .relaxed)
+            }
+            linux_close(descriptor)
+            return
+        }
+        let connection = takeSlot()
+        connection.state.peer.ask(descriptor)
+        open(connection, descriptor, isCounted: true)
+    }
+
+    private func open(_ connection: Connection, _ descriptor: Int32, isCounted: Bool = false) {
+        if !isCounted {
+            withReactor {
+                _ = $0.load.add(1, ordering: .relaxed)
+            }
+        }
+        state.connectionCount += 1
+        connection.begin(descriptor)
+        if state.connectionCount >= state.limits.connectionsMax { pauseAccepting() }
+    }
+
+    private func acceptFailed(_ reason: Int32, listener index: Int) {
+        switch reason {
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+            // One client gets a clear end instead of silence; then the others wait in the backlog.
+            if state.reserveDescriptor >= 0 {
+                linux_close(state.reserveDescriptor)
+                var peer = PeerAddress()
+                let descriptor = unsafe peer.accept(from: state.listeners[index])
+                if descriptor >= 0 { linux_close(descriptor) }
+                state.reserveDescriptor = linux_reserve_descriptor()
+            }
+            pauseAccepting()
+            state.acceptsAgainAt = state.wheel.now + Loop.acceptPauseTicks
+        default: return
+        }
+    }
+
+    /// How long a loop accepts nothing when the process has no descriptor left.
+    private static let acceptPauseTicks: UInt64 = 2
+
+    /// Says where to accept; called before any thread runs the loop.
+    func setListeners(_ listeners: [Int32]) {
+        unsafe state.listeners.deallocate()
+        let kept = UnsafeMutableBufferPointer<Int32>.allocate(capacity: listeners.count)
+        _ = unsafe kept.initialize(from: listeners)
+        unsafe state.listeners = kept
+        resumeAccepting()
+    }
+
+    func pauseAccepting() {
+        guard state.isAccepting else { return }
+        state.isAccepting = false
+        for unsafelistener in unsafe state.listeners { state.poller.remove(listener) }
+    }
+
+    func resumeAccepting() {
+        state.acceptsAgainAt = .max
+        guard !state.isAccepting, !state.isDraining,
+            state.connectionCount < state.limits.connectionsMax
+        else { return }
+        state.isAccepting = true
+        if state.reserveDescriptor < 0 { state.reserveDescriptor = linux_reserve_descriptor() }
+        for unsafe(index, listener) in unsafe state.listeners.enumerated() {
+            _ = state.poller.add(listener, [.readable, .exclusive], token: Token.listener(index))
+        }
+    }
+
+    /// Accepts no more and lets what runs come to its end.
+    func drain(_ milliseconds: UInt64) {
+        pauseAccepting()
+        state.isDraining = true
+        state.acceptsAgainAt = .max
+        state.drainDeadline = state.wheel.now + milliseconds / TimerWheel.tickMilliseconds + 1
+        forEachConnection { connection in
+            if connection.state.phase == .head, connection.availableInput == 0 {
+                enqueue(connection)
+            }
+        }
+        if state.connectionCount == 0 { state.drainDeadline = 0 }
+    }
+
+    /// The drain is over: cuts what is left and says that the loop has ended.
+    func closeEverything() {
+        state.drainDeadline = .max
+        forEachConnection { connection in
+            connection.state.resetsOnClose = connection.state.exchange != nil
+            connection.lose(.shutdown)
+        }
+        var next = state.everyExchange
+        while let exchange = next {
+            next = exchange.state.nextOfAll
+            if exchange.state.isInUse {
+                exchange.abort()
+                end(exchange)
+            }
+        }
+        state.readyFirst = nil
+        state.readyLast = nil
+        state.hasEnded = true
+        state.leaves = true
+    }
+}
+
+extension Connection {
+    /// Starts to serve a socket in this slot.
+    func begin(_ descriptor: Int32) {
+        state.descriptor = descriptor
+        state.phase = .head
+        state.isInService = false
+        state.peerHasFinished = false
+        state.isBroken = false
+        state.closesAfterOutput = false
+        state.resetsOnClose = false
+        state.lingers = false
+        state.isStalledByOutput = false
+        state.isSendBlocked = false
+        state.owesContinue = false
+        state.exchange = nil
+        state.scanned = 0
+        state.bodyRemaining = 0
+        state.bodyIsChunked = false
+        state.writeDeadline = 0
+        state.requestCount = 0
+        state.turnBytes = 0
+        state.headDeadline = loop.state.wheel.now &+ loop.state.limits.headTicks
+        state.interest = [.readable, .peerFinished]
+        if loop.state.poller.add(descriptor, state.interest, token: token) < 0 { return close() }
+        loop.state.wheel.schedule(self, at: state.headDeadline)
+    }
+}

@@ -1,0 +1,134 @@
+import CLinux
+import Glibc
+
+/// What a poller's token means when it is no connection: connections' tokens are multiples of 16.
+enum Token {
+    static let wakeup: UInt64 = 1
+    static let listenerTag: UInt64 = 2
+
+    static func listener(_ index: Int) -> UInt64 { UInt64(index) << 8 | listenerTag }
+}
+
+extension Loop {
+    /// Runs the loop on the calling thread until a message tells it to leave.
+    ///
+    /// Everything that the loop knows is in its state and nothing on the stack, so any thread can go on with it.
+    func run() {
+        state.leaves = false
+        while !state.leaves {
+            if state.eventIndex == state.eventCount { wait() }
+            readClock()
+            while state.eventIndex < state.eventCount {
+                let index = state.eventIndex
+                state.eventIndex = index &+ 1
+                take(state.poller.token(index), state.poller.readiness(index))
+            }
+            serveQueue()
+            passTime()
+        }
+    }
+
+    private func wait() {
+        var timeout: Int32 = -1
+        if state.queueFirst != nil || state.readyFirst != nil {
+            timeout = 0
+        } else {
+            var ticks = state.wheel.ticksToNext() ?? .max
+            let wakeAt = min(state.acceptsAgainAt, state.drainDeadline)
+            if wakeAt != .max {
+                ticks = min(ticks, wakeAt > state.wheel.now ? wakeAt - state.wheel.now : 0)
+            }
+            if ticks != .max {
+                let end = (state.wheel.now + ticks) * TimerWheel.tickMilliseconds
+                let now = linux_monotonic_milliseconds()
+                timeout = end > now ? Int32(clamping: end - now) : 0
+            }
+        }
+        state.eventIndex = 0
+        state.eventCount = state.poller.wait(timeoutMilliseconds: timeout)
+    }
+
+    @inline(__always)
+    private func take(_ token: UInt64, _ readiness: Poller.Readiness) {
+        if token & 15 == 0 {
+            if let connection = Connection(token: token) { connection.handle(readiness) }
+        } else if token == Token.wakeup {
+            openMailbox()
+        } else {
+            accept(listener: Int(token >> 8))
+        }
+    }
+
+    /// Gives everyone in the queue a turn, and takes leave of exchanges that were completed after their client left.
+    private func serveQueue() {
+        while let exchange = state.readyFirst {
+            state.readyFirst = exchange.state.next
+            if state.readyFirst == nil { state.readyLast = nil }
+            exchange.state.isReady = false
+            if exchange.isComplete { end(exchange) }
+        }
+        guard let last = state.queueLast else { return }
+        while let connection = state.queueFirst {
+            state.queueFirst = connection.state.queueNext
+            if state.queueFirst == nil { state.queueLast = nil }
+            connection.state.isQueued = false
+            if connection.state.phase != .closed {
+                connection.state.turnBytes = 0
+                connection.service()
+            }
+            if connection == last { return }
+        }
+    }
+
+    /// Acts on the deadlines that are over.
+    private func passTime() {
+        let tick = state.nowMilliseconds / TimerWheel.tickMilliseconds
+        guard tick > state.wheel.now else { return }
+        for passed in state.wheel.advance(to: tick) {
+            state.wheel.visit(passed) { $0.expire() }
+        }
+        if state.acceptsAgainAt <= tick { resumeAccepting() }
+        if state.drainDeadline <= tick { closeEverything() }
+    }
+
+    private func openMailbox() {
+        for message in withReactor({ $0.mailbox.take() }) { obey(message) }
+    }
+
+    func obey(_ message: Message) {
+        switch message {
+        case .call(let body), .control(let body): body()
+        case .adopt(let descriptor): adopt(descriptor)
+        case .exchange(let exchange, let generation, let act):
+            exchange.obey(act, generation: generation)
+        case .leave: state.leaves = true
+        case .drain(let milliseconds): drain(milliseconds)
+        }
+    }
+
+    /// Puts a connection into the queue for a turn after the current events.
+    func enqueue(_ connection: Connection) {
+        guard !connection.state.isQueued else { return }
+        connection.state.isQueued = true
+        connection.state.queueNext = nil
+        if let last = state.queueLast {
+            last.state.queueNext = connection
+        } else {
+            state.queueFirst = connection
+        }
+        state.queueLast = connection
+    }
+
+    /// Notes an exchange without a client that may have been completed.
+    func enqueueReady(_ exchange: Exchange) {
+        guard !exchange.state.isReady else { return }
+        exchange.state.isReady = true
+        exchange.state.next = nil
+        if let last = state.readyLast {
+            last.state.next = exchange
+        } else {
+            state.readyFirst = exchange
+        }
+        state.readyLast = exchange
+    }
+}

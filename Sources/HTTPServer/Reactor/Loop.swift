@@ -1,0 +1,142 @@
+import CLinux
+import HTTPWire
+import Synchronization
+
+/// The numbers that a request's way needs, worked out once.
+struct LoopLimits {
+    let idleTicks: UInt64
+    let headTicks: UInt64
+    let bodyTicks: UInt64
+    let writeTicks: UInt64
+    let lingerTicks: UInt64
+    let discardedBytesMax: Int
+    let connectionsMax: Int
+    let requestsPerConnectionMax: Int
+    let pipelinedMax: Int
+    let outputHighWaterBytes: Int
+    let outputLowWaterBytes: Int
+    let outputBytesMax: Int
+    let turnBytesMax: Int
+    let wire: WireLimits
+
+    init(_ configuration: ServerConfiguration) {
+        func ticks(_ seconds: Double) -> UInt64 {
+            max(1, UInt64(max(0, seconds) * 1000) / TimerWheel.tickMilliseconds)
+        }
+        idleTicks = ticks(configuration.idleTimeoutSeconds)
+        headTicks = ticks(configuration.headTimeoutSeconds)
+        bodyTicks = ticks(configuration.bodyTimeoutSeconds)
+        writeTicks = ticks(configuration.writeTimeoutSeconds)
+        lingerTicks = ticks(2)
+        discardedBytesMax = configuration.discardedBytesMax
+        connectionsMax = configuration.connectionsMax
+        requestsPerConnectionMax =
+            configuration.requestsPerConnectionMax == 0
+            ? .max : configuration.requestsPerConnectionMax
+        pipelinedMax = max(1, configuration.pipelinedMax)
+        outputHighWaterBytes = configuration.outputHighWaterBytes
+        outputLowWaterBytes = configuration.outputLowWaterBytes
+        outputBytesMax = configuration.outputBytesMax
+        turnBytesMax = configuration.turnBytesMax
+        wire = configuration.wire
+    }
+}
+
+/// The state of a reactor's loop.
+@safe
+struct LoopFields: ~Copyable {
+    var poller: Poller
+    let limits: LoopLimits
+    let parser: RequestParser
+    let application: Unmanaged<Application>
+    /// Set right after the state has been made.
+    var reactor: Unmanaged<Reactor>?
+    var applicationState: UnsafeMutableRawPointer?
+    let index: Int
+    let serverName: UnsafeRawBufferPointer
+
+    var nowMilliseconds: UInt64
+    var wheel: TimerWheel
+    var buffers = BufferPool()
+    /// `Date`, and `Server` if there is a name: the lines that every response of this second has.
+    var preamble: UnsafeMutablePointer<UInt8>
+    var preambleCount = 0
+    var preambleSecond: Int64 = -1
+
+    /// The events of the current turn; kept here so that another thread could go on with them.
+    var eventIndex = 0
+    var eventCount = 0
+    var leaves = false
+
+    var listeners: UnsafeMutableBufferPointer<Int32>
+    var isAccepting = false
+    var acceptsAgainAt = UInt64.max
+    var reserveDescriptor: Int32
+
+    var connectionCount = 0
+    var freeConnections: Connection?
+    var slabs: [UnsafeMutableRawPointer] = unsafe []
+    var queueFirst: Connection?
+    var queueLast: Connection?
+
+    var exchangeCount = 0
+    var freeExchanges: Exchange?
+    var everyExchange: Exchange?
+    var readyFirst: Exchange?
+    var readyLast: Exchange?
+
+    var isDraining = false
+    var hasEnded = false
+    var drainDeadline = UInt64.max
+}
+
+/// A handle of a reactor's loop: everything that runs on its thread reaches the shared state through it.
+@safe
+struct Loop {
+    let address: UnsafeMutablePointer<LoopFields>
+
+    init(_ address: UnsafeMutablePointer<LoopFields>) {
+        unsafe self.address = address
+    }
+
+    @inline(__always)
+    var state: LoopFields {
+        unsafeAddress { unsafe UnsafePointer(address) }
+        nonmutating unsafeMutableAddress { unsafe address }
+    }
+
+    /// Tells the time; called once a turn, so that a request costs no clock call.
+    @inline(__always)
+    func readClock() {
+        state.nowMilliseconds = linux_monotonic_milliseconds()
+        let second = linux_realtime_seconds()
+        if second != state.preambleSecond { writePreamble(second) }
+    }
+
+    /// Writes the lines that every response of this second has.
+    @inline(never)
+    func writePreamble(_ second: Int64) {
+        state.preambleSecond = second
+        let name = unsafe ByteSlice(state.serverName)
+        var writer = unsafe ResponseWriter(
+            UnsafeMutableRawBufferPointer(start: state.preamble, count: Loop.preambleBytesMax))
+        _ = writer.date(secondsSinceEpoch: second)
+        if !name.isEmpty { _ = writer.field("Server", name) }
+        state.preambleCount = writer.count
+    }
+
+    /// The most bytes of `Date` and `Server`.
+    static let preambleBytesMax = 256
+
+    /// The application, without touching its reference count.
+    @inline(__always)
+    func withApplication<R>(_ body: (Application) -> R) -> R {
+        unsafe state.application._withUnsafeGuaranteedRef { body($0) }
+    }
+
+    /// The reactor that owns this state, without touching its reference count.
+    @inline(__always)
+    func withReactor<R>(_ body: (Reactor) -> R) -> R {
+        unsafe state.reactor.unsafelyUnwrapped._withUnsafeGuaranteedRef { body($0) }
+    }
+}

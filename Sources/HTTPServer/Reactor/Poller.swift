@@ -1,0 +1,66 @@
+import CLinux
+import Glibc
+
+/// The kernel's readiness interface, and the only place that knows it is epoll.
+///
+/// Registrations are level-triggered: one read that leaves bytes behind is reported again, so a reader needs no second
+/// `recv` to learn that nothing is left. Measured against edge-triggered: one system call less a request.
+@safe
+struct Poller: ~Copyable {
+    private let descriptor: Int32
+    private let events: UnsafeMutablePointer<epoll_event>
+    private let capacity: Int
+
+    /// What an event says besides its token.
+    struct Readiness: OptionSet {
+        let rawValue: UInt32
+        static let readable = Readiness(rawValue: linux_readable)
+        static let writable = Readiness(rawValue: linux_writable)
+        static let peerFinished = Readiness(rawValue: linux_peer_finished)
+        static let failed = Readiness(rawValue: linux_failed)
+        static let hungUp = Readiness(rawValue: linux_hung_up)
+        static let exclusive = Readiness(rawValue: linux_exclusive)
+    }
+
+    init(capacity: Int) throws(ServerError) {
+        let result = linux_poller_create()
+        guard result >= 0 else { throw .kernel(Int(result), doing: "create a poller") }
+        descriptor = result
+        self.capacity = capacity
+        unsafe events = .allocate(capacity: capacity)
+    }
+
+    deinit {
+        unsafe events.deallocate()
+        linux_close(descriptor)
+    }
+
+    func add(_ fd: Int32, _ interest: Readiness, token: UInt64) -> Int32 {
+        linux_poller_add(descriptor, fd, interest.rawValue, token)
+    }
+
+    func change(_ fd: Int32, _ interest: Readiness, token: UInt64) {
+        _ = linux_poller_change(descriptor, fd, interest.rawValue, token)
+    }
+
+    func remove(_ fd: Int32) {
+        _ = linux_poller_remove(descriptor, fd)
+    }
+
+    /// Waits and returns the number of events; an interrupted wait has none.
+    func wait(timeoutMilliseconds: Int32) -> Int {
+        max(
+            0,
+            Int(
+                unsafe linux_poller_wait(
+                    descriptor, events, Int32(capacity), timeoutMilliseconds)))
+    }
+
+    @inline(__always)
+    func token(_ index: Int) -> UInt64 { unsafe linux_event_token(events + index) }
+
+    @inline(__always)
+    func readiness(_ index: Int) -> Readiness {
+        Readiness(rawValue: unsafe linux_event_flags(events + index))
+    }
+}

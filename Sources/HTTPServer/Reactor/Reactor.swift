@@ -1,0 +1,158 @@
+import CLinux
+import Glibc
+import HTTPWire
+import Synchronization
+
+/// An event loop with its connections; a thread runs it, and another thread can go on with it.
+///
+/// `@unchecked Sendable` because what the loop owns is touched only on the thread that runs it; the door for others is
+/// the mailbox.
+@safe
+public final class Reactor: @unchecked Sendable {
+    /// The position among the server's reactors, from 0.
+    public let index: Int
+    /// Whatever the application hangs on the reactor, such as its table of routes; only touched on the loop's thread.
+    ///
+    /// Borrowed: the application keeps alive what the pointer means.
+    public var applicationState: UnsafeMutableRawPointer? {
+        get { unsafe loop.state.applicationState }
+        set { unsafe loop.state.applicationState = newValue }
+    }
+
+    let mailbox: Mailbox
+    let loop: Loop
+    /// The connections, those included that are on their way here from another reactor.
+    let load = Atomic<Int>(0)
+    /// Whose thread runs the loop, 0 when nobody does.
+    private let runner = Atomic<UInt>(0)
+    private let peers: Peers
+
+    /// The reactors among which connections are spread.
+    final class Peers: Sendable {
+        private let all = Mutex<[Reactor]>([])
+        func set(_ reactors: [Reactor]) { all.withLock { $0 = reactors } }
+
+        /// The reactor with the fewest connections.
+        func leastLoaded() -> Reactor? {
+            all.withLock { reactors in
+                reactors.min {
+                    $0.load.load(ordering: .relaxed) < $1.load.load(ordering: .relaxed)
+                }
+            }
+        }
+    }
+
+    init(
+        index: Int, configuration: ServerConfiguration, application: Application, peers: Peers
+    ) throws(ServerError) {
+        self.index = index
+        self.peers = peers
+        mailbox = try Mailbox(postedMax: configuration.postedMax)
+        let poller = try Poller(capacity: 512)
+        let result = poller.add(mailbox.wakeup, .readable, token: Token.wakeup)
+        if result < 0 { throw .kernel(Int(result), doing: "watch a wake-up descriptor") }
+        let fields = UnsafeMutablePointer<LoopFields>.allocate(capacity: 1)
+        unsafe fields.initialize(
+            to: LoopFields(
+                poller: poller, index: index, configuration: configuration,
+                application: application))
+        unsafe loop = Loop(fields)
+        unsafe loop.state.reactor = Unmanaged.passUnretained(self)
+    }
+
+    deinit {
+        loop.destroy()
+    }
+
+    /// Whether the calling thread is the one that runs this reactor.
+    public var isCurrentThread: Bool {
+        runner.load(ordering: .relaxed) == pthread_self()
+    }
+
+    /// The number of open connections, as other threads see it.
+    public var connectionCount: Int { load.load(ordering: .relaxed) }
+
+    /// Runs the closure on the reactor's thread, soon; false when too many wait or the reactor has stopped.
+    public func post(_ body: @escaping @Sendable () -> Void) -> Bool {
+        mailbox.put(.call(body))
+    }
+
+    /// Runs the loop on the calling thread until it is told to leave.
+    func run() {
+        runner.store(UInt(pthread_self()), ordering: .relaxed)
+        loop.run()
+        runner.store(0, ordering: .relaxed)
+    }
+
+    /// Obeys what came after the loop had ended, and lets nothing in any more.
+    func closeMailbox() {
+        for message in mailbox.close() {
+            switch message {
+            case .call(let body), .control(let body): body()
+            case .adopt(let descriptor): linux_close(descriptor)
+            case .exchange(let exchange, let generation, let act):
+                exchange.obey(act, generation: generation)
+            case .leave, .drain: break
+            }
+        }
+    }
+
+    /// Gives an accepted socket to the reactor with the fewest connections; false when that is this one.
+    ///
+    /// All reactors wait at one shared listener, so that a single descriptor can be handed to a new process and no
+    /// backlog is lost when reactors come and go; the kernel alone would wake the same few of them again and again.
+    func passOn(_ descriptor: Int32) -> Bool {
+        guard let other = peers.leastLoaded(), other !== self,
+            other.load.load(ordering: .relaxed) + 1 < load.load(ordering: .relaxed)
+        else { return false }
+        other.load.add(1, ordering: .relaxed)
+        if other.mailbox.put(.adopt(descriptor)) { return true }
+        other.load.subtract(1, ordering: .relaxed)
+        return false
+    }
+}
+
+extension LoopFields {
+    init(
+        poller: consuming Poller, index: Int, configuration: ServerConfiguration,
+        application: Application
+    ) {
+        self.poller = poller
+        self.index = index
+        limits = LoopLimits(configuration)
+        parser = RequestParser(limits: configuration.wire)
+        unsafe self.application = Unmanaged.passRetained(application)
+        nowMilliseconds = linux_monotonic_milliseconds()
+        wheel = TimerWheel(now: nowMilliseconds / TimerWheel.tickMilliseconds)
+        unsafe preamble = .allocate(capacity: Loop.preambleBytesMax)
+        let name = Array(configuration.serverName.utf8.prefix(Loop.serverNameBytesMax))
+        let kept = UnsafeMutableRawBufferPointer.allocate(byteCount: name.count, alignment: 1)
+        unsafe kept.copyBytes(from: name)
+        unsafe serverName = UnsafeRawBufferPointer(kept)
+        unsafe listeners = .allocate(capacity: 0)
+        reserveDescriptor = linux_reserve_descriptor()
+    }
+}
+
+extension Loop {
+    static let serverNameBytesMax = 128
+
+    /// Frees what the loop owns; its connections have been closed.
+    func destroy() {
+        if state.reserveDescriptor >= 0 { linux_close(state.reserveDescriptor) }
+        unsafe state.application.release()
+        var next = state.everyExchange
+        while let exchange = next {
+            next = exchange.state.nextOfAll
+            exchange.releaseStorage()
+        }
+        for unsafeslab in unsafe state.slabs { unsafe slab.deallocate() }
+        state.buffers.empty()
+        state.wheel.destroy()
+        unsafe state.preamble.deallocate()
+        unsafe state.serverName.deallocate()
+        unsafe state.listeners.deallocate()
+        unsafe address.deinitialize(count: 1)
+        unsafe address.deallocate()
+    }
+}

@@ -1,0 +1,288 @@
+import CLinux
+import Glibc
+import HTTPWire
+import Synchronization
+
+/// An HTTP/1.1 server: listeners, reactors and their threads.
+///
+/// 1. Make it with a configuration and an application.
+/// 2. Give it listeners: `listen` or `adopt`.
+/// 3. `start` runs each reactor on a thread of its own.
+/// 4. `forEachReactor` publishes what the reactors shall know; `moveReactorsToFreshThreads` gives up their threads.
+/// 5. `stop` drains and ends. A server is started once.
+///
+/// Keep the server alive as long as any `RemoteExchange` is in use.
+public final class HTTPServer: Sendable {
+    /// What the server was made with.
+    public let configuration: ServerConfiguration
+    /// The reactors; they exist from the start and run from `start` to `stop`.
+    public let reactors: [Reactor]
+
+    private enum Stage { case made, running, stopping, stopped }
+
+    private struct Situation {
+        var stage = Stage.made
+        var listeners: [Int32] = []
+        var threads: [ReactorThread] = []
+        var isMoving = false
+        var waiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let situation = Mutex(Situation())
+    private let batons: [Baton]
+    private let peers: Reactor.Peers
+
+    /// Makes a server that does nothing yet.
+    ///
+    /// - Throws: `ServerError.Code.configurationInvalid`, or `kernelRefused` when there are no descriptors left.
+    public init(
+        configuration: ServerConfiguration = ServerConfiguration(), application: Application
+    ) throws(ServerError) {
+        try configuration.check()
+        self.configuration = configuration
+        peers = Reactor.Peers()
+        var reactors: [Reactor] = []
+        for index in 0..<configuration.reactorCount {
+            reactors.append(
+                try Reactor(
+                    index: index, configuration: configuration, application: application,
+                    peers: peers))
+        }
+        self.reactors = reactors
+        batons = reactors.map { _ in Baton(isFree: true) }
+        peers.set(reactors)
+    }
+
+    deinit {
+        peers.set([])
+        for listener in situation.withLock({ $0.listeners }) { linux_close(listener) }
+    }
+
+    /// Opens listening sockets; call it before `start`.
+    ///
+    /// - Returns: the addresses, with the ports that the kernel chose for port 0.
+    /// - Throws: `ServerError`; then none of these addresses is listened on.
+    @discardableResult
+    public func listen(_ addresses: [ListenAddress]) throws(ServerError) -> [ListenAddress] {
+        var opened: [Int32] = []
+        var resolved: [ListenAddress] = []
+        do throws(ServerError) {
+            for address in addresses {
+                let descriptor = try address.open(backlogMax: configuration.backlogMax)
+                opened.append(descriptor)
+                resolved.append(address.resolved(by: descriptor))
+            }
+            try add(opened)
+        } catch {
+            for descriptor in opened { linux_close(descriptor) }
+            throw error
+        }
+        return resolved
+    }
+
+    /// Takes over listening sockets that somebody else has opened; call it before `start`.
+    ///
+    /// The server owns them from then on, also when it throws.
+    public func adopt(_ descriptors: [Int32]) throws(ServerError) {
+        do throws(ServerError) {
+            for descriptor in descriptors {
+                let flags = fcntl(descriptor, F_GETFL)
+                var listens: Int32 = 0
+                var length = socklen_t(MemoryLayout<Int32>.size)
+                let result = unsafe getsockopt(
+                    descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length)
+                guard flags >= 0, result == 0, listens == 1 else {
+                    throw ServerError(
+                        .descriptorInvalid, subject: "descriptor \(descriptor)",
+                        reason: "it is not a socket on which listen(2) has been called",
+                        remedy: "pass the descriptors of listening stream sockets")
+                }
+                _ = fcntl(descriptor, F_SETFL, flags | O_NONBLOCK)
+                _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+                _ = linux_no_delay(descriptor)
+            }
+            try add(descriptors)
+        } catch {
+            for descriptor in descriptors { linux_close(descriptor) }
+            throw error
+        }
+    }
+
+    /// The listening sockets, in the order in which they came; the server keeps owning them.
+    public var listeners: [Int32] { situation.withLock { $0.listeners } }
+
+    private func add(_ descriptors: [Int32]) throws(ServerError) {
+        let isEarly = situation.withLock { situation in
+            guard situation.stage == .made else { return false }
+            situation.listeners += descriptors
+            return true
+        }
+        if !isEarly { throw HTTPServer.startedBefore }
+    }
+
+    /// Runs the reactors, each on a thread of its own.
+    public func start() throws(ServerError) {
+        let listeners: [Int32]? = situation.withLock { situation in
+            guard situation.stage == .made else { return nil }
+            situation.stage = .running
+            return situation.listeners
+        }
+        guard let listeners else { throw HTTPServer.startedBefore }
+        for reactor in reactors { reactor.loop.setListeners(listeners) }
+        let threads = try startThreads()
+        situation.withLock { $0.threads = threads }
+    }
+
+    private func startThreads() throws(ServerError) -> [ReactorThread] {
+        var threads: [ReactorThread] = []
+        do throws(ServerError) {
+            for (reactor, baton) in zip(reactors, batons) {
+                threads.append(try ReactorThread(reactor, baton: baton))
+            }
+        } catch {
+            for thread in threads { thread.callOff() }
+            throw error
+        }
+        for thread in threads { thread.go() }
+        return threads
+    }
+
+    /// Runs the closure on every reactor's thread and returns when the last one has run it.
+    ///
+    /// Where no thread runs the reactor, before `start` and after `stop`, the closure runs on the calling one.
+    public func forEachReactor(_ body: @escaping @Sendable (Reactor) -> Void) async {
+        let isRunning = situation.withLock { $0.stage == .running || $0.stage == .stopping }
+        await withTaskGroup(of: Void.self) { group in
+            for reactor in reactors {
+                group.addTask {
+                    await withCheckedContinuation { continuation in
+                        let isTaken =
+                            isRunning
+                            && reactor.mailbox.putControl {
+                                body(reactor)
+                                continuation.resume()
+                            }
+                        if !isTaken {
+                            body(reactor)
+                            continuation.resume()
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets every loop continue on a new thread, with all its connections, and returns when the old threads have been
+    /// joined, so that their thread-local destructors have run.
+    ///
+    /// - Throws: `ServerError.Code.kernelRefused` when threads cannot be had; then the old ones keep running.
+    public func moveReactorsToFreshThreads() async throws(ServerError) {
+        await takeMoving()
+        defer { releaseMoving() }
+        let isRunning = situation.withLock { $0.stage == .running }
+        guard isRunning else { return }
+        let fresh = try startThreads()
+        let old = situation.withLock { situation in
+            let old = situation.threads
+            situation.threads = fresh
+            return old
+        }
+        await BlockingWork.run { [reactors] in
+            for reactor in reactors { _ = reactor.mailbox.put(.leave) }
+            for thread in old { thread.join() }
+        }
+    }
+
+    /// Stops: accepts no more, lets running requests end, and after the given time cuts what is left.
+    ///
+    /// Returns when every thread has ended; calling it again waits for nothing.
+    public func stop(drainSeconds: Double) async {
+        await takeMoving()
+        defer { releaseMoving() }
+        let threads: [ReactorThread]? = situation.withLock { situation in
+            guard situation.stage == .running else {
+                situation.stage = .stopped
+                return nil
+            }
+            situation.stage = .stopping
+            return situation.threads
+        }
+        guard let threads else { return closeListeners() }
+        let milliseconds = UInt64(max(0, drainSeconds) * 1000)
+        for reactor in reactors { _ = reactor.mailbox.put(.drain(milliseconds: milliseconds)) }
+        await BlockingWork.run { [reactors] in
+            for thread in threads { thread.join() }
+            for reactor in reactors { reactor.closeMailbox() }
+        }
+        situation.withLock {
+            $0.stage = .stopped
+            $0.threads = []
+        }
+        closeListeners()
+    }
+
+    private func closeListeners() {
+        let listeners = situation.withLock { situation in
+            defer { situation.listeners = [] }
+            return situation.listeners
+        }
+        for listener in listeners { linux_close(listener) }
+    }
+
+    /// Waits for its turn to start, move or stop threads.
+    private func takeMoving() async {
+        await withCheckedContinuation { continuation in
+            let isFree = situation.withLock { situation in
+                if situation.isMoving {
+                    situation.waiters.append(continuation)
+                    return false
+                }
+                situation.isMoving = true
+                return true
+            }
+            if isFree { continuation.resume() }
+        }
+    }
+
+    private func releaseMoving() {
+        let next: CheckedContinuation<Void, Never>? = situation.withLock { situation in
+            if situation.waiters.isEmpty {
+                situation.isMoving = false
+                return nil
+            }
+            return situation.waiters.removeFirst()
+        }
+        next?.resume()
+    }
+
+    private static let startedBefore = ServerError(
+        .alreadyStarted, subject: "this server", reason: "a server is started once",
+        remedy: "make a new one")
+}
+
+extension ServerConfiguration {
+    /// Refuses what contradicts itself.
+    func check() throws(ServerError) {
+        func refuse(_ subject: String, _ reason: String, _ remedy: String) -> ServerError {
+            ServerError(.configurationInvalid, subject: subject, reason: reason, remedy: remedy)
+        }
+        if reactorCount < 1 || reactorCount > 1_024 {
+            throw refuse("reactorCount", "it is \(reactorCount)", "choose 1 to 1024")
+        }
+        if outputLowWaterBytes >= outputHighWaterBytes || outputHighWaterBytes >= outputBytesMax {
+            throw refuse(
+                "outputLowWaterBytes, outputHighWaterBytes, outputBytesMax",
+                "they are not in ascending order", "choose low < high < max")
+        }
+        if !serverName.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F })
+            || serverName.utf8.count > Loop.serverNameBytesMax
+        {
+            throw refuse(
+                "serverName", "it is not a short printable text",
+                "use up to \(Loop.serverNameBytesMax) ASCII characters")
+        }
+        if wire.fieldCountMax < 1 || wire.headBytesMax < 256 {
+            throw refuse("wire", "no request fits into its limits", "allow more")
+        }
+    }
+}

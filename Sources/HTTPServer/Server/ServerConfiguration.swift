@@ -1,0 +1,45 @@
+import Glibc
+public import HTTPWire
+
+/// The limits and timeouts of a server; every queue, buffer and wait has one.
+public struct ServerConfiguration: Sendable {
+    /// The number of reactors, each with a thread of its own.
+    public var reactorCount = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    /// How long a connection may stay open between two requests.
+    public var idleTimeoutSeconds = 75.0
+    /// How long a request's head may take from its first byte, or from the connection's start, to its last.
+    public var headTimeoutSeconds = 15.0
+    /// How long a client may pause within a request body that the server waits for.
+    public var bodyTimeoutSeconds = 30.0
+    /// How long a client may leave a response unread without taking a byte of it.
+    public var writeTimeoutSeconds = 30.0
+    /// The largest body that is collected when an application names no limit of its own.
+    public var bodyBytesMax = 1 << 20
+    /// How much of a request body is read and dropped after the response, so that the connection can go on.
+    public var discardedBytesMax = 64 << 10
+    /// The most connections of one reactor; further clients wait in the listener's backlog.
+    public var connectionsMax = 65_536
+    /// The most requests on one connection, 0 for no limit.
+    public var requestsPerConnectionMax = 0
+    /// The most pipelined requests that are answered before other connections have their turn.
+    public var pipelinedMax = 64
+    /// The unsent output from which on a writer is told to wait.
+    public var outputHighWaterBytes = 256 << 10
+    /// The unsent output below which a waiting writer is woken.
+    public var outputLowWaterBytes = 64 << 10
+    /// The unsent output beyond which writes are refused although the writer has been told to wait.
+    public var outputBytesMax = 16 << 20
+    /// The most bytes that one connection sends before other connections have their turn.
+    public var turnBytesMax = 1 << 20
+    /// The most closures that wait for one reactor.
+    public var postedMax = 16_384
+    /// The clients that may wait in a listener's backlog.
+    public var backlogMax = 4_096
+    /// The bounds of heads, chunks and trailers.
+    public var wire = WireLimits()
+    /// The value of the `Server` field; none is sent when it is empty.
+    public var serverName = "PluginHost"
+
+    /// Makes the default configuration.
+    public init() {}
+}
