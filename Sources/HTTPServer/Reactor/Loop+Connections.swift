@@ -32,7 +32,8 @@ extension Loop {
     /// Calls `body` with every open connection.
     func forEachConnection(_ body: (Connection) -> Void) {
         let stride = (MemoryLayout<ConnectionFields>.stride + 63) & ~63
-        for unsafebase in unsafe state.slabs {
+        for slab in unsafe 0..<state.slabs.count {
+            let base = unsafe state.slabs[slab]
             for index in 0..<Loop.slabCount {
                 let connection = unsafe Connection(
                     (base + index * stride).assumingMemoryBound(to: ConnectionFields.self))
@@ -153,7 +154,9 @@ extension Loop {
     func pauseAccepting() {
         guard state.isAccepting else { return }
         state.isAccepting = false
-        for unsafelistener in unsafe state.listeners { state.poller.remove(listener) }
+        for index in unsafe 0..<state.listeners.count {
+            unsafe state.poller.remove(state.listeners[index])
+        }
     }
 
     func resumeAccepting() {
@@ -163,7 +166,8 @@ extension Loop {
         else { return }
         state.isAccepting = true
         if state.reserveDescriptor < 0 { state.reserveDescriptor = linux_reserve_descriptor() }
-        for unsafe(index, listener) in unsafe state.listeners.enumerated() {
+        for index in unsafe 0..<state.listeners.count {
+            let listener = unsafe state.listeners[index]
             _ = state.poller.add(listener, [.readable, .exclusive], token: Token.listener(index))
         }
     }

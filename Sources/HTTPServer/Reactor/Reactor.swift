@@ -146,7 +146,7 @@ extension Loop {
             next = exchange.state.nextOfAll
             exchange.releaseStorage()
         }
-        for unsafeslab in unsafe state.slabs { unsafe slab.deallocate() }
+        for index in unsafe 0..<state.slabs.count { unsafe state.slabs[index].deallocate() }
         state.buffers.empty()
         state.wheel.destroy()
         unsafe state.preamble.deallocate()
