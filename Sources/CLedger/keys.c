@@ -88,15 +88,21 @@ void book_forget_keys(uint32_t image) {
 }
 
 bool book_run_key_destructors(uint32_t image) {
-    bool ran = false;
+    struct { pthread_key_t key; void (*destructor)(void *); } found[PTHREAD_KEYS_MAX];
+    size_t count = 0;
+    book_lock lock = book_open();
     for (pthread_key_t i = 0; i < PTHREAD_KEYS_MAX; i++) {
-        book_lock lock = book_open();
-        void (*destructor)(void *) = keys[i].image == image ? keys[i].destructor : NULL;
-        book_close(lock);
-        void *value = destructor != NULL ? pthread_getspecific(i) : NULL;
+        if (keys[i].image != image || keys[i].destructor == NULL) continue;
+        found[count].key = i;
+        found[count++].destructor = keys[i].destructor;
+    }
+    book_close(lock);
+    bool ran = false;
+    for (size_t i = 0; i < count; i++) {
+        void *value = pthread_getspecific(found[i].key);
         if (value == NULL) continue;
-        pthread_setspecific(i, NULL);
-        destructor(value);
+        pthread_setspecific(found[i].key, NULL);
+        found[i].destructor(value);
         ran = true;
     }
     return ran;

@@ -11,7 +11,7 @@ struct DynamicSection: Equatable {
 }
 
 extension ELFFile {
-    /// Reads the dynamic section, its strings and the dynamic symbols.
+    /// Reads the dynamic section and its strings.
     mutating func readDynamicSection() {
         guard isELF, elfClass == ELF.class64, endianness == ELF.littleEndian else { return }
         guard let segment = programHeaders.first(where: { $0.type == ELF.Segment.dynamic }) else {
@@ -43,7 +43,8 @@ extension ELFFile {
         if !isTerminated { object(.malformed, "its dynamic section has no end") }
         dynamic.flags = dynamic.values[ELF.Tag.flags] ?? 0
         dynamic.flags1 = dynamic.values[ELF.Tag.flags1] ?? 0
-        guard let strings = readStrings() else { return }
+        dynamicStrings = readStrings()
+        guard let strings = dynamicStrings else { return }
         for (tag, offset) in names {
             guard let at = Int(exactly: offset), let text = strings.string(at: at) else {
                 object(.malformed, "a name in its dynamic section lies outside its strings")
@@ -56,7 +57,6 @@ extension ELFFile {
             default: dynamic.runpath = text
             }
         }
-        readDynamicSymbols(strings)
     }
 
     private mutating func readStrings() -> ByteView? {
@@ -70,7 +70,9 @@ extension ELFFile {
         return strings
     }
 
-    private mutating func readDynamicSymbols(_ strings: ByteView) {
+    /// Reads the dynamic symbols; the dynamic section must have been read.
+    mutating func readDynamicSymbols() {
+        guard let strings = dynamicStrings else { return }
         guard let address = dynamic.values[ELF.Tag.symbols] else {
             object(.malformed, "it has no dynamic symbols")
             return

@@ -11,7 +11,7 @@ extension ELFFile {
 
     /// The versions that this file needs; the optional ones are left out.
     func neededVersions() -> [VersionNeed] {
-        guard let start = dynamic.values[ELF.Tag.versionNeeds], let strings = dynamicStrings()
+        guard let start = dynamic.values[ELF.Tag.versionNeeds], let strings = dynamicStrings
         else {
             return []
         }
@@ -44,7 +44,7 @@ extension ELFFile {
     /// The versions that this file defines; empty if it has no versions.
     func definedVersions() -> Set<String> {
         guard let start = dynamic.values[ELF.Tag.versionDefinitions],
-            let strings = dynamicStrings()
+            let strings = dynamicStrings
         else { return [] }
         var found: Set<String> = []
         var at = start
@@ -61,12 +61,5 @@ extension ELFFile {
             at = at &+ UInt64(next)
         }
         return found
-    }
-
-    private func dynamicStrings() -> ByteView? {
-        guard let address = dynamic.values[ELF.Tag.strings],
-            let count = dynamic.values[ELF.Tag.stringBytes]
-        else { return nil }
-        return bytes(atAddress: address, count: count)
     }
 }

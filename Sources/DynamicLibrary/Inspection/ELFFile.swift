@@ -36,6 +36,7 @@ struct ELFFile: ~Copyable {
     private(set) var programHeaders: [ProgramHeader] = []
     private(set) var sections: [SectionHeader] = []
     var dynamic = DynamicSection()
+    var dynamicStrings: ByteView?
     var dynamicSymbols: [ELFSymbol] = []
     private(set) var objections: [Objection] = []
 

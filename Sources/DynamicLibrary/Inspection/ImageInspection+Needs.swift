@@ -1,17 +1,10 @@
 import Glibc
 
-/// A library that an image would bring along, as far as binding is concerned.
-private struct Companion {
-    var path: String
-    var names: Set<String>
-    var versions: Set<String>
-}
-
 extension ImageInspection {
     /// Checks that each needed library is there and that each undefined symbol will be found.
     ///
-    /// Only files are read: the needed libraries are found as the loader would, their exports collected, breadth first.
-    /// What the process already offers globally is asked of the loader.
+    /// Only files are read: the needed libraries are found as the loader would, breadth first. What the process already
+    /// offers globally is asked of the loader; the exports of the needed libraries are read for the rest.
     mutating func checkNeeds(_ elf: borrowing ELFFile, search: LibrarySearch) {
         var companions: [String: Companion] = [:]
         var queue = needed.map { (name: $0, by: Needer(self)) }
@@ -21,7 +14,7 @@ extension ImageInspection {
             guard companions[name] == nil else { continue }
             let found = search.find(
                 name, rpath: needer.rpath, runpath: needer.runpath, origin: needer.origin)
-            guard let path = found, let file = try? ReadOnlyFile(path: path) else {
+            guard let path = found, let companion = Companion.read(path) else {
                 isComplete = false
                 guard !Self.isPresent(name) else { continue }
                 let whose = needer.path == self.path ? "it needs" : "\(needer.path) needs"
@@ -31,15 +24,9 @@ extension ImageInspection {
                         cure: "install the package that has \(name), or link it statically"))
                 continue
             }
-            var companion = ELFFile(file)
-            companion.readDynamicSection()
-            companions[name] = Companion(
-                path: path,
-                names: Set(companion.dynamicSymbols.filter(\.isExported).map(\.name)),
-                versions: companion.definedVersions())
-            let next = Needer(
-                path: path, rpath: companion.dynamic.rpath, runpath: companion.dynamic.runpath)
-            queue += companion.dynamic.needed.map { ($0, next) }
+            companions[name] = companion
+            let next = Needer(path: path, rpath: companion.rpath, runpath: companion.runpath)
+            queue += companion.needed.map { ($0, next) }
         }
         addIndirectSwiftRuntime(companions.keys.sorted())
         checkVersions(elf.neededVersions(), companions)
@@ -82,9 +69,10 @@ extension ImageInspection {
     }
 
     private mutating func checkSymbols(_ companions: [String: Companion]) {
-        let missing = undefinedSymbols.filter { name in
-            let isOffered = unsafe dlsym(nil, name) != nil
-            return !isOffered && !companions.values.contains { $0.names.contains(name) }
+        var missing = undefinedSymbols.filter { unsafe dlsym(nil, $0) == nil }
+        for companion in companions.values where !missing.isEmpty {
+            let names = companion.exportedNames()
+            missing.removeAll { names.contains($0) }
         }
         guard !missing.isEmpty else { return }
         let shown = missing.prefix(5).joined(separator: ", ")

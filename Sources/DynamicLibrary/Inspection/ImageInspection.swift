@@ -103,6 +103,7 @@ public struct ImageInspection: Sendable {
     ) throws(LibraryError) -> ImageInspection {
         var elf = ELFFile(try ReadOnlyFile(path: path))
         elf.readDynamicSection()
+        elf.readDynamicSymbols()
         var result = ImageInspection(elf)
         result.refuse(elf, entry: entry)
         if let search, result.refusals.isEmpty {

@@ -16,7 +16,7 @@ public struct LibrarySearch: Sendable {
 
     init(environmentPath: String, cachePath: String) {
         environmentDirectories = Self.split(environmentPath)
-        cache = LoaderCache(path: cachePath)
+        cache = LoaderCache.read(cachePath)
     }
 
     /// The file that the loader would take for a name; nil if it would find none.
@@ -60,34 +60,5 @@ public struct LibrarySearch: Sendable {
             let triple = "x86_64-linux-gnu"
         #endif
         return ["/lib/\(triple)", "/usr/lib/\(triple)", "/lib64", "/usr/lib64", "/lib", "/usr/lib"]
-    }
-}
-
-/// The loader's cache of libraries: names to paths.
-///
-/// - Source: glibc's sysdeps/generic/dl-cache.h, format `glibc-ld.so.cache1.1`.
-struct LoaderCache {
-    private(set) var paths: [String: String] = [:]
-
-    init(path: String) {
-        guard let file = try? ReadOnlyFile(path: path), file.size <= 64 << 20,
-            let bytes = file.bytes(at: 0, count: file.size),
-            bytes.slice(0..<20) == Array("glibc-ld.so.cache1.1".utf8), let count = bytes.u32(20)
-        else { return }
-        #if arch(arm64)
-            let wanted: UInt32 = 0x0a03
-        #else
-            let wanted: UInt32 = 0x0303
-        #endif
-        for index in 0..<Int(count) {
-            let at = 48 + index * 24
-            guard let flags = bytes.u32(at), let key = bytes.u32(at + 4),
-                let value = bytes.u32(at + 8)
-            else { return }
-            guard flags == wanted, let name = bytes.string(at: Int(key)),
-                let target = bytes.string(at: Int(value)), paths[name] == nil
-            else { continue }
-            paths[name] = target
-        }
     }
 }

@@ -10,7 +10,7 @@ extension LoadedImage {
     ///    destructor, nothing is closed and the outcome names them: call again when they are gone.
     /// 3. Signal dispositions are restored; exit handlers that the loader does not know are run.
     /// 4. The handle is closed: the image's own destructors and `atexit` handlers run, its keys are deleted.
-    /// 5. The memory map is read. If the image is still there, the outcome says why; calling again tries again.
+    /// 5. The kernel is asked what is mapped. If the image is still there, the outcome says why; calling again tries again.
     /// 6. When it is gone, ended threads that nobody joined are detached and the private copy is removed.
     ///
     /// Blocks: not for the cooperative pool. Calling it on an unloaded image gives the first outcome again.
@@ -37,7 +37,8 @@ extension LoadedImage {
                     sweep()
                 }
             }
-            let mappings = MemoryMap.mappings(of: copy.path, within: span.range)
+            let mappings =
+                MemoryMap.isFree(span.range) ? [] : MemoryMap.mappings(of: copy.path)
             let isGone = mappings.isEmpty && reasons.isEmpty
             if isGone {
                 ledger_forget(id)

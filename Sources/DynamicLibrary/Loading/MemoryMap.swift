@@ -9,10 +9,29 @@ struct MemoryMap {
         var path: String
     }
 
-    /// The mappings of a file, and those inside an address range whatever they map.
+    /// Whether nothing at all is mapped in an address range.
+    ///
+    /// Asks the kernel to map there without replacing anything, which it does only where all is free, and takes it back.
+    /// Two calls, where reading the whole map takes 6 ms with a thousand images.
+    ///
+    /// - Source: mmap(2), MAP_FIXED_NOREPLACE.
+    static func isFree(_ range: Range<UInt>) -> Bool {
+        guard let start = unsafe UnsafeMutableRawPointer(bitPattern: range.lowerBound) else {
+            return range.isEmpty
+        }
+        let noReplace: Int32 = 0x10_0000
+        let got = unsafe mmap(
+            start, range.count, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | noReplace, -1, 0)
+        guard unsafe got != MAP_FAILED, let got = unsafe got else { return false }
+        let isThere = unsafe got == start
+        unsafe munmap(got, range.count)
+        return isThere
+    }
+
+    /// The mappings of a file.
     ///
     /// - Source: proc(5), /proc/pid/maps. The kernel writes ` (deleted)` behind the path of a removed file.
-    static func mappings(of path: String, within range: Range<UInt>) -> [Mapping] {
+    static func mappings(of path: String) -> [Mapping] {
         guard let text = read() else { return [] }
         var found: [Mapping] = []
         let wanted = Array(path.utf8)
@@ -26,7 +45,7 @@ struct MemoryMap {
             let isFile =
                 name.starts(with: wanted)
                 && (name.count == wanted.count || name.dropFirst(wanted.count).first == 0x20)
-            if isFile || (start < range.upperBound && end > range.lowerBound) {
+            if isFile {
                 found.append(
                     Mapping(start: start, end: end, path: String(decoding: name, as: UTF8.self)))
             }

@@ -23,6 +23,7 @@ struct SymbolTable {
         }
         var elf = ELFFile(file)
         elf.readDynamicSection()
+        elf.readDynamicSymbols()
         var found: [Function] = []
         for symbol in elf.dynamicSymbols + elf.staticSymbols()
         where symbol.isDefined && symbol.isFunction {
