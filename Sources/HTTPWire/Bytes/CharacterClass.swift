@@ -1,4 +1,4 @@
-/// What each ASCII character may be part of.
+/// What each byte may be part of.
 ///
 /// The tables are read like the grammar: one column a character, 32 a row, starting at 0x00; a dot
 /// means "no". They are string literals because those lie in constant memory and need no
@@ -13,23 +13,31 @@ enum CharacterClass {
             ................................\
             .t.ttttt..tt.tt.tttttttttt......\
             .tttttttttttttttttttttttttt...tt\
-            ttttttttttttttttttttttttttt.t.t.
+            ttttttttttttttttttttttttttt.t.t.\
+            ................................\
+            ................................\
+            ................................\
+            ................................
             """
-        return unsafe byte < 128 && table.utf8Start[Int(byte)] == UInt8(ascii: "t")
+        return unsafe table.utf8Start[Int(byte)] == UInt8(ascii: "t")
     }
 
-    /// What a registered name, an IPv4 address or a percent escape in an authority is made of.
+    /// What a registered name or an IPv4 address is made of, percent escapes not counted.
     ///
     /// - Source: RFC 3986, section 3.2.2.
     @inline(__always)
     static func isHostName(_ byte: UInt8) -> Bool {
         let table: StaticString = """
             ................................\
-            .h..hhhhhhhhhhh.hhhhhhhhhh.h.h..\
+            .h..h.hhhhhhhhh.hhhhhhhhhh.h.h..\
             .hhhhhhhhhhhhhhhhhhhhhhhhhh....h\
-            .hhhhhhhhhhhhhhhhhhhhhhhhhh...h.
+            .hhhhhhhhhhhhhhhhhhhhhhhhhh...h.\
+            ................................\
+            ................................\
+            ................................\
+            ................................
             """
-        return unsafe byte < 128 && table.utf8Start[Int(byte)] == UInt8(ascii: "h")
+        return unsafe table.utf8Start[Int(byte)] == UInt8(ascii: "h")
     }
 
     /// What a field value is made of: everything but controls; a tab is allowed, and so is

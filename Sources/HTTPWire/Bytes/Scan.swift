@@ -3,9 +3,24 @@
 enum Scan {
     typealias Address = UnsafePointer<UInt8>
 
-    /// Skips a token.
+    /// Skips a token; letters and hyphens, which are nearly all there is, in steps of eight.
     @inline(__always)
     static func token(_ from: Address, _ end: Address) -> Address {
+        var at = unsafe from
+        while unsafe end - at >= 8 {
+            let hits = unsafe Word.notLetterOrHyphen(Word.load(at))
+            if hits != 0 {
+                unsafe at += Word.position(hits)
+                let byte = unsafe at.pointee
+                return unsafe byte == UInt8(ascii: ":") ? at : restOfToken(at, end)
+            }
+            unsafe at += 8
+        }
+        return unsafe restOfToken(at, end)
+    }
+
+    @inline(never)
+    private static func restOfToken(_ from: Address, _ end: Address) -> Address {
         var at = unsafe from
         while unsafe at < end, unsafe CharacterClass.isToken(at.pointee) { unsafe at += 1 }
         return unsafe at
@@ -14,6 +29,14 @@ enum Scan {
     /// Skips spaces and tabs.
     @inline(__always)
     static func blanks(_ from: Address, _ end: Address) -> Address {
+        if unsafe end - from >= 2, unsafe from[0] == 0x20, unsafe from[1] > 0x20 {
+            return unsafe from + 1
+        }
+        return unsafe restOfBlanks(from, end)
+    }
+
+    @inline(never)
+    private static func restOfBlanks(_ from: Address, _ end: Address) -> Address {
         var at = unsafe from
         while unsafe at < end, unsafe CharacterClass.isBlank(at.pointee) { unsafe at += 1 }
         return unsafe at
@@ -26,7 +49,7 @@ enum Scan {
         while true {
             while unsafe end - at >= 8 {
                 let word = unsafe Word.load(at)
-                let hits = Word.below(0x20, word) | Word.equal(0x7F, word)
+                let hits = Word.control(word)
                 if hits != 0 {
                     unsafe at += Word.position(hits)
                     if unsafe at.pointee != 0x09 { return unsafe at }
@@ -67,18 +90,69 @@ enum Scan {
         _ from: Address, _ end: Address, needsNormalizing: inout Bool
     ) -> Address {
         var at = unsafe from
-        var previous: UInt8 = 0
+        // The high bit of the lowest byte, if the byte before `at` is a slash.
+        var slashBefore: UInt64 = 0
+        while unsafe end - at >= 8 {
+            let word = unsafe Word.load(at)
+            // Below `&` lie the blank, the controls, `#` and `%`; `!`, `"` and `$` are rare enough
+            // to be looked at one by one with them.
+            let specials =
+                Word.below(UInt8(ascii: "&"), word) | Word.fromDelete(word)
+                | Word.equal(UInt8(ascii: "?"), word)
+            // `.` and `/` differ in the lowest bit. That bit is clear in every byte of the
+            // difference here, so that no false hit can follow a true one.
+            let dotsAndSlashes = Word.equal(UInt8(ascii: "/"), word | Word.lows)
+            let slashes = dotsAndSlashes & (word << 7)
+            let pairs = dotsAndSlashes & (slashes << 8 | slashBefore)
+            if specials == 0 {
+                if pairs != 0 { needsNormalizing = true }
+                slashBefore = slashes >> 56
+                unsafe at += 8
+                continue
+            }
+            let beforeSpecial = (specials & (0 &- specials)) &- 1
+            if pairs & beforeSpecial != 0 { needsNormalizing = true }
+            unsafe at += Word.position(specials)
+            let byte = unsafe at.pointee
+            if !CharacterClass.isTarget(byte) || byte == UInt8(ascii: "?") { return unsafe at }
+            if byte == UInt8(ascii: "%") { needsNormalizing = true }
+            slashBefore = 0
+            unsafe at += 1
+        }
         while unsafe at < end {
             let byte = unsafe at.pointee
             if !CharacterClass.isTarget(byte) || byte == UInt8(ascii: "?") { break }
-            if byte == UInt8(ascii: "%")
-                || (byte | 1 == UInt8(ascii: "/") && previous == UInt8(ascii: "/"))
-            {
+            if byte == UInt8(ascii: "%") || (slashBefore != 0 && byte | 1 == UInt8(ascii: "/")) {
                 needsNormalizing = true
             }
-            previous = byte
+            slashBefore = byte == UInt8(ascii: "/") ? 0x80 : 0
             unsafe at += 1
         }
         return unsafe at
+    }
+
+    /// Says whether the whole slice is one token.
+    @inline(__always)
+    static func isToken(_ slice: ByteSlice) -> Bool {
+        guard let start = unsafe slice.base, slice.count > 0 else { return false }
+        let end = unsafe start + slice.count
+        if slice.count >= 8, slice.count <= 16 {
+            // Two steps that overlap cover all of it.
+            let hits = unsafe Word.notLetterOrHyphen(Word.load(start))
+            if unsafe hits | Word.notLetterOrHyphen(Word.load(end - 8)) == 0 { return true }
+        }
+        return unsafe token(start, end) == end
+    }
+
+    /// Says whether the whole slice may be a field's value.
+    @inline(__always)
+    static func isFieldValue(_ slice: ByteSlice) -> Bool {
+        guard let start = unsafe slice.base, slice.count > 0 else { return true }
+        let end = unsafe start + slice.count
+        if slice.count >= 8, slice.count <= 16 {
+            let hits = unsafe Word.control(Word.load(start))
+            if unsafe hits | Word.control(Word.load(end - 8)) == 0 { return true }
+        }
+        return unsafe fieldValue(start, end) == end
     }
 }

@@ -25,11 +25,13 @@ enum Word {
             littleEndian: UnsafeRawPointer(address).loadUnaligned(as: UInt32.self))
     }
 
-    /// Writes eight bytes, the lowest first.
+    /// Copies the bytes of one value of the type, wherever they lie.
     @inline(__always)
-    static func store(_ word: UInt64, to address: UnsafeMutablePointer<UInt8>) {
-        unsafe UnsafeMutableRawPointer(address).storeBytes(
-            of: word.littleEndian, as: UInt64.self)
+    static func copy<Bytes: BitwiseCopyable>(
+        _: Bytes.Type, _ from: UnsafePointer<UInt8>, _ to: UnsafeMutablePointer<UInt8>
+    ) {
+        unsafe UnsafeMutableRawPointer(to).storeBytes(
+            of: UnsafeRawPointer(from).loadUnaligned(as: Bytes.self), as: Bytes.self)
     }
 
     /// Bytes below `limit`, which is at most 128.
@@ -45,10 +47,27 @@ enum Word {
         return (difference &- lows) & ~difference & highs
     }
 
+    /// Control bytes, the tab among them.
+    @inline(__always)
+    static func control(_ word: UInt64) -> UInt64 { below(0x20, word) | equal(0x7F, word) }
+
     /// Bytes from 0x7F up.
     @inline(__always)
     static func fromDelete(_ word: UInt64) -> UInt64 {
         ((word &+ lows) | word) & highs
+    }
+
+    /// Bytes that are neither ASCII letters nor hyphens; exact in every byte.
+    ///
+    /// Without its high bit, no byte can carry into the next: adding `0x80 - low` sets the high bit
+    /// from `low` up, and adding `0x7F - high` sets it above `high`.
+    @inline(__always)
+    static func notLetterOrHyphen(_ word: UInt64) -> UInt64 {
+        let seven = word & ~highs
+        let folded = seven | all(0x20)
+        let letters = (folded &+ all(0x80 - 0x61)) & ~(folded &+ all(0x7F - 0x7A))
+        let others = (seven ^ all(UInt8(ascii: "-"))) &+ all(0x7F)
+        return ((others & ~letters) | word) & highs
     }
 
     /// The position of the lowest hit, 0 to 7; 8 when there is none.

@@ -14,25 +14,49 @@ enum Authority {
         }
         if unsafe hostEnd == end { return !portRequired }
         guard unsafe hostEnd.pointee == UInt8(ascii: ":") else { return false }
-        let port = unsafe ByteSlice(hostEnd + 1, count: end - hostEnd - 1)
-        if port.isEmpty { return !portRequired }
-        guard port.count <= 5, let number = port.asInteger else { return false }
-        return number <= 65_535
+        if unsafe hostEnd + 1 == end { return !portRequired }
+        guard unsafe end - hostEnd <= 6 else { return false }
+        var port = 0
+        var at = unsafe hostEnd + 1
+        while unsafe at < end {
+            let digit = unsafe at.pointee &- UInt8(ascii: "0")
+            guard digit <= 9 else { return false }
+            port = port &* 10 &+ Int(digit)
+            unsafe at += 1
+        }
+        return port <= 65_535
     }
 
     @inline(__always)
     private static func hostEnd(
         _ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>
     ) -> UnsafePointer<UInt8>? {
+        if unsafe start.pointee == UInt8(ascii: "[") { return unsafe literalEnd(start, end) }
         var at = unsafe start
-        if unsafe at.pointee == UInt8(ascii: "[") { return unsafe literalEnd(start, end) }
-        while unsafe at < end, unsafe CharacterClass.isHostName(at.pointee) {
-            if unsafe at.pointee == UInt8(ascii: "%") {
+        while unsafe at < end, unsafe CharacterClass.isHostName(at.pointee) { unsafe at += 1 }
+        if unsafe at < end, unsafe at.pointee == UInt8(ascii: "%") {
+            return unsafe escapedEnd(at, end)
+        }
+        return unsafe at
+    }
+
+    /// Finds the end of a name that has percent escapes, the first of them at `from`.
+    @inline(never)
+    private static func escapedEnd(
+        _ from: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>
+    ) -> UnsafePointer<UInt8>? {
+        var at = unsafe from
+        while unsafe at < end {
+            if unsafe CharacterClass.isHostName(at.pointee) {
+                unsafe at += 1
+            } else if unsafe at.pointee == UInt8(ascii: "%") {
                 guard unsafe end - at >= 3, unsafe CharacterClass.hexValue(at[1]) != nil,
                     unsafe CharacterClass.hexValue(at[2]) != nil
                 else { return nil }
+                unsafe at += 3
+            } else {
+                break
             }
-            unsafe at += 1
         }
         return unsafe at
     }

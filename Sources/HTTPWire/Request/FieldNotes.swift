@@ -2,14 +2,20 @@
 struct FieldNotes {
     private var host = ByteSlice()
     private var contentLength: UInt64 = 0
-    private var hasHost = false
-    private var hasContentLength = false
-    private var hasTransferEncoding = false
-    private var hasUpgrade = false
-    private var expectsContinue = false
-    private var saysClose = false
-    private var saysKeepAlive = false
-    private var saysUpgrade = false
+    private var said: Said = []
+
+    /// The facts that fields have stated.
+    private struct Said: OptionSet {
+        let rawValue: UInt8
+        static let host = Said(rawValue: 1)
+        static let contentLength = Said(rawValue: 2)
+        static let transferEncoding = Said(rawValue: 4)
+        static let expectContinue = Said(rawValue: 8)
+        static let upgrade = Said(rawValue: 16)
+        static let connectionUpgrade = Said(rawValue: 32)
+        static let close = Said(rawValue: 64)
+        static let keepAlive = Said(rawValue: 128)
+    }
 
     /// Takes note of a field if it is one of those that matter; returns what is wrong with it.
     ///
@@ -34,20 +40,33 @@ struct FieldNotes {
     /// - Source: RFC 9112, sections 3.2 (Host), 6.1 to 6.3 (framing), 9.3 (persistence).
     @inline(__always)
     func conclude(_ head: inout RequestHead) -> WireError.Code? {
-        let isHTTP11 = head.minorVersion > 0
-        if isHTTP11, !hasHost { return .hostMissing }
         if head.host.isEmpty { head.host = host }
-        if hasTransferEncoding {
-            if hasContentLength { return .lengthAndTransferEncoding }
+        if said == .host, head.minorVersion > 0 {
+            head.framing = .none
+            head.keepAlive = true
+            head.wantsUpgrade = false
+            head.expectsContinue = false
+            return nil
+        }
+        return concludeWithCare(&head)
+    }
+
+    @inline(never)
+    private func concludeWithCare(_ head: inout RequestHead) -> WireError.Code? {
+        let isHTTP11 = head.minorVersion > 0
+        if isHTTP11, !said.contains(.host) { return .hostMissing }
+        if said.contains(.transferEncoding) {
+            if said.contains(.contentLength) { return .lengthAndTransferEncoding }
             if !isHTTP11 { return .transferEncodingInHTTP10 }
             head.framing = .chunked
         } else {
-            head.framing = hasContentLength ? .length(contentLength) : .none
+            head.framing = said.contains(.contentLength) ? .length(contentLength) : .none
         }
-        head.keepAlive = !saysClose && (isHTTP11 || saysKeepAlive)
-        head.wantsUpgrade = isHTTP11 && saysUpgrade && hasUpgrade
+        head.keepAlive = !said.contains(.close) && (isHTTP11 || said.contains(.keepAlive))
+        head.wantsUpgrade = isHTTP11 && said.isSuperset(of: [.upgrade, .connectionUpgrade])
         head.expectsContinue =
-            isHTTP11 && expectsContinue && (hasTransferEncoding || contentLength > 0)
+            isHTTP11 && said.contains(.expectContinue)
+            && (said.contains(.transferEncoding) || contentLength > 0)
         return nil
     }
 
@@ -75,16 +94,16 @@ struct FieldNotes {
 
     @inline(__always)
     private mutating func takeHost(_ value: ByteSlice) -> WireError.Code? {
-        if hasHost { return .hostRepeated }
-        hasHost = true
+        if said.contains(.host) { return .hostRepeated }
+        said.insert(.host)
         host = value
         return value.isEmpty || Authority.isValid(value) ? nil : .hostInvalid
     }
 
     /// - Source: RFC 9110, section 8.6; a list of equal lengths is refused rather than merged.
     private mutating func takeLength(_ value: ByteSlice) -> WireError.Code? {
-        if hasContentLength { return .contentLengthRepeated }
-        hasContentLength = true
+        if said.contains(.contentLength) { return .contentLengthRepeated }
+        said.insert(.contentLength)
         guard let length = value.asInteger, length <= UInt64(Int64.max) else {
             return .contentLengthInvalid
         }
@@ -98,8 +117,8 @@ struct FieldNotes {
     ///   is 400.
     @inline(never)
     private mutating func takeCoding(_ value: ByteSlice) -> WireError.Code? {
-        if hasTransferEncoding { return .transferEncodingRepeated }
-        hasTransferEncoding = true
+        if said.contains(.transferEncoding) { return .transferEncodingRepeated }
+        said.insert(.transferEncoding)
         if value.equalsIgnoringCase("chunked") { return nil }
         var list = ListElements(value)
         var hasChunked = false
@@ -114,15 +133,15 @@ struct FieldNotes {
     @inline(never)
     private mutating func takeConnection(_ value: ByteSlice) -> WireError.Code? {
         if value.equalsIgnoringCase("keep-alive") {
-            saysKeepAlive = true
+            said.insert(.keepAlive)
             return nil
         }
         var list = ListElements(value)
         while let element = list.next() {
             switch element.count {
-            case 5: if element.equalsIgnoringCase("close") { saysClose = true }
-            case 7: if element.equalsIgnoringCase("upgrade") { saysUpgrade = true }
-            case 10: if element.equalsIgnoringCase("keep-alive") { saysKeepAlive = true }
+            case 5: if element.equalsIgnoringCase("close") { said.insert(.close) }
+            case 7: if element.equalsIgnoringCase("upgrade") { said.insert(.connectionUpgrade) }
+            case 10: if element.equalsIgnoringCase("keep-alive") { said.insert(.keepAlive) }
             default: break
             }
         }
@@ -130,13 +149,14 @@ struct FieldNotes {
     }
 
     private mutating func takeUpgrade() -> WireError.Code? {
-        hasUpgrade = true
+        said.insert(.upgrade)
         return nil
     }
 
     @inline(never)
     private mutating func takeExpect(_ value: ByteSlice) -> WireError.Code? {
-        expectsContinue = value.equalsIgnoringCase("100-continue")
-        return expectsContinue ? nil : .expectationUnknown
+        guard value.equalsIgnoringCase("100-continue") else { return .expectationUnknown }
+        said.insert(.expectContinue)
+        return nil
     }
 }

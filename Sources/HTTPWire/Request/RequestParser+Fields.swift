@@ -2,6 +2,7 @@ extension RequestParser {
     /// Reads a whole head and returns the position after it.
     ///
     /// An error is about a line that may not have ended yet; `line` tells the caller which.
+    @inline(__always)
     func judge(
         _ start: Address, _ end: Address, fields: UnsafeMutableBufferPointer<HeaderField>,
         head: inout RequestHead, line: inout LineMark
