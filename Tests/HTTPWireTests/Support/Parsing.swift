@@ -1,6 +1,8 @@
 import HTTPWire
 
 /// A parsed head with everything copied out of the input, so that results can be compared.
+///
+/// Texts are escaped as `ByteSlice.description` does it.
 struct ParsedHead: Equatable, CustomStringConvertible {
     var length: Int
     var method: String
@@ -40,45 +42,55 @@ enum Parsed: Equatable {
     }
 }
 
-/// Parses the bytes as they stand after the last of the given reads.
-///
-/// The bytes are copied to memory of exactly their size, so that a look beyond the end is found by
-/// memory checkers and, mostly, by wrong results.
+/// Parses the bytes as they stand after each of the given reads, until one decides.
 func parseHead(
     _ bytes: some Collection<UInt8>, cuts: [Int] = [], limits: WireLimits = WireLimits(),
     slots: Int = 128
 ) -> Parsed {
-    let parser = RequestParser(limits: limits)
     let all = Array(bytes)
-    let fields = UnsafeMutableBufferPointer<HeaderField>.allocate(capacity: slots)
-    fields.initialize(repeating: HeaderField())
-    defer { fields.deallocate() }
     var seen = 0
     for end in cuts + [all.count] {
-        let input = UnsafeMutableRawBufferPointer.allocate(byteCount: end, alignment: 1)
-        defer { input.deallocate() }
-        input.copyBytes(from: all[0..<end])
-        var head = RequestHead()
-        switch parser.parse(
-            UnsafeRawBufferPointer(input), alreadySeen: seen, fields: fields, head: &head)
-        {
-        case .incomplete: seen = end
-        case .invalid(let error): return .invalid(error)
-        case .complete(let length):
-            let list = HeaderFields(fields, count: head.fieldCount)
-            return .complete(
-                ParsedHead(
-                    length: length, method: String(decoding: head.methodName),
-                    target: String(decoding: head.target), path: String(decoding: head.path),
-                    query: head.hasQuery ? String(decoding: head.query) : nil,
-                    host: String(decoding: head.host), minorVersion: head.minorVersion,
-                    framing: head.framing, keepAlive: head.keepAlive,
-                    expectsContinue: head.expectsContinue, wantsUpgrade: head.wantsUpgrade,
-                    pathNeedsNormalizing: head.pathNeedsNormalizing,
-                    fields: list.map { "\($0.name): \($0.value)" }))
-        }
+        let outcome = parseHead(all[0..<end], seen: seen, limits: limits, slots: slots)
+        if outcome != .incomplete { return outcome }
+        seen = end
     }
     return .incomplete
+}
+
+/// Parses the bytes once.
+///
+/// The bytes are copied to memory of exactly their size, so that a look beyond the end is found by
+/// memory checkers and, mostly, by wrong results.
+func parseHead(
+    _ bytes: some Collection<UInt8>, seen: Int, limits: WireLimits, slots: Int = 128
+) -> Parsed {
+    let parser = RequestParser(limits: limits)
+    let fields = UnsafeMutableBufferPointer<HeaderField>.allocate(capacity: slots)
+    fields.initialize(repeating: HeaderField())
+    let input = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
+    input.copyBytes(from: bytes)
+    defer {
+        fields.deallocate()
+        input.deallocate()
+    }
+    var head = RequestHead()
+    switch parser.parse(
+        UnsafeRawBufferPointer(input), alreadySeen: seen, fields: fields, head: &head)
+    {
+    case .incomplete: return .incomplete
+    case .invalid(let error): return .invalid(error)
+    case .complete(let length):
+        let list = HeaderFields(fields, count: head.fieldCount)
+        return .complete(
+            ParsedHead(
+                length: length, method: "\(head.methodName)", target: "\(head.target)",
+                path: "\(head.path)", query: head.hasQuery ? "\(head.query)" : nil,
+                host: "\(head.host)", minorVersion: head.minorVersion,
+                framing: head.framing, keepAlive: head.keepAlive,
+                expectsContinue: head.expectsContinue, wantsUpgrade: head.wantsUpgrade,
+                pathNeedsNormalizing: head.pathNeedsNormalizing,
+                fields: list.map { "\($0.name): \($0.value)" }))
+    }
 }
 
 func parseHead(_ text: String, limits: WireLimits = WireLimits(), slots: Int = 128) -> Parsed {

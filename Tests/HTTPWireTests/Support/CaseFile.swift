@@ -1,0 +1,90 @@
+import Glibc
+import HTTPWire
+
+/// One case of the text files in `Cases`: bytes, and what must come of them.
+struct TextCase: CustomStringConvertible, Sendable {
+    /// What must come out, and facts about it as key and value.
+    struct Expectation: Sendable {
+        var outcome: String
+        var facts: [(key: String, value: String)] = []
+    }
+
+    var file: String
+    var line: Int
+    var name: String
+    var bytes: [UInt8] = []
+    var expectations: [Expectation] = []
+
+    var description: String { "\(file):\(line) \(name)" }
+
+    /// All cases of all files, in the order of their names.
+    static let all: [TextCase] = {
+        let folder = "\(#filePath)".split(separator: "/").dropLast(2).joined(separator: "/")
+        let files = [
+            "accepted", "connection", "fields", "framing", "line-ends", "request-line", "smuggling",
+        ]
+        return files.flatMap {
+            parse(file: $0 + ".txt", text: contents("/\(folder)/Cases/\($0).txt"))
+        }
+    }()
+
+    /// Reads the bytes that a line of a case file stands for.
+    static func unescaped(_ text: some StringProtocol) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "\\"), let escape = rest.popFirst() else {
+                bytes.append(byte)
+                continue
+            }
+            switch escape {
+            case UInt8(ascii: "r"): bytes.append(0x0D)
+            case UInt8(ascii: "n"): bytes.append(0x0A)
+            case UInt8(ascii: "t"): bytes.append(0x09)
+            case UInt8(ascii: "0"): bytes.append(0)
+            case UInt8(ascii: "x"):
+                let digits = String(decoding: rest.prefix(2), as: UTF8.self)
+                bytes.append(UInt8(digits, radix: 16) ?? UInt8(ascii: "?"))
+                rest = rest.dropFirst(2)
+            default: bytes.append(escape)
+            }
+        }
+        return bytes
+    }
+
+    private static func parse(file: String, text: String) -> [TextCase] {
+        var cases: [TextCase] = []
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false)
+            .enumerated()
+        {
+            if line.hasPrefix("## ") {
+                cases.append(
+                    TextCase(file: file, line: index + 1, name: String(line.dropFirst(3))))
+            } else if line.isEmpty || line.hasPrefix("#") || cases.isEmpty {
+                continue
+            } else if line.hasPrefix("=> ") {
+                cases[cases.count - 1].expectations.append(
+                    Expectation(outcome: String(line.dropFirst(3))))
+            } else if cases[cases.count - 1].expectations.isEmpty {
+                cases[cases.count - 1].bytes += unescaped(line)
+            } else {
+                let words = line.drop { $0 == " " }.split(separator: " ", maxSplits: 1)
+                let last = cases[cases.count - 1].expectations.count - 1
+                cases[cases.count - 1].expectations[last].facts.append(
+                    (String(words[0]), words.count > 1 ? String(words[1]) : ""))
+            }
+        }
+        return cases
+    }
+
+    private static func contents(_ path: String) -> String {
+        guard let file = fopen(path, "r") else { return "" }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var block = [UInt8](repeating: 0, count: 65_536)
+        while case let count = fread(&block, 1, block.count, file), count > 0 {
+            bytes += block[0..<count]
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
