@@ -71,8 +71,12 @@ let package = Package(
             name: "PluginHostTests",
             dependencies: [
                 "PluginHost", "HostModel", "HTTPServer", "DynamicLibrary", "CPluginABI",
+                "bundle-probe",
             ],
             swiftSettings: tests),
+        .executableTarget(
+            name: "bundle-probe", dependencies: ["PluginHost", "HostModel"],
+            path: "Tests/Fixtures/bundles/probe", swiftSettings: tests),
         .testTarget(
             name: "IntegrationTests", dependencies: ["HostModel", "DynamicLibrary", "CLinux"],
             swiftSettings: tests),

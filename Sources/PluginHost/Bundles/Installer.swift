@@ -147,7 +147,8 @@ package struct Installer: Sendable {
         try move(bundle.directory, to: directory.releases + "/" + release.text)
         try Directory.sync(directory.releases)
         try point(directory, to: release)
-        try prune(directory)
+        // The upgrade is done; a release too many is removed with the next one.
+        try? prune(directory)
     }
 
     /// Puts a release in force.

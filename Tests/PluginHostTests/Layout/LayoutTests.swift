@@ -27,8 +27,6 @@ import Testing
 
     @Test func root_isCreatedForItsOwnerAlone_withItsParents() throws {
         let layout = RootLayout(root: scratch.path + "/a/b/root")
-        let mask = umask(0o777)
-        defer { umask(mask) }
         try layout.create()
         try layout.create()
         #expect(Files.status(layout.root)?.st_mode == S_IFDIR | 0o700)
