@@ -38,8 +38,8 @@ let package = Package(
         .target(
             name: "PluginHost",
             dependencies: [
-                "HTTPServer", "DynamicLibrary", "HostModel", "CPluginABI", "CLinux", "CZlib",
-                "CSQLite", "COpenSSL",
+                "HTTPServer", "HTTPWire", "DynamicLibrary", "HostModel", "CPluginABI", "CLinux",
+                "CZlib", "CSQLite", "COpenSSL",
             ],
             swiftSettings: strict),
         .target(
@@ -70,7 +70,7 @@ let package = Package(
         .testTarget(
             name: "PluginHostTests",
             dependencies: [
-                "PluginHost", "HostModel", "HTTPServer", "DynamicLibrary", "CPluginABI",
+                "PluginHost", "HostModel", "HTTPServer", "HTTPWire", "DynamicLibrary", "CPluginABI",
                 "bundle-probe",
             ],
             swiftSettings: tests),

@@ -128,18 +128,6 @@ import Testing
         #expect(outcome.reclaimed == ["1 pthread key"])
     }
 
-    @Test func keys_areBooked_andDeleted() throws {
-        let free = Holdings.freeKeys()
-        let image = try Fixtures.load("key_leak.c")
-        #expect(try image.call() == 0)
-        #expect(image.ledger.keys == 2)
-        #expect(Holdings.freeKeys() == free - 2)
-        let outcome = image.close()
-        #expect(outcome.isUnloaded)
-        #expect(outcome.reclaimed == ["2 pthread keys"])
-        #expect(Holdings.freeKeys() == free)
-    }
-
     @Test func keyValue_isDestroyed_whenItsThreadIsSettled() throws {
         var count: Int32 = 0
         let image = try Fixtures.load("key_leak.c")
@@ -297,44 +285,6 @@ import Testing
         #expect(isMapped(library))
         #expect(image.close().isUnloaded)
         #expect(!isMapped(library))
-    }
-
-    @Test(arguments: ["plain.c", "key_leak.c", "exit_handlers.c", "signal_handler.c"])
-    func thousandRounds_leaveNothingBehind(source: String) throws {
-        let library = try Fixtures.build(source)
-        let inspection = try ImageInspection.inspect(library)
-        func round() throws {
-            let image = try LoadedImage(Fixtures.copy(of: library), inspection: inspection)
-            switch source {
-            case "exit_handlers.c":
-                var log: Int32 = 0
-                _ = try image.watch(&log)
-                #expect(image.close().isUnloaded)
-                #expect(log == 111)
-            case "signal_handler.c":
-                try image.call("fixture_entry", SIGUSR2)
-                #expect(image.close().isUnloaded)
-            default:
-                try image.call()
-                #expect(image.close().isUnloaded)
-            }
-        }
-        // The archive of symbols fills up first.
-        for _ in 0..<100 { try round() }
-        let before = Holdings.now()
-        // Other tests use the heap meanwhile; what leaks, leaks in each part.
-        var smallest = Int.max
-        for _ in 0..<8 {
-            let heap = try Holdings.heapBytes()
-            for _ in 0..<125 { try round() }
-            smallest = min(smallest, try Holdings.heapBytes() - heap)
-        }
-        let after = Holdings.now()
-        #expect(after.keys == before.keys)
-        #expect(after.fds <= before.fds + 16)
-        #expect(after.threads <= before.threads + 16)
-        #expect(after.mappings <= before.mappings + 100)
-        #expect(smallest < 2000, "\(smallest) bytes in 125 rounds")
     }
 
     @Test func addresses_areNamed_whileLoadedAndAfterwards() throws {

@@ -34,7 +34,7 @@ import Testing
         ).run()
         #expect(outcome.isTimedOut)
         #expect(outcome.end == .killed(signal: SIGKILL))
-        #expect(clock.now - start < .seconds(10))
+        #expect(clock.now - start < .seconds(60))
         let background = try #require(
             Int32(String(decoding: outcome.output.dropLast(), as: UTF8.self)))
         try await eventually { kill(background, 0) != 0 || isZombie(background) }
@@ -45,7 +45,7 @@ import Testing
         let start = clock.now
         let outcome = try await shell("sleep 100 & exit 0").run()
         #expect(outcome.isSuccess && !outcome.isTimedOut)
-        #expect(clock.now - start < .seconds(10))
+        #expect(clock.now - start < .seconds(60))
     }
 
     @Test func flood_isCutOff_andTheChildStillEnds() async throws {
@@ -82,20 +82,23 @@ import Testing
         #expect(error?.errno == ENOENT)
     }
 
-    @Test func twoHundredRuns_leaveNoZombieNoDescriptorAndNoThread() async throws {
-        _ = try await shell("exit 0").run()
-        let before = Holdings.now()
-        try await withThrowingTaskGroup(of: Bool.self) { group in
-            for index in 0..<200 {
-                if index >= 8 { #expect(try await group.next() == true) }
-                group.addTask { try await shell("exit 0").run().isSuccess }
+    @Test func twoHundredRuns_leaveNoZombieNoDescriptorAndNoThread() async {
+        await #expect(processExitsWith: .success) {
+            let process = ThrowawayProcess(executable: "/bin/sh", arguments: ["-c", "exit 0"])
+            _ = try await process.run()
+            let fds = Holdings.now().fds
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                for index in 0..<200 {
+                    if index >= 8 { #expect(try await group.next() == true) }
+                    group.addTask { try await process.run().isSuccess }
+                }
+                for try await isSuccess in group { #expect(isSuccess) }
             }
-            for try await isSuccess in group { #expect(isSuccess) }
+            #expect(Holdings.now().fds == fds)
+            #expect(waitpid(-1, nil, WNOHANG) == -1)
+            #expect(errno == ECHILD)
+            try await eventually { Holdings.now().threads <= 16 }
         }
-        try await eventually { Holdings.now().threads <= before.threads + 2 }
-        #expect(Holdings.now().fds == before.fds)
-        #expect(waitpid(-1, nil, WNOHANG) == -1)
-        #expect(errno == ECHILD)
     }
 
     @Test func crashingConstructor_killsTheChildOnly() async throws {
@@ -112,14 +115,5 @@ import Testing
 
     private func isZombie(_ pid: Int32) -> Bool {
         systemText("/proc/\(pid)/stat").contains(") Z ")
-    }
-
-    /// Waits for a condition that no event announces.
-    private func eventually(_ condition: () -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(10)
-        while !condition() {
-            try #require(ContinuousClock.now < deadline, "it never happened")
-            await Task.yield()
-        }
     }
 }

@@ -43,17 +43,36 @@ enum Fixtures {
             if let known = built[key] { return known }
             let stem = source.split(separator: ".")[0]
             let output = "\(directory)/\(stem)-\(built.count).so"
-            let isRust = source.hasSuffix(".rs")
-            let tool = compiler ?? (isRust ? "rustc" : source.hasSuffix(".cpp") ? "g++" : "gcc")
-            let arguments =
-                isRust
-                ? ["-O", "--crate-type", "cdylib", "\(sources)/\(source)", "-o", output] + flags
-                : ["-O2", "-fPIC", "-shared", "\(sources)/\(source)", "-o", output, "-pthread"]
-                    + flags + libraries
+            let input = "\(sources)/\(source)"
+            let tool: String
+            var arguments: [String]
+            switch source.split(separator: ".").last {
+            case "rs":
+                tool = compiler ?? "rustc"
+                arguments = ["-O", "--crate-type", "cdylib", input, "-o", output]
+            case "swift":
+                tool = compiler ?? "swiftc"
+                arguments = [
+                    "-O", "-parse-as-library", "-emit-library", "-module-name", String(stem), input,
+                    "-o", output,
+                ]
+            default:
+                tool = compiler ?? (source.hasSuffix(".cpp") ? "g++" : "gcc")
+                arguments = ["-O2", "-fPIC", "-shared", input, "-o", output, "-pthread"]
+            }
+            arguments += flags + libraries
             try run(tool, arguments)
             built[key] = output
             return output
         }
+    }
+
+    /// The flags with which a Swift library keeps its runtime to itself.
+    static var staticSwift: [String] {
+        [
+            "-static-stdlib", "-Xlinker", "--version-script=\(sources)/entry_only.map", "-Xlinker",
+            "--gc-sections", "-Xlinker", "-s",
+        ]
     }
 
     static func run(_ tool: String, _ arguments: [String]) throws {
@@ -218,5 +237,14 @@ func systemText(_ path: String) -> String {
         let got = fread(&buffer, 1, buffer.count, file)
         if got == 0 { return String(decoding: text, as: UTF8.self) }
         text += buffer[0..<got]
+    }
+}
+
+/// Waits for a condition that no event announces.
+func eventually(_ condition: () -> Bool) async throws {
+    let deadline = ContinuousClock.now + .seconds(10)
+    while !condition() {
+        try #require(ContinuousClock.now < deadline, "it never happened")
+        await Task.yield()
     }
 }

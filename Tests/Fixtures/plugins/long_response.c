@@ -38,8 +38,8 @@ static int wait_milliseconds(uint64_t milliseconds) {
 
 static int write_line(job *one, const char *what, uint64_t number) {
     char text[96];
-    int length = snprintf(text, sizeof text, "generation %" PRIu64 " %s", one->self->host->generation,
-                          what);
+    int length = snprintf(text, sizeof text, "generation %" PRIu64 " %s",
+                          one->self->host->generation, what);
     if (number)
         length += snprintf(text + length, sizeof text - (size_t)length, " %" PRIu64, number);
     text[length++] = '\n';

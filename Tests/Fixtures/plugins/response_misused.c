@@ -23,24 +23,24 @@ static const attempt attempts[] = {
     { "Date", { PH_TEXT_INIT("Date"), PH_TEXT_INIT("today") }, 200 },
 };
 
+static void tell(char text[1024], const char *what, ph_status status) {
+    size_t length = strlen(text);
+    snprintf(text + length, 1024 - length, "%s: %d\n", what, status);
+}
+
 static ph_status handle(void *state, const ph_request *request, ph_response *response) {
     const fixture *self = state;
     const ph_http *http = self->host->http;
     if (request->route != FIXTURE_FIRST_ROUTE)
         return fixture_handle(state, request, response);
-    char text[1024];
-    size_t length = 0;
+    char text[1024] = "";
+    ph_bytes none = ph_bytes_make("", 0);
     for (size_t i = 0; i < sizeof attempts / sizeof attempts[0]; i++) {
         const attempt *one = &attempts[i];
-        ph_status status = http->respond(response, one->status, &one->header, 1, ph_bytes_make("", 0));
-        length += (size_t)snprintf(text + length, sizeof text - length, "%s: %d\n", one->what, status);
+        tell(text, one->what, http->respond(response, one->status, &one->header, 1, none));
     }
-    length += (size_t)snprintf(text + length, sizeof text - length, "write before begin: %d\n",
-                               http->write(response, ph_bytes_make("x", 1)));
-    length += (size_t)snprintf(text + length, sizeof text - length, "finish before begin: %d\n",
-                               http->finish(response));
-    length += (size_t)snprintf(text + length, sizeof text - length, "resume without body: %d\n",
-                               http->resume_body(response));
+    tell(text, "write before begin", http->write(response, ph_bytes_make("x", 1)));
+    tell(text, "finish before begin", http->finish(response));
     return fixture_respond(self, response, "text/plain", text);
 }
 

@@ -83,8 +83,9 @@ static ph_status on_body(void *context, ph_bytes piece, uint32_t last) {
     if (!last)
         return one->pauses ? pause_body(one) : PH_OK;
     char text[128];
-    snprintf(text, sizeof text, "{\"bytes\":%" PRIu64 ",\"pieces\":%" PRIu32 ",\"sum\":%" PRIu32 "}",
-             one->bytes, one->pieces, one->sum);
+    snprintf(text, sizeof text,
+             "{\"bytes\":%" PRIu64 ",\"pieces\":%" PRIu32 ",\"sum\":%" PRIu32 "}", one->bytes,
+             one->pieces, one->sum);
     fixture_respond(one->self, one->response, "application/json", text);
     free(one);
     return PH_OK;
