@@ -1,0 +1,268 @@
+internal import CPluginABI
+package import HTTPServer
+internal import HTTPWire
+package import HostModel
+internal import Synchronization
+
+/// Answers HTTP with plugins: `/plugin/<name>/api/...` by their code, `/plugin/<name>/...` by their
+/// files, and the rest by the host's own pages.
+///
+/// Each reactor has its own snapshot of the mount table, so that a request takes no lock and touches
+/// no reference count.
+package final class PluginApplication: Application, @unchecked Sendable {  // because it is immutable
+    /// A request that the host had to answer in a plugin's stead.
+    package struct Fault: Sendable {
+        package let name: PluginName
+        package let version: SemanticVersion
+        package let generation: UInt64
+        /// The route's method and pattern.
+        package let route: String
+        /// What the plugin did.
+        package let what: String
+    }
+
+    /// The largest body, in bytes, of a route that names no smaller limit.
+    private let bodyBytesMax: Int
+    private let onFault: @Sendable (Fault) -> Void
+
+    /// - Parameters:
+    ///   - bodyBytesMax: the largest body that is collected for a plugin.
+    ///   - onFault: told of each request that a plugin failed to answer, on the reactor's thread.
+    package init(bodyBytesMax: Int = 1 << 20, onFault: @escaping @Sendable (Fault) -> Void) {
+        self.bodyBytesMax = bodyBytesMax
+        self.onFault = onFault
+    }
+
+    // MARK: - Tables
+
+    /// Makes the reactor use the table; on the reactor's thread, or before the server starts.
+    package static func install(_ table: MountTable, on reactor: Reactor) {
+        let former = unsafe reactor.applicationState
+        unsafe reactor.applicationState = Unmanaged.passRetained(table).toOpaque()
+        if let former = unsafe former { unsafe Unmanaged<MountTable>.fromOpaque(former).release() }
+    }
+
+    /// Takes the reactor's table away, so that it can be freed; it answers 503 from then on.
+    package static func uninstall(from reactor: Reactor) {
+        guard let former = unsafe reactor.applicationState else { return }
+        unsafe reactor.applicationState = nil
+        unsafe Unmanaged<MountTable>.fromOpaque(former).release()
+    }
+
+    // MARK: - Routing
+
+    private static let prefix: StaticString = "/plugin/"
+    private static let api: StaticString = "/api"
+
+    override package func route(_ exchange: Exchange) -> Disposition {
+        guard let state = unsafe exchange.reactor.applicationState else {
+            HostPages.starting(exchange)
+            return .responded
+        }
+        let table = unsafe Unmanaged<MountTable>.fromOpaque(state)
+        return unsafe table._withUnsafeGuaranteedRef { route(exchange, $0) }
+    }
+
+    @inline(__always)
+    private func route(_ exchange: Exchange, _ table: MountTable) -> Disposition {
+        let path = exchange.path
+        let prefixCount = Self.prefix.utf8CodeUnitCount
+        guard path.count > prefixCount, let base = unsafe path.base,
+            unsafe Self.isPrefix(base)
+        else { return hostPage(exchange, table) }
+        let end = unsafe base + path.count
+        let name = unsafe base + prefixCount
+        let nameEnd = unsafe RouteWalk.segmentEnd(name, end)
+        guard let found = unsafe table.find(name, count: nameEnd - name) else {
+            HostPages.noSuchPlugin(exchange)
+            return .responded
+        }
+        let rest = unsafe ByteSlice(nameEnd, count: end - nameEnd)
+        guard Self.isAPI(rest) else {
+            return unsafe found.mount._withUnsafeGuaranteedRef { files(exchange, $0, rest) }
+        }
+        guard let serving = unsafe found.serving else {
+            unsafe found.mount._withUnsafeGuaranteedRef { HostPages.unavailable(exchange, $0) }
+            return .responded
+        }
+        return unsafe call(exchange, serving, apiPath(rest))
+    }
+
+    /// Whether the path begins with `/plugin/`; it has at least nine bytes.
+    @inline(__always)
+    private static func isPrefix(_ base: UnsafePointer<UInt8>) -> Bool {
+        let word = unsafe UnsafeRawPointer(base).loadUnaligned(as: UInt64.self)
+        return unsafe word
+            == UnsafeRawPointer(prefix.utf8Start).loadUnaligned(as: UInt64.self)
+    }
+
+    /// Whether what follows the name is `/api` or begins with `/api/`.
+    @inline(__always)
+    private static func isAPI(_ rest: ByteSlice) -> Bool {
+        guard rest.count >= 4, let base = unsafe rest.base else { return false }
+        let word = unsafe UnsafeRawPointer(base).loadUnaligned(as: UInt32.self)
+        guard unsafe word == UnsafeRawPointer(api.utf8Start).loadUnaligned(as: UInt32.self) else {
+            return false
+        }
+        return unsafe rest.count == 4 || base[4] == UInt8(ascii: "/")
+    }
+
+    /// The path that a plugin's patterns are matched with.
+    @inline(__always)
+    private func apiPath(_ rest: ByteSlice) -> ByteSlice {
+        guard rest.count > 4, let base = unsafe rest.base else { return ByteSlice("/") }
+        return unsafe ByteSlice(base + 4, count: rest.count - 4)
+    }
+
+    /// Finds the route and prepares the record for `handle`.
+    @inline(__always)
+    private func call(
+        _ exchange: Exchange, _ serving: UnsafeMutablePointer<ServingRecord>, _ path: ByteSlice
+    ) -> Disposition {
+        let pointer = unsafe RecordPointer(exchange)
+        let match = unsafe serving.pointee.tree.match(
+            exchange.head.method, name: exchange.head.methodName, path: path,
+            parameters: pointer.parameters)
+        guard case .route(let route) = match else {
+            unsafe HostPages.noRoute(exchange, serving.pointee.tree, path)
+            return .responded
+        }
+        let limits = unsafe serving.pointee.limits[route]
+        let bodyMax =
+            limits.bodyBytesMax == 0
+            ? bodyBytesMax : min(bodyBytesMax, Int(limits.bodyBytesMax))
+        if limits.streamsBody, limits.bodyBytesMax != 0,
+            case .length(let count) = exchange.head.framing, count > UInt64(limits.bodyBytesMax)
+        {
+            HostPages.bodyTooLong(exchange, bytesMax: Int(limits.bodyBytesMax))
+            return .responded
+        }
+        unsafe pointer.renew()
+        let record = unsafe pointer.record
+        unsafe record.pointee.exchange = exchange
+        unsafe record.pointee.serving = serving
+        unsafe record.pointee.route = UInt32(truncatingIfNeeded: route)
+        unsafe record.pointee.request.path = path.text
+        unsafe record.pointee.request.parameter_count = Int(limits.parameterCount)
+        unsafe serving.pointee.requestBegan(exchange.reactorIndex)
+        guard limits.streamsBody else { return .buffered(bodyBytesMax: bodyMax) }
+        unsafe record.pointee.bodyBytesLeft =
+            limits.bodyBytesMax == 0 ? .max : UInt64(limits.bodyBytesMax)
+        return .streamed
+    }
+
+    /// Serves a file of the plugin.
+    @inline(never)
+    private func files(_ exchange: Exchange, _ mount: Mount, _ rest: ByteSlice) -> Disposition {
+        if rest.isEmpty {
+            HostPages.addSlash(exchange)
+        } else if let files = mount.staticFiles {
+            files(exchange, rest)
+        } else {
+            HostPages.notFound(exchange)
+        }
+        return .responded
+    }
+
+    @inline(never)
+    private func hostPage(_ exchange: Exchange, _ table: MountTable) -> Disposition {
+        HostPages.respond(to: exchange, table)
+        return .responded
+    }
+
+    // MARK: - Calling
+
+    override package func handle(_ exchange: Exchange) {
+        let pointer = unsafe RecordPointer(exchange)
+        let record = unsafe pointer.record
+        unsafe fill(&record.pointee.request, pointer, exchange)
+        unsafe record.pointee.hasObserver = false
+        unsafe record.pointee.isInHandle = true
+        let free = unsafe record.pointee.word.load(ordering: .relaxed)
+        unsafe pointer.set(.owed, from: free)
+        assert(exchange.isOnLoopThread, "handle is called on the exchange's loop")
+        let serving = unsafe record.pointee.serving
+        let status = unsafe serving.pointee.handle(
+            serving.pointee.state, &record.pointee.request, pointer.response)
+        unsafe record.pointee.isInHandle = false
+        if status == ph_status(PH_PENDING) { return }
+        let word = unsafe record.pointee.word.load(ordering: .acquiring)
+        if status == ph_status(PH_OK), unsafe RecordPointer.phase(word) == .complete { return }
+        unsafe judge(exchange, pointer, status)
+    }
+
+    /// Writes what the plugin is shown of the request.
+    @inline(__always)
+    private func fill(
+        _ request: inout ph_request, _ pointer: RecordPointer, _ exchange: Exchange
+    ) {
+        unsafe request.size = UInt32(MemoryLayout<ph_request>.size)
+        unsafe request.route = pointer.record.pointee.route
+        unsafe request.method = exchange.head.methodName.text
+        unsafe request.query = exchange.head.hasQuery ? exchange.head.query.text : ph_text()
+        unsafe request.parameters = UnsafeRawPointer(pointer.parameters)
+            .assumingMemoryBound(to: ph_text.self)
+        unsafe request.headers = UnsafeRawPointer(exchange.fields.baseAddress)?
+            .assumingMemoryBound(to: ph_header.self)
+        unsafe request.header_count = exchange.head.fieldCount
+        let body = unsafe exchange.body
+        unsafe request.body = ph_bytes(
+            data: body.baseAddress?.assumingMemoryBound(to: UInt8.self), length: body.count)
+        unsafe request.content_length =
+            switch exchange.head.framing {
+            case .none: 0
+            case .length(let count): count
+            case .chunked: .max
+            }
+        unsafe request.remote_address = PeerText.write(
+            exchange, to: pointer.address + RequestRecord.addressOffset)
+    }
+
+    /// Completes what the plugin has not, and tells of it.
+    @inline(never)
+    private func judge(_ exchange: Exchange, _ pointer: RecordPointer, _ status: ph_status) {
+        let word = unsafe pointer.record.pointee.word.load(ordering: .acquiring)
+        let phase = unsafe RecordPointer.phase(word)
+        let what =
+            switch status {
+            case ..<0: "handle returned \(status)"
+            case ph_status(PH_OK): "handle returned PH_OK without having completed the response"
+            default: "handle returned \(status), which is no answer"
+            }
+        if phase == .owed || phase == .begun, unsafe pointer.exchangePhase(.complete, from: word) {
+            if phase == .begun {
+                exchange.abort()
+            } else {
+                HostPages.pluginFailed(exchange)
+            }
+        }
+        let serving = unsafe pointer.record.pointee.serving
+        let slot = unsafe serving.pointee.slot(exchange.reactorIndex)
+        unsafe ReactorSlot.add(1, to: slot.pointee.faults)
+        guard let owner = unsafe serving.pointee.owner else { return }
+        let route = unsafe Int(pointer.record.pointee.route)
+        unsafe owner._withUnsafeGuaranteedRef { generation in
+            onFault(
+                Fault(
+                    name: generation.name, version: generation.version,
+                    generation: generation.number,
+                    route: generation.routes[route].description, what: what))
+        }
+    }
+
+    override package func ended(_ exchange: Exchange) {
+        let pointer = unsafe RecordPointer(exchange)
+        let serving = unsafe pointer.record.pointee.serving
+        unsafe pointer.renew()
+        unsafe serving.pointee.requestEnded(exchange.reactorIndex)
+    }
+}
+
+extension ByteSlice {
+    /// The slice as the plugin header has it.
+    @inline(__always)
+    var text: ph_text {
+        unsafe ph_text(
+            data: UnsafeRawPointer(base)?.assumingMemoryBound(to: CChar.self), length: count)
+    }
+}

@@ -1,0 +1,140 @@
+internal import CPluginABI
+internal import HTTPServer
+internal import HTTPWire
+internal import Synchronization
+
+/// What the host keeps for one request to a plugin: lies in the exchange's application storage.
+///
+/// A `ph_response` is the address of this record with the low 16 bits of its serial number in the
+/// upper 16 bits, which no user-space address has. The serial changes with each use of the storage,
+/// so a plugin that keeps a response beyond its completion is told `PH_WRONG_STATE` instead of
+/// reaching the next request.
+///
+/// - Shape: the fields below, then the parameters, then the text of the peer's address.
+@unsafe
+struct RequestRecord: ~Copyable {
+    /// The most bytes of the storage that may be used.
+    static let bytesMax = 512
+    static let parametersOffset = 200
+    static let addressOffset =
+        parametersOffset + RoutePattern.parametersMax * MemoryLayout<ByteSlice>.stride
+    static let addressBytesMax = bytesMax - addressOffset
+
+    /// How far the plugin has come with its response.
+    enum Phase: UInt64 {
+        /// No plugin may use the record.
+        case free = 0
+        /// Nothing has been given.
+        case owed = 1
+        /// Status and headers have been given.
+        case begun = 2
+        /// The plugin has completed it.
+        case complete = 3
+    }
+
+    static let phaseMask: UInt64 = 0xFF
+    /// Set while a function of the plugin's observer runs.
+    static let observing: UInt64 = 0x100
+    static let serialShift: UInt64 = 16
+
+    /// The serial number, `observing` and the phase.
+    let word = Atomic<UInt64>(0)
+    var exchange: Exchange
+    var serving: UnsafeMutablePointer<ServingRecord>
+    var route: UInt32
+    var isInHandle: Bool
+    var hasObserver: Bool
+    /// The observer's functions and context, where there is one.
+    var context: UnsafeMutableRawPointer?
+    var onBody: (@convention(c) (UnsafeMutableRawPointer?, ph_bytes, UInt32) -> ph_status)?
+    var onWritable: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
+    var onClosed: (@convention(c) (UnsafeMutableRawPointer?, ph_status) -> Void)?
+    /// How much of a streamed body may still come.
+    var bodyBytesLeft: UInt64
+    var request: ph_request
+}
+
+/// The address of a record.
+@unsafe
+struct RecordPointer {
+    let address: UnsafeMutableRawPointer
+
+    /// The record in an exchange's storage.
+    @inline(__always)
+    init(_ exchange: Exchange) { unsafe address = exchange.applicationStorage }
+
+    @inline(__always)
+    init(_ address: UnsafeMutableRawPointer) { unsafe self.address = address }
+
+    @inline(__always)
+    var record: UnsafeMutablePointer<RequestRecord> {
+        unsafe address.assumingMemoryBound(to: RequestRecord.self)
+    }
+
+    @inline(__always)
+    var parameters: UnsafeMutablePointer<ByteSlice> {
+        unsafe (address + RequestRecord.parametersOffset).assumingMemoryBound(to: ByteSlice.self)
+    }
+
+    /// What the plugin is handed as its response.
+    @inline(__always)
+    var response: OpaquePointer? {
+        let serial = unsafe record.pointee.word.load(ordering: .relaxed) >> 16 & 0xFFFF
+        return unsafe OpaquePointer(
+            bitPattern: UInt(bitPattern: address) | UInt(truncatingIfNeeded: serial << 48))
+    }
+
+    /// The record of a response, and its word; nil when the response was completed and released.
+    @inline(__always)
+    static func of(_ response: OpaquePointer?) -> (RecordPointer, word: UInt64)? {
+        let bits = UInt64(UInt(bitPattern: response))
+        let addressBits = UInt(truncatingIfNeeded: bits & 0xFFFF_FFFF_FFFF)
+        guard addressBits & 15 == 0,
+            let address = unsafe UnsafeMutableRawPointer(bitPattern: addressBits)
+        else { return nil }
+        let pointer = unsafe RecordPointer(address)
+        let word = unsafe pointer.record.pointee.word.load(ordering: .acquiring)
+        guard unsafe (word >> RequestRecord.serialShift) & 0xFFFF == bits >> 48 else { return nil }
+        return unsafe (pointer, word)
+    }
+
+    /// Starts a new use of the storage; nobody has a response of it yet.
+    @inline(__always)
+    func renew() {
+        let serial =
+            unsafe (record.pointee.word.load(ordering: .relaxed) >> RequestRecord.serialShift) &+ 1
+        unsafe record.pointee.word.store(
+            serial << RequestRecord.serialShift, ordering: .relaxed)
+    }
+
+    @inline(__always)
+    static func phase(_ word: UInt64) -> RequestRecord.Phase {
+        unsafe RequestRecord.Phase(rawValue: word & RequestRecord.phaseMask) ?? .free
+    }
+
+    /// The same word with another phase.
+    @inline(__always)
+    static func word(_ word: UInt64, _ phase: RequestRecord.Phase) -> UInt64 {
+        unsafe word & ~RequestRecord.phaseMask | phase.rawValue
+    }
+
+    /// Changes the phase on the loop's thread, where observers run as well.
+    @inline(__always)
+    func set(_ phase: RequestRecord.Phase, from word: UInt64) {
+        unsafe record.pointee.word.store(Self.word(word, phase), ordering: .releasing)
+    }
+
+    /// Changes the phase on another thread; false when the word is not what the caller has seen, but
+    /// for an observer that has begun or ended.
+    func exchangePhase(_ phase: RequestRecord.Phase, from seen: UInt64) -> Bool {
+        var expected = seen
+        while true {
+            let (exchanged, original) = unsafe record.pointee.word.compareExchange(
+                expected: expected, desired: Self.word(expected, phase),
+                ordering: .acquiringAndReleasing)
+            if exchanged { return true }
+            guard unsafe (original ^ seen) & ~RequestRecord.observing == 0 else { return false }
+            expected = original
+        }
+    }
+}

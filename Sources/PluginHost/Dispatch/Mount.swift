@@ -1,0 +1,34 @@
+package import HTTPServer
+package import HTTPWire
+package import HostModel
+
+/// Answers a request for one of a plugin's files; the path begins with the slash behind the plugin's name.
+package typealias StaticFiles = @Sendable (Exchange, _ path: ByteSlice) -> Void
+
+/// What stands at `/plugin/<name>/`.
+package final class Mount: Sendable {
+    /// What a request gets from the plugin's API.
+    package enum Availability: Sendable, Equatable {
+        case active
+        /// 503: the plugin is installed and does not serve now.
+        case unavailable(retryAfterSeconds: Int)
+    }
+
+    package let name: PluginName
+    /// The generation that serves; nil while none does.
+    package let generation: Generation?
+    package let staticFiles: StaticFiles?
+    package let availability: Availability
+
+    /// Makes a mount; one without a generation is unavailable.
+    package init(
+        name: PluginName, generation: Generation?, staticFiles: StaticFiles? = nil,
+        availability: Availability = .active
+    ) {
+        self.name = name
+        self.generation = generation
+        self.staticFiles = staticFiles
+        let isOut = generation == nil && availability == .active
+        self.availability = isOut ? .unavailable(retryAfterSeconds: 1) : availability
+    }
+}

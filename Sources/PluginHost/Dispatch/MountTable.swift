@@ -1,0 +1,104 @@
+internal import HTTPWire
+package import HostModel
+
+/// Which plugin answers below `/plugin/<name>`: an immutable snapshot that each reactor holds one of.
+///
+/// A hash table over the bytes of the names, at most half full, so that a look-up costs the same for
+/// one plugin and for thousands. A changed table shares the mounts, and so the route trees, of the one
+/// it was made from.
+@safe
+package final class MountTable: @unchecked Sendable {  // because nothing changes after init
+    @unsafe
+    private struct Slot {
+        var key = SegmentKey()
+        /// The name's bytes in `names`; only longer names are compared with them.
+        var text: UnsafePointer<UInt8>?
+        var mount: Unmanaged<Mount>?
+        var serving: UnsafeMutablePointer<ServingRecord>?
+    }
+
+    /// A mount as the request path sees it; valid as long as the table.
+    @unsafe
+    struct Found {
+        let mount: Unmanaged<Mount>
+        /// nil unless the mount is active.
+        let serving: UnsafeMutablePointer<ServingRecord>?
+    }
+
+    /// The mounts by name.
+    package let mounts: [PluginName: Mount]
+    private let slots: UnsafeMutablePointer<Slot>
+    private let names: UnsafeMutablePointer<UInt8>
+    private let mask: Int
+
+    /// Makes a table; of mounts with one name the last counts.
+    package convenience init(mounts: [Mount] = []) {
+        self.init(Dictionary(mounts.map { ($0.name, $0) }) { _, last in last })
+    }
+
+    private init(_ mounts: [PluginName: Mount]) {
+        self.mounts = mounts
+        var count = 4
+        while count < mounts.count * 2 { count *= 2 }
+        mask = count - 1
+        unsafe slots = .allocate(capacity: count)
+        unsafe slots.initialize(repeating: Slot(), count: count)
+        unsafe names = .allocate(
+            capacity: mounts.keys.reduce(1) { $0 + $1.text.utf8.count })
+        var used = 0
+        for (name, mount) in mounts {
+            let text = unsafe names + used
+            for byte in name.text.utf8 {
+                unsafe names[used] = byte
+                used += 1
+            }
+            let key = unsafe SegmentKey(text, count: name.text.utf8.count)
+            var slot = key.hash(0) & mask
+            while unsafe slots[slot].mount != nil { slot = (slot + 1) & mask }
+            unsafe slots[slot] = Slot(
+                key: key, text: text, mount: Unmanaged.passUnretained(mount),
+                serving: mount.availability == .active ? mount.generation?.serving : nil)
+        }
+    }
+
+    deinit {
+        unsafe slots.deallocate()
+        unsafe names.deallocate()
+    }
+
+    /// Returns a table in which this mount stands, instead of the one with its name if there is one.
+    package func replacing(_ mount: Mount) -> MountTable {
+        var mounts = mounts
+        mounts[mount.name] = mount
+        return MountTable(mounts)
+    }
+
+    /// Returns a table without the name.
+    package func removing(_ name: PluginName) -> MountTable {
+        var mounts = mounts
+        mounts[name] = nil
+        return MountTable(mounts)
+    }
+
+    /// Finds what is mounted at a name.
+    @inline(__always)
+    func find(_ name: UnsafePointer<UInt8>, count: Int) -> Found? {
+        let key = unsafe SegmentKey(name, count: count)
+        var index = key.hash(0) & mask
+        while true {
+            let slot = unsafe slots + index
+            guard let mount = unsafe slot.pointee.mount else { return nil }
+            if unsafe slot.pointee.key == key {
+                guard count > 16 else {
+                    return unsafe Found(mount: mount, serving: slot.pointee.serving)
+                }
+                if let text = unsafe slot.pointee.text,
+                    unsafe SegmentKey.middlesAreEqual(text, name, count: count)
+                {
+                    return unsafe Found(mount: mount, serving: slot.pointee.serving)
+                }
+            }
+            index = (index &+ 1) & mask
+        }
+    }
+}

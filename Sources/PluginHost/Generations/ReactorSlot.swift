@@ -1,0 +1,22 @@
+internal import Synchronization
+
+/// What one reactor counts for one generation; 64 bytes apart, so that reactors do not share a line.
+///
+/// Only the reactor's thread writes, with plain loads and stores; other threads may read the figures.
+struct ReactorSlot: ~Copyable {
+    static let strideBytes = 64
+
+    /// Requests that were handed to the plugin and are not released yet.
+    let inFlight = Atomic<Int>(0)
+    /// Requests that were handed to the plugin since it was loaded.
+    let requests = Atomic<Int>(0)
+    /// Requests that the host had to answer because the plugin failed.
+    let faults = Atomic<Int>(0)
+    /// Called when the last request is released; set while the generation drains.
+    var onDrained: (@Sendable () -> Void)?
+
+    @inline(__always)
+    static func add(_ difference: Int, to figure: borrowing Atomic<Int>) {
+        figure.store(figure.load(ordering: .relaxed) &+ difference, ordering: .relaxed)
+    }
+}
