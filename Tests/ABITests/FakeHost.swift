@@ -108,8 +108,11 @@ final class FakeHost {
     /// Closes the image, and tells whether it has gone from memory.
     func close() throws -> Bool {
         dlclose(image)
-        let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
-        return !maps.contains(path)
+        // String(contentsOfFile:) stops after the first page of a file in /proc.
+        let maps = FileHandle(forReadingAtPath: "/proc/self/maps")
+        let text = String(decoding: try maps?.readToEnd() ?? Data(), as: UTF8.self)
+        guard text.contains("[stack]") else { throw Failure(description: "the maps end early") }
+        return !text.contains(path)
     }
 
     /// Calls the route of a method and pattern, and waits until its response is complete.

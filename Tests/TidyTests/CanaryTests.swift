@@ -50,7 +50,7 @@ struct CanaryTests {
         Example(
             rule: "packagesByPathOnly", path: "Package.swift",
             bad:
-                "dependencies: [\n  .package(\n    url: \"https://example.org/a\", from: \"1.0.0\")]",
+                "dependencies: [\n  .package(\n    url: \"https://a.org/b\", from: \"1.0.0\")]",
             good: "dependencies: [.package(path: \"../..\")]", line: 2),
         Example(
             rule: "promisesHaveReasons", path: "Sources/HTTPServer/A.swift",
