@@ -35,7 +35,11 @@ struct CanaryTests {
             bad: "usleep(1000)", good: "asleep(1000)"),
         Example(
             rule: "noMachinePaths", path: "README.md",
-            bad: "cd /home/ada/host", good: "cd host"),
+            bad: "cd /root/host", good: "cd host"),
+        Example(
+            rule: "wholeFilesOfProc", path: "Tests/HostModelTests/A.swift",
+            bad: "String(contentsOfFile: \"/proc/self/maps\")",
+            good: "FileHandle(forReadingAtPath: \"/proc/self/maps\")"),
         Example(
             rule: "lineLength", path: "Sources/CLedger/a.c",
             bad: String(repeating: "x", count: 101), good: String(repeating: "ü", count: 100)),

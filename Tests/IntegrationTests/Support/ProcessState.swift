@@ -5,12 +5,17 @@ import Glibc
 struct ProcessState {
     let pid: pid_t
 
+    /// A whole file of /proc/PID; empty when the process has gone. `String(contentsOfFile:)` would
+    /// stop after the first page.
+    private func text(_ name: String) -> String {
+        let file = FileHandle(forReadingAtPath: "/proc/\(pid)/\(name)")
+        let data = try? file?.readToEnd()
+        return String(decoding: (data ?? nil) ?? Data(), as: UTF8.self)
+    }
+
     /// The lines of /proc/PID/maps; none when the process has gone.
     var maps: [String] {
-        guard let text = try? String(contentsOfFile: "/proc/\(pid)/maps", encoding: .utf8) else {
-            return []
-        }
-        return text.split(separator: "\n").map(String.init)
+        text("maps").split(separator: "\n").map(String.init)
     }
 
     /// The lines of the maps that name a file below a directory.
@@ -19,10 +24,8 @@ struct ProcessState {
     var threads: [String] {
         let tasks =
             (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
-        return tasks.compactMap {
-            try? String(contentsOfFile: "/proc/\(pid)/task/\($0)/comm", encoding: .utf8)
-                .trimmingCharacters(in: .newlines)
-        }
+        return tasks.map { text("task/\($0)/comm").trimmingCharacters(in: .newlines) }
+            .filter { !$0.isEmpty }
     }
 
     var fileDescriptorCount: Int {
@@ -31,8 +34,7 @@ struct ProcessState {
 
     /// Bytes of resident memory.
     var residentBytes: Int {
-        let status = (try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)) ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        let line = text("status").split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
         return line.flatMap { Int($0.filter(\.isNumber)) }.map { $0 * 1_024 } ?? 0
     }
 }
