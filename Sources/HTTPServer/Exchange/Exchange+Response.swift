@@ -138,7 +138,7 @@ extension Exchange {
     }
 
     @inline(__always)
-    private func complete() {
+    func complete() {
         state.response = .complete
         schedule()
     }

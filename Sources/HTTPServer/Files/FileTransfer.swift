@@ -60,4 +60,6 @@ final class FileTransfer {
 
     /// The most bytes of a file that one system call sends.
     private static let runBytesMax: UInt64 = 512 << 10
+    /// Up to this size reading a run is cheaper than a system call of its own to send it.
+    static let readBytesMax: UInt64 = 32 << 10
 }
