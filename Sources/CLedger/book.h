@@ -7,16 +7,18 @@
 #include "CLedger.h"
 #include <signal.h>
 
-/* All books are kept under one lock that is held with every signal blocked, so that a signal handler may take it. */
+/* All books are kept under one lock that is held with every signal blocked, so that a signal
+ * handler may take it. */
 typedef struct book_lock { sigset_t signals; } book_lock;
 book_lock book_open(void);
 void book_close(book_lock lock);
 
-/* The next definition of a function in lookup order: a sanitizer's, or glibc's. Not with the book open: dlsym waits for the
- * loader, which may be running a constructor that waits for the book. */
+/* The next definition of a function in lookup order: a sanitizer's, or glibc's. Not with the book
+ * open: dlsym waits for the loader, which may be running a constructor that waits for the book. */
 void *book_next(const char *name);
 
-/* Declares what `next(NAME)` refers to. It is found before main, or earlier when a library's constructor calls NAME. */
+/* Declares what `next(NAME)` refers to. It is found before main, or earlier when a library's
+ * constructor calls NAME. */
 #define NEXT(type, name, parameters) \
     static type(*next_##name) parameters; \
     __attribute__((constructor)) static void find_##name(void) { \
@@ -31,11 +33,12 @@ void *book_next(const char *name);
 /* Whether the address lies in the main program. Needs no lock. */
 bool book_is_host(uintptr_t address);
 
-/* The image that holds the address; 0 if none. Binds a pending load to its range when the address is the first seen of
- * it. The book is open. */
+/* The image that holds the address; 0 if none. Binds a pending load to its range when the address
+ * is the first seen of it. The book is open. */
 uint32_t book_image_at(uintptr_t address);
 
-/* The first of the addresses that an image holds; `*image` names it. 0 if none does. The book is open. */
+/* The first of the addresses that an image holds; `*image` names it. 0 if none does. The book is
+ * open. */
 uintptr_t book_evidence(const uintptr_t *addresses, size_t count, uint32_t *image);
 
 /* Copies the name of a thread of this process. */

@@ -19,9 +19,11 @@ typedef struct plan {
     pid_t parent;
 } plan;
 
-/* Runs in the child, on the parent's memory (vfork): only system calls, nothing is written but the stack. */
+/* Runs in the child, on the parent's memory (vfork): only system calls, nothing is written but the
+ * stack. */
 static int become(const plan *p) {
-    /* The kernel's struct sigaction, all zero: glibc's function would refuse the two signals that it keeps for itself. */
+    /* The kernel's struct sigaction, all zero: glibc's function would refuse the two signals that
+     * it keeps for itself. */
     static const uint64_t plain[4];
     for (int number = 1; number <= 64; number++) syscall(SYS_rt_sigaction, number, plain, NULL, sizeof(uint64_t));
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;

@@ -9,9 +9,10 @@ int __cxa_thread_atexit_impl(void (*function)(void *), void *object, void *handl
 
 /* A thread-local object of an image, with the destructor that its thread owes it.
  *
- * glibc keeps an image mapped while one of these is outstanding, until the thread ends. Here the ledger keeps them
- * instead, so that a thread which is done with an image can run them when asked; LoadedImage does not close an image
- * while the books show one. Each thread has a stack of its own, run at its end in glibc's place and order. */
+ * glibc keeps an image mapped while one of these is outstanding, until the thread ends. Here the
+ * ledger keeps them instead, so that a thread which is done with an image can run them when asked;
+ * LoadedImage does not close an image while the books show one. Each thread has a stack of its own,
+ * run at its end in glibc's place and order. */
 typedef struct owed {
     struct owed *below; /* next older of the same thread */
     struct owed *next;  /* all threads, under the lock */

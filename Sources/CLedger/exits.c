@@ -9,7 +9,8 @@ NEXT(void, __cxa_finalize, (void *))
 int __cxa_atexit(void (*function)(void *), void *argument, void *handle);
 void __cxa_finalize(void *handle);
 
-/* A handler that would outlive its image: glibc keeps it without a handle, so dlclose does not find it. */
+/* A handler that would outlive its image: glibc keeps it without a handle, so dlclose does not find
+ * it. */
 typedef struct exit_handler {
     struct exit_handler *next;
     void (*function)(int status, void *argument);
@@ -19,12 +20,14 @@ typedef struct exit_handler {
 
 static exit_handler *handlers; /* newest first: the order in which they run */
 
-/* The handle under which such handlers of an image are given to glibc. It is compared, never followed. */
+/* The handle under which such handlers of an image are given to glibc. It is compared, never
+ * followed. */
 static void *handle_of(uint32_t image) {
     return (void *)((1ull << 63) | image);
 }
 
-/* Runs the newest handler of the image: glibc calls once for each, with the exit status behind the argument. */
+/* Runs the newest handler of the image: glibc calls once for each, with the exit status behind the
+ * argument. */
 static void run(void *value, int status) {
     uint32_t image = (uint32_t)(uintptr_t)value;
     exit_handler *found = NULL;
@@ -68,15 +71,16 @@ int on_exit(void (*function)(int, void *), void *argument) {
     return keep(image, function, argument);
 }
 
-/* With a handle, dlclose runs the function itself; without one it would be called at exit in code that is gone. */
+/* With a handle, dlclose runs the function itself; without one it would be called at exit in code
+ * that is gone. */
 int __cxa_atexit(void (*function)(void *), void *argument, void *handle) {
     uint32_t image = handle == NULL ? owner(CALLER, (uintptr_t)function) : 0;
     if (image != 0) handle = handle_of(image);
     return next(__cxa_atexit)(function, argument, handle);
 }
 
-/* Called by an image that is being unloaded after its own destructors: nothing of it will use a key any more, and no
- * thread that ends from now on may find a destructor in it. */
+/* Called by an image that is being unloaded after its own destructors: nothing of it will use a key
+ * any more, and no thread that ends from now on may find a destructor in it. */
 void __cxa_finalize(void *handle) {
     next(__cxa_finalize)(handle);
     if (handle != NULL) book_delete_keys_of((uintptr_t)handle);

@@ -17,7 +17,8 @@ NEXT(int, pthread_timedjoin_np, (pthread_t, void **, const struct timespec *))
 NEXT(int, pthread_clockjoin_np, (pthread_t, void **, clockid_t, const struct timespec *))
 NEXT(int, pthread_detach, (pthread_t))
 
-/* A thread born by an image, from before it starts until it has ended and was joined, detached or forgotten. */
+/* A thread born by an image, from before it starts until it has ended and was joined, detached or
+ * forgotten. */
 typedef struct birth {
     struct birth *next;
     void *(*start)(void *);
@@ -59,8 +60,8 @@ static void *run(void *value) {
     return self->start(self->argument);
 }
 
-/* Whether the thread that a finished birth speaks of is gone. Its id may have gone to a younger thread, which is told by
- * its start time (proc(5), field 22, in clock ticks since boot). */
+/* Whether the thread that a finished birth speaks of is gone. Its id may have gone to a younger
+ * thread, which is told by its start time (proc(5), field 22, in clock ticks since boot). */
 static bool has_ended(const birth *thread) {
     if (thread->tid == 0) return false;
     char path[48], text[512];
@@ -172,8 +173,8 @@ int thrd_create(thrd_t *handle, thrd_start_t start, void *argument) {
     return failure == EAGAIN ? thrd_nomem : thrd_error;
 }
 
-/* After a join: the oldest ended birth with that handle is the one that was joined, since the handle could not be given
- * to another thread before. */
+/* After a join: the oldest ended birth with that handle is the one that was joined, since the
+ * handle could not be given to another thread before. */
 static int joined(int failure, pthread_t handle) {
     if (failure != 0) return failure;
     book_lock lock = book_open();

@@ -41,7 +41,8 @@ import Testing
         var refused = 0
         for round in 0..<500 {
             var bytes = whole
-            // Half of the flips hit the header, the program headers or the dynamic section's neighbourhood.
+            // Half of the flips hit the header, the program headers or the dynamic section's
+            // neighbourhood.
             let limit = round % 2 == 0 ? 1024 : bytes.count
             for _ in 0..<(1 + Int(random.next() % 4)) {
                 let at = Int(random.next() % UInt64(limit))

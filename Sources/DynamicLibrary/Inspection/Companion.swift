@@ -2,8 +2,8 @@ import Synchronization
 
 /// A library that an image would bring along, as far as binding is concerned.
 ///
-/// The same few libraries are asked about at each load, so what was read is kept while their files stay the same: with
-/// it, inspecting a library that needs libstdc++ takes a twentieth of the time.
+/// The same few libraries are asked about at each load, so what was read is kept while their files
+/// stay the same: with it, inspecting a library that needs libstdc++ takes a twentieth of the time.
 struct Companion {
     var path: String
     var needed: [String]

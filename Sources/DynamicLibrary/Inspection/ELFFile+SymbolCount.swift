@@ -1,11 +1,13 @@
 extension ELFFile {
     /// How many dynamic symbols there are; nil when no table tells.
     ///
-    /// The section headers would say it directly, but a stripped file may have none. DT_HASH gives the number. The GNU
-    /// table covers exported symbols only and may be empty beside imported ones: then the highest symbol that a
-    /// relocation names counts, or the section header if there is one.
+    /// The section headers would say it directly, but a stripped file may have none. DT_HASH gives
+    /// the number. The GNU table covers exported symbols only and may be empty beside imported
+    /// ones: then the highest symbol that a relocation names counts, or the section header if there
+    /// is one.
     ///
-    /// - Source: System V ABI, chapter 5 "Hash Table"; the layout of .gnu.hash as in glibc's elf/dl-lookup.c.
+    /// - Source: System V ABI, chapter 5 "Hash Table"; the layout of .gnu.hash as in glibc's
+    ///   elf/dl-lookup.c.
     func dynamicSymbolCount() -> UInt64? {
         if let address = dynamic.values[ELF.Tag.hash],
             let head = bytes(atAddress: address, count: 8)

@@ -1,7 +1,8 @@
 /// A file read as ELF, piece by piece, trusting nothing in it.
 ///
-/// Each reader adds what it finds wrong to `objections` and leaves empty what it could not read, so that one pass reports
-/// everything. Only 64-bit little-endian files are read beyond their header: the others are refused anyway.
+/// Each reader adds what it finds wrong to `objections` and leaves empty what it could not read, so
+/// that one pass reports everything. Only 64-bit little-endian files are read beyond their header:
+/// the others are refused anyway.
 struct ELFFile: ~Copyable {
     struct ProgramHeader: Equatable {
         var type: UInt32
@@ -24,7 +25,8 @@ struct ELFFile: ~Copyable {
 
     /// Tables longer than this are taken for damage.
     static let tableBytesMax: UInt64 = 256 << 20
-    /// More sections than this are taken for damage; a large C++ object has thousands, a library some 40.
+    /// More sections than this are taken for damage; a large C++ object has thousands, a library
+    /// some 40.
     static let sectionsMax: UInt64 = 1 << 16
 
     let file: ReadOnlyFile
@@ -57,7 +59,8 @@ struct ELFFile: ~Copyable {
         if !objections.contains(objection) { objections.append(objection) }
     }
 
-    /// Reads identification, type and machine; nil when the rest cannot be read as 64-bit little-endian ELF.
+    /// Reads identification, type and machine; nil when the rest cannot be read as 64-bit
+    /// little-endian ELF.
     private mutating func readHeader() -> ByteView? {
         let available = min(file.size, ELF.headerSize)
         guard let start = file.bytes(at: 0, count: available),
@@ -133,8 +136,8 @@ struct ELFFile: ~Copyable {
         }
     }
 
-    /// Section headers are not needed for loading, but they stand at the end: a file whose writing was broken off lacks
-    /// them, or has zeros where they belong.
+    /// Section headers are not needed for loading, but they stand at the end: a file whose writing
+    /// was broken off lacks them, or has zeros where they belong.
     private mutating func readSectionHeaders(_ header: ByteView) {
         guard let offset = header.u64(40), let entry = header.u16(58), let short = header.u16(60),
             let names = header.u16(62), offset != 0
@@ -145,7 +148,8 @@ struct ELFFile: ~Copyable {
             object(.truncated, "the file ends before its section headers")
             return
         }
-        // With 0xff00 sections or more, the count and the index of the names stand in the first header.
+        // With 0xff00 sections or more, the count and the index of the names stand in the first
+        // header.
         let count = short == 0 ? first.u64(32) ?? 0 : UInt64(short)
         let nameIndex = names == 0xffff ? Int(first.u32(40) ?? 0) : Int(names)
         guard count > 0, count <= Self.sectionsMax,

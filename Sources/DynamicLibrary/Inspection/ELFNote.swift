@@ -19,7 +19,8 @@ extension ELFFile {
 
     /// All notes in note segments; what follows a damaged one is not read.
     ///
-    /// - Source: System V ABI, chapter 5 "Note Section"; entries are padded to the segment's alignment, 4 or 8.
+    /// - Source: System V ABI, chapter 5 "Note Section"; entries are padded to the segment's
+    ///   alignment, 4 or 8.
     func notes() -> [ELFNote] {
         var found: [ELFNote] = []
         for segment in programHeaders where segment.type == ELF.Segment.note {

@@ -3,8 +3,9 @@ import Glibc
 extension ImageInspection {
     /// Checks that each needed library is there and that each undefined symbol will be found.
     ///
-    /// Only files are read: the needed libraries are found as the loader would, breadth first. What the process already
-    /// offers globally is asked of the loader; the exports of the needed libraries are read for the rest.
+    /// Only files are read: the needed libraries are found as the loader would, breadth first. What
+    /// the process already offers globally is asked of the loader; the exports of the needed
+    /// libraries are read for the rest.
     mutating func checkNeeds(_ elf: borrowing ELFFile, search: LibrarySearch) {
         var companions: [String: Companion] = [:]
         var queue = needed.map { (name: $0, by: Needer(self)) }

@@ -56,7 +56,8 @@ public struct ImageInspection: Sendable {
     public internal(set) var uniqueSymbols: [String] = []
     /// Whether the file itself forbids its unloading (DF_1_NODELETE).
     public internal(set) var isNoDelete = false
-    /// Whether it takes its thread-local storage from the fixed supply of the process (DF_STATIC_TLS).
+    /// Whether it takes its thread-local storage from the fixed supply of the process
+    /// (DF_STATIC_TLS).
     public internal(set) var usesStaticThreadStorage = false
     /// Its thread-local storage, if it has any.
     public internal(set) var threadStorage: ThreadStorage?
@@ -64,10 +65,11 @@ public struct ImageInspection: Sendable {
     public internal(set) var requestsExecutableStack = false
     /// Whether it registers destructors of thread-local objects.
     public internal(set) var hasThreadLocalDestructors = false
-    /// How it gets the Swift runtime. An embedded one is told from the sections in which Swift keeps its metadata
-    /// (`swift5_...`), which `strip` leaves alone.
+    /// How it gets the Swift runtime. An embedded one is told from the sections in which Swift
+    /// keeps its metadata (`swift5_...`), which `strip` leaves alone.
     public internal(set) var swiftRuntime = SwiftRuntime.none
-    /// Whether it carries libdispatch, told from the names of the global queues. It need not use it.
+    /// Whether it carries libdispatch, told from the names of the global queues. It need not use
+    /// it.
     public internal(set) var embedsDispatch = false
     /// The linker's identification of this build, in hexadecimal.
     public internal(set) var buildID: String?
@@ -96,7 +98,8 @@ public struct ImageInspection: Sendable {
     /// - Parameters:
     ///   - path: The file.
     ///   - entry: A function that it must export.
-    ///   - search: Where its needed libraries are looked for; nil to leave them and undefined symbols unchecked.
+    ///   - search: Where its needed libraries are looked for; nil to leave them and undefined
+    ///     symbols unchecked.
     /// - Throws: `cannotOpen` or `notARegularFile`.
     public static func inspect(
         _ path: String, entry: String? = nil, search: LibrarySearch? = .here

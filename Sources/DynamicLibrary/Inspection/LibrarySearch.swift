@@ -2,8 +2,8 @@ import Glibc
 
 /// Where the loader looks for a needed library.
 ///
-/// - Source: ld.so(8): DT_RPATH unless there is a DT_RUNPATH, LD_LIBRARY_PATH, DT_RUNPATH, the cache, the default
-///   directories. Hardware-specific subdirectories are left to the cache.
+/// - Source: ld.so(8): DT_RPATH unless there is a DT_RUNPATH, LD_LIBRARY_PATH, DT_RUNPATH, the
+///   cache, the default directories. Hardware-specific subdirectories are left to the cache.
 public struct LibrarySearch: Sendable {
     /// The search of this process on this machine.
     public static var here: LibrarySearch {

@@ -2,8 +2,9 @@ public import CLedger
 
 /// The image that the calling thread acts for.
 ///
-/// What a thread asks of the C library through a third library is booked to the image that it acts for. Enter before a
-/// call into an image, leave after it; a function of the host that an image calls enters 0.
+/// What a thread asks of the C library through a third library is booked to the image that it acts
+/// for. Enter before a call into an image, leave after it; a function of the host that an image
+/// calls enters 0.
 public enum ImageContext {
     /// Makes the calling thread act for an image and returns whom it acted for.
     ///

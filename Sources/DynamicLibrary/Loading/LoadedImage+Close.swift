@@ -6,14 +6,19 @@ extension LoadedImage {
     /// Closes the image and tells from the memory map whether it is gone.
     ///
     /// 1. The calling thread is settled (`settleThread`).
-    /// 2. Threads born by the image are waited for, up to `grace`. If one lives on, or another thread owes the image a
-    ///    destructor, nothing is closed and the outcome names them: call again when they are gone.
+    /// 2. Threads born by the image are waited for, up to `grace`. If one lives on, or another
+    ///    thread owes the image a destructor, nothing is closed and the outcome names them: call
+    ///    again when they are gone.
     /// 3. Signal dispositions are restored; exit handlers that the loader does not know are run.
-    /// 4. The handle is closed: the image's own destructors and `atexit` handlers run, its keys are deleted.
-    /// 5. The kernel is asked what is mapped. If the image is still there, the outcome says why; calling again tries again.
-    /// 6. When it is gone, ended threads that nobody joined are detached and the private copy is removed.
+    /// 4. The handle is closed: the image's own destructors and `atexit` handlers run, its keys are
+    ///    deleted.
+    /// 5. The kernel is asked what is mapped. If the image is still there, the outcome says why;
+    ///    calling again tries again.
+    /// 6. When it is gone, ended threads that nobody joined are detached and the private copy is
+    ///    removed.
     ///
-    /// Blocks: not for the cooperative pool. Calling it on an unloaded image gives the first outcome again.
+    /// Blocks: not for the cooperative pool. Calling it on an unloaded image gives the first
+    /// outcome again.
     ///
     /// - Parameter grace: How long to wait for the image's threads.
     public func close(grace: Duration = .milliseconds(20)) -> UnloadOutcome {
@@ -112,7 +117,8 @@ extension LoadedImage {
             .closeFailed, "the loader refused: \(Self.loaderText())", cure: "restart the host")
     }
 
-    /// Makes the loader look again: it unmaps what nobody holds any more only when a handle is closed.
+    /// Makes the loader look again: it unmaps what nobody holds any more only when a handle is
+    /// closed.
     private func sweep() {
         let previous = ImageContext.enter(id)
         if let handle = unsafe dlopen(copy.path, RTLD_NOW | RTLD_NOLOAD) {

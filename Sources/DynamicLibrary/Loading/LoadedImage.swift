@@ -4,10 +4,12 @@ import Synchronization
 
 /// A library in memory, with all it holds of the process on the books.
 ///
-/// An image is opened from a private copy, used, and closed; closing may have to be repeated while threads or
-/// thread-local objects of the image are still about. It is unloaded when `close` says so, and not before.
+/// An image is opened from a private copy, used, and closed; closing may have to be repeated while
+/// threads or thread-local objects of the image are still about. It is unloaded when `close` says
+/// so, and not before.
 ///
-/// Any thread may call any method. The caller sees to it that no thread is inside the image when it is closed.
+/// Any thread may call any method. The caller sees to it that no thread is inside the image when it
+/// is closed.
 public final class LoadedImage: Sendable {
     /// Where an image lies in memory.
     public struct Span: Sendable, Equatable {
@@ -46,9 +48,11 @@ public final class LoadedImage: Sendable {
     ///
     /// - Parameters:
     ///   - copy: What to load; it must not have been loaded before.
-    ///   - inspection: What `ImageInspection.inspect` said of the copy; made here if it is not given.
+    ///   - inspection: What `ImageInspection.inspect` said of the copy; made here if it is not
+    ///     given.
     ///   - label: The name in reports; `stem#generation` if it is not given.
-    /// - Throws: `notLoadable` with the loader's text; `alreadyLoaded` when the path is in memory already.
+    /// - Throws: `notLoadable` with the loader's text; `alreadyLoaded` when the path is in memory
+    ///   already.
     public init(
         _ copy: PrivateCopy, inspection: ImageInspection? = nil, label: String? = nil
     ) throws(LibraryError) {
@@ -129,9 +133,10 @@ public final class LoadedImage: Sendable {
 
     /// Ends the calling thread's relation to the image, as the end of the thread would.
     ///
-    /// Runs the destructors of the image's thread-local objects on this thread, and of the values of its pthread keys.
-    /// Call it on each long-lived thread that has been inside the image, after the last call into it and before `close`:
-    /// an image is not closed while a thread owes it a destructor. A thread that has ended needs nothing.
+    /// Runs the destructors of the image's thread-local objects on this thread, and of the values
+    /// of its pthread keys. Call it on each long-lived thread that has been inside the image, after
+    /// the last call into it and before `close`: an image is not closed while a thread owes it a
+    /// destructor. A thread that has ended needs nothing.
     public func settleThread() {
         ledger_settle_thread(id)
     }

@@ -11,8 +11,9 @@ struct MemoryMap {
 
     /// Whether nothing at all is mapped in an address range.
     ///
-    /// Asks the kernel to map there without replacing anything, which it does only where all is free, and takes it back.
-    /// Two calls, where reading the whole map takes 6 ms with a thousand images.
+    /// Asks the kernel to map there without replacing anything, which it does only where all is
+    /// free, and takes it back. Two calls, where reading the whole map takes 6 ms with a thousand
+    /// images.
     ///
     /// - Source: mmap(2), MAP_FIXED_NOREPLACE.
     static func isFree(_ range: Range<UInt>) -> Bool {
@@ -30,7 +31,8 @@ struct MemoryMap {
 
     /// The mappings of a file.
     ///
-    /// - Source: proc(5), /proc/pid/maps. The kernel writes ` (deleted)` behind the path of a removed file.
+    /// - Source: proc(5), /proc/pid/maps. The kernel writes ` (deleted)` behind the path of a
+    ///   removed file.
     static func mappings(of path: String) -> [Mapping] {
         guard let text = read() else { return [] }
         var found: [Mapping] = []

@@ -2,15 +2,17 @@ import Synchronization
 
 /// The names behind addresses in images, also in those that are no longer in memory.
 ///
-/// A backtrace taken a moment before an unload, or a stale pointer after it, still tells which generation it meant.
-/// The last 64 unloaded images are kept, and up to 8 MiB of their symbols; past that the oldest lose their names.
+/// A backtrace taken a moment before an unload, or a stale pointer after it, still tells which
+/// generation it meant. The last 64 unloaded images are kept, and up to 8 MiB of their symbols;
+/// past that the oldest lose their names.
 public final class RetiredSymbols: Sendable {
     /// The one archive of the process.
     public static let shared = RetiredSymbols()
 
     /// How many unloaded images are remembered.
     public static let imagesMax = 64
-    /// How many bytes the symbols of unloaded images may take, counted as name lengths plus 24 each.
+    /// How many bytes the symbols of unloaded images may take, counted as name lengths plus 24
+    /// each.
     public static let symbolBytesMax = 8 << 20
 
     private struct Entry {
@@ -37,7 +39,8 @@ public final class RetiredSymbols: Sendable {
         }
     }
 
-    /// Moves an image to the unloaded ones. Its file must still exist, since the symbols are read now.
+    /// Moves an image to the unloaded ones. Its file must still exist, since the symbols are read
+    /// now.
     func retire(id: UInt32) {
         guard var entry = entries.withLock({ $0.live[id] }) else { return }
         if entry.table == nil { entry.table = SymbolTable(path: entry.path) }
@@ -54,9 +57,11 @@ public final class RetiredSymbols: Sendable {
         }
     }
 
-    /// Names an address in a live or an unloaded image, such as `hello#3 handle+0x12`; nil if it was in none.
+    /// Names an address in a live or an unloaded image, such as `hello#3 handle+0x12`; nil if it
+    /// was in none.
     ///
-    /// Of images that lay at the same place at different times, the live one comes first, then the last unloaded one.
+    /// Of images that lay at the same place at different times, the live one comes first, then the
+    /// last unloaded one.
     public func describe(_ address: UInt) -> String? {
         let found = entries.withLock { entries -> Entry? in
             entries.live.values.first { $0.span.range.contains(address) }

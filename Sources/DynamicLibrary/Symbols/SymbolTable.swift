@@ -15,7 +15,8 @@ struct SymbolTable {
         bytes = functions.reduce(0) { $0 + $1.name.utf8.count + 24 }
     }
 
-    /// Reads the functions of .dynsym and, if the file was not stripped, of .symtab; empty for a file that is not ELF.
+    /// Reads the functions of .dynsym and, if the file was not stripped, of .symtab; empty for a
+    /// file that is not ELF.
     init(path: String) {
         guard let file = try? ReadOnlyFile(path: path) else {
             self.init([])

@@ -16,7 +16,8 @@ struct ChildOutput {
 
     /// Reads until the child has ended; true if it had to be killed because the deadline passed.
     ///
-    /// Waits for the process, not for the end of its output: what it has started may hold the pipes for longer.
+    /// Waits for the process, not for the end of its output: what it has started may hold the pipes
+    /// for longer.
     mutating func collect(until deadline: ContinuousClock.Instant) -> Bool {
         var isTimedOut = false
         for fd in [child.output, child.errors] {
@@ -46,7 +47,8 @@ struct ChildOutput {
         return isTimedOut
     }
 
-    /// Reads what is there, at most 64 KiB a call so that the deadline is looked at; false at the end of the output.
+    /// Reads what is there, at most 64 KiB a call so that the deadline is looked at; false at the
+    /// end of the output.
     private mutating func drain(isErrors: Bool) -> Bool {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         let got = unsafe read(isErrors ? child.errors : child.output, &buffer, buffer.count)

@@ -1,10 +1,11 @@
 internal import CLedger
 import Glibc
 
-/// A program that is run once for its answer and may crash, hang or flood without harm to this process.
+/// A program that is run once for its answer and may crash, hang or flood without harm to this
+/// process.
 ///
-/// It gets its own process group, /dev/null to read, no descriptor of the host, no core file, and it dies with the host.
-/// When it ends, or the deadline passes, all of its group is killed.
+/// It gets its own process group, /dev/null to read, no descriptor of the host, no core file, and
+/// it dies with the host. When it ends, or the deadline passes, all of its group is killed.
 public struct ThrowawayProcess: Sendable {
     /// How the program ended.
     public enum End: Sendable, Equatable {

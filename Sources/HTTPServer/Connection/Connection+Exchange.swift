@@ -2,7 +2,8 @@ import Glibc
 import HTTPWire
 
 extension Connection {
-    /// Begins the exchange whose head has just been read: the application routes it and perhaps answers at once.
+    /// Begins the exchange whose head has just been read: the application routes it and perhaps
+    /// answers at once.
     @inline(__always)
     func begin(_ exchange: Exchange, headLength: Int) {
         loop.takeSpareExchange(exchange)
@@ -45,7 +46,8 @@ extension Connection {
         }
     }
 
-    /// Prepares for a body and brings the path into normal form; false when the request has been refused.
+    /// Prepares for a body and brings the path into normal form; false when the request has been
+    /// refused.
     @inline(never)
     private func prepareUncommon(_ exchange: Exchange) -> Bool {
         if loop.state.isDraining { exchange.state.keepsAlive = false }
@@ -136,7 +138,8 @@ extension Connection {
         return true
     }
 
-    /// Tells a client that waits for it to send the body; false, because the body has to come first.
+    /// Tells a client that waits for it to send the body; false, because the body has to come
+    /// first.
     private func waitForBody() -> Bool {
         if state.peerHasFinished {
             state.isBroken = true
@@ -149,7 +152,8 @@ extension Connection {
         return false
     }
 
-    /// Hands the body to the observer; false when more of it, or the application, has to come first.
+    /// Hands the body to the observer; false when more of it, or the application, has to come
+    /// first.
     func deliver() -> Bool {
         guard let exchange = state.exchange else { return false }
         while true {

@@ -25,8 +25,8 @@ enum ResponseRules {
 }
 
 extension Connection {
-    /// Writes status line and fields, and decides how the body will be framed; false when something is refused, and
-    /// then nothing has been written.
+    /// Writes status line and fields, and decides how the body will be framed; false when something
+    /// is refused, and then nothing has been written.
     ///
     /// - Parameters:
     ///   - length: the length of the body, or `nil` when it is not known.
@@ -70,10 +70,12 @@ extension Connection {
         return true
     }
 
-    /// The most bytes of the fields that only some responses have: `Connection` and `Transfer-Encoding`.
+    /// The most bytes of the fields that only some responses have: `Connection` and
+    /// `Transfer-Encoding`.
     private static let ownFieldBytesMax = 64
 
-    /// Decides whether the connection can go on after a response that comes before the end of the request's body.
+    /// Decides whether the connection can go on after a response that comes before the end of the
+    /// request's body.
     @inline(never)
     private func settleBodyLeft(_ exchange: Exchange, isWhole: Bool) {
         let isRead = unsafe !isWhole && exchange.state.observer.onBody != nil

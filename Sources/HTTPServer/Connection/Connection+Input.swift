@@ -184,7 +184,8 @@ extension Connection {
         }
     }
 
-    /// Drops what a client sends after the last response; closes when it has finished, or sends too much.
+    /// Drops what a client sends after the last response; closes when it has finished, or sends too
+    /// much.
     func linger() {
         state.discarded += availableInput
         consume(availableInput)

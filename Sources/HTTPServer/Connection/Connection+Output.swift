@@ -55,7 +55,8 @@ extension Connection {
     /// The length of a chunk's size line as `putChunkLine` writes it.
     static let chunkLineBytes = 10
 
-    /// Writes a chunk's size in eight hex digits, so that the line can be written when its data already stands.
+    /// Writes a chunk's size in eight hex digits, so that the line can be written when its data
+    /// already stands.
     static func putChunkLine(_ size: Int, to line: UnsafeMutablePointer<UInt8>) {
         var rest = size
         for index in (0..<8).reversed() {
@@ -76,7 +77,8 @@ extension Connection {
         state.outputEnd += writer.count
     }
 
-    /// Appends a large piece: sends what waits and the piece itself at once, and copies only what did not go.
+    /// Appends a large piece: sends what waits and the piece itself at once, and copies only what
+    /// did not go.
     @inline(never)
     func appendLarge(_ bytes: UnsafeRawBufferPointer) {
         guard !state.isSendBlocked, state.files == nil, !state.isBroken,

@@ -26,8 +26,8 @@ extension Connection {
         if isGone {
             state.isBroken = true
         } else if readiness.contains(.peerFinished) {
-            // The client may still read. Whether it is there at all shows when something is sent, or when the
-            // kernel has asked it.
+            // The client may still read. Whether it is there at all shows when something is sent,
+            // or when the kernel has asked it.
             _ = linux_probe_silent_peer(state.descriptor, 10, 10, 3)
             setInterest(state.interest.subtracting([.readable, .peerFinished]))
         } else if readiness.contains(.readable) {
@@ -54,8 +54,8 @@ extension Connection {
 
     /// Does everything that can be done without waiting.
     ///
-    /// Application code runs in here and nowhere else, and whatever it does to the exchange is only noted; so nothing
-    /// is entered twice.
+    /// Application code runs in here and nowhere else, and whatever it does to the exchange is only
+    /// noted; so nothing is entered twice.
     @inline(__always)
     func service() {
         if state.isInService { return }

@@ -15,7 +15,8 @@ enum Phase: UInt8 {
     case discarding
     /// The last response is on its way out; nothing more is read.
     case finishing
-    /// The last response is out; what the client still sends is dropped, so that no reset destroys what it reads.
+    /// The last response is out; what the client still sends is dropped, so that no reset destroys
+    /// what it reads.
     case lingering
     /// The slot is free.
     case closed
@@ -29,7 +30,8 @@ struct ConnectionFields {
     var phase = Phase.closed
     /// What the poller has been asked for.
     var interest: Poller.Readiness = []
-    /// Counts the uses of the slot; part of the poller's token, so that an event of an earlier use is dropped.
+    /// Counts the uses of the slot; part of the poller's token, so that an event of an earlier use
+    /// is dropped.
     var generation: UInt16 = 0
 
     var isInService = false
@@ -69,7 +71,8 @@ struct ConnectionFields {
     var turnBytes = 0
     var files: FileTransfer?
 
-    /// When the client must have sent the rest of a head, or have taken more output; 0 when that is not awaited.
+    /// When the client must have sent the rest of a head, or have taken more output; 0 when that is
+    /// not awaited.
     var headDeadline: UInt64 = 0
     var writeDeadline: UInt64 = 0
     var bodyDeadline: UInt64 = 0
@@ -91,7 +94,8 @@ struct ConnectionFields {
     }
 }
 
-/// A peer's numeric address as text, kept where it is used: no allocation, and no system call to ask for it.
+/// A peer's numeric address as text, kept where it is used: no allocation, and no system call to
+/// ask for it.
 struct PeerAddress {
     var port: UInt16 = 0
     var count: UInt8 = 0
@@ -130,8 +134,8 @@ struct PeerAddress {
 
 /// A handle of one connection's state, which never moves.
 ///
-/// A connection belongs to one loop for life and is touched by no other thread. Nothing in it is reference-counted,
-/// so a request passes without a retain or an allocation.
+/// A connection belongs to one loop for life and is touched by no other thread. Nothing in it is
+/// reference-counted, so a request passes without a retain or an allocation.
 @safe
 struct Connection: Equatable {
     let address: UnsafeMutablePointer<ConnectionFields>
@@ -153,7 +157,8 @@ struct Connection: Equatable {
     @inline(__always)
     var loop: Loop { state.loop }
 
-    /// The poller's token: the slot's address and, in the 16 bits that addresses leave free, its generation.
+    /// The poller's token: the slot's address and, in the 16 bits that addresses leave free, its
+    /// generation.
     var token: UInt64 {
         unsafe UInt64(UInt(bitPattern: address)) | UInt64(state.generation) << 48
     }

@@ -12,12 +12,12 @@ public enum Disposition: Sendable {
 
 /// What answers the requests of a server; subclass it.
 ///
-/// Each method is called on the reactor's thread with a borrowed exchange and must return soon. No method is called
-/// while another one runs on the same reactor, and no method of `Exchange` calls back into the application before it
-/// returns.
+/// Each method is called on the reactor's thread with a borrowed exchange and must return soon. No
+/// method is called while another one runs on the same reactor, and no method of `Exchange` calls
+/// back into the application before it returns.
 ///
-/// `@unchecked Sendable` because one instance serves all reactors: a subclass keeps what changes per reactor in
-/// `Reactor.applicationState` and guards whatever else it changes.
+/// `@unchecked Sendable` because one instance serves all reactors: a subclass keeps what changes
+/// per reactor in `Reactor.applicationState` and guards whatever else it changes.
 open class Application: @unchecked Sendable {
     /// Makes an application.
     public init() {}
@@ -27,12 +27,14 @@ open class Application: @unchecked Sendable {
         .responded
     }
 
-    /// Answers a request, now or later; called once unless the client leaves before its body is complete.
+    /// Answers a request, now or later; called once unless the client leaves before its body is
+    /// complete.
     open func handle(_ exchange: Exchange) {}
 
     /// Takes leave of an exchange for which `route` returned `buffered` or `streamed`.
     ///
-    /// Called exactly once, after the application has completed the response, or when the client left before
-    /// `handle`. No callback comes after it and the handle is no longer valid; the client may still be reading.
+    /// Called exactly once, after the application has completed the response, or when the client
+    /// left before `handle`. No callback comes after it and the handle is no longer valid; the
+    /// client may still be reading.
     open func ended(_ exchange: Exchange) {}
 }

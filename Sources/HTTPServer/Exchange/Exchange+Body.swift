@@ -2,7 +2,8 @@ import Glibc
 import HTTPWire
 
 extension Exchange {
-    /// Sets who hears of the body, of room in the output, and of the client's leave; only for streamed exchanges.
+    /// Sets who hears of the body, of room in the output, and of the client's leave; only for
+    /// streamed exchanges.
     public func observe(_ observer: ExchangeObserver) {
         state.observer = observer
         schedule()
@@ -16,8 +17,8 @@ extension Exchange {
         schedule()
     }
 
-    /// Sees to it that what has changed is acted upon soon: now if this happens within a callback, else at the end of
-    /// the loop's turn.
+    /// Sees to it that what has changed is acted upon soon: now if this happens within a callback,
+    /// else at the end of the loop's turn.
     @inline(__always)
     func schedule() {
         if let connection = state.connection {
@@ -27,7 +28,8 @@ extension Exchange {
         }
     }
 
-    /// Makes room for more of a body that is collected: doubles, so that a client pays for memory with bytes.
+    /// Makes room for more of a body that is collected: doubles, so that a client pays for memory
+    /// with bytes.
     func growBody(atLeast count: Int) {
         let needed = state.bodyCount + count
         guard needed > state.bodyCapacity else { return }

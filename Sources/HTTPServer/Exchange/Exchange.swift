@@ -3,12 +3,13 @@ public import HTTPWire
 
 /// A request and the response that it is owed: a trivial handle, one pointer.
 ///
-/// Valid from `route` until the application has completed the response, also when the client has gone meanwhile; the
-/// views into the request stay in place as long. Methods belong to the reactor's thread; other threads go through
-/// `remote`. No method calls back into the application.
+/// Valid from `route` until the application has completed the response, also when the client has
+/// gone meanwhile; the views into the request stay in place as long. Methods belong to the
+/// reactor's thread; other threads go through `remote`. No method calls back into the application.
 ///
-/// `@unchecked Sendable` because the handle is only an address: whoever takes it to another thread may use `remote`
-/// and `isOnLoopThread` there, and read what the request holds as long as nobody has completed the response.
+/// `@unchecked Sendable` because the handle is only an address: whoever takes it to another thread
+/// may use `remote` and `isOnLoopThread` there, and read what the request holds as long as nobody
+/// has completed the response.
 @safe
 public struct Exchange: Equatable, @unchecked Sendable {
     @usableFromInline let address: UnsafeMutablePointer<ExchangeFields>
@@ -66,7 +67,8 @@ public struct Exchange: Equatable, @unchecked Sendable {
     @inlinable @inline(__always)
     public var body: UnsafeRawBufferPointer { unsafe address.pointee.body }
 
-    /// 512 bytes for the application's own state, aligned to 16, with what an earlier exchange left in them.
+    /// 512 bytes for the application's own state, aligned to 16, with what an earlier exchange left
+    /// in them.
     @inlinable @inline(__always)
     public var applicationStorage: UnsafeMutableRawPointer {
         unsafe address.pointee.applicationStorage

@@ -96,7 +96,8 @@ struct RemoteCounters: ~Copyable {
 extension ExchangeFields {
     static let applicationStorageBytes = 512
 
-    /// Makes storage for an exchange: the state, the application's bytes and the fields in one piece.
+    /// Makes storage for an exchange: the state, the application's bytes and the fields in one
+    /// piece.
     static func make(loop: Loop, fieldCountMax: Int) -> Exchange {
         func rounded(_ count: Int) -> Int { (count + 63) & ~63 }
         let stateBytes = rounded(MemoryLayout<ExchangeFields>.size)

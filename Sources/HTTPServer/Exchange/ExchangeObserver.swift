@@ -1,9 +1,11 @@
-/// The functions through which an application hears of a streamed exchange; all are called on the reactor's thread.
+/// The functions through which an application hears of a streamed exchange; all are called on the
+/// reactor's thread.
 @safe
 public struct ExchangeObserver {
     /// Handed to each function.
     public var context: UnsafeMutableRawPointer?
-    /// Receives `count` bytes of the body, valid during the call; `isLast` comes exactly once, perhaps without bytes.
+    /// Receives `count` bytes of the body, valid during the call; `isLast` comes exactly once,
+    /// perhaps without bytes.
     ///
     /// Returns whether more may come at once; after `false` nothing comes before `resumeBody()`.
     public var onBody:
@@ -15,7 +17,8 @@ public struct ExchangeObserver {
         )?
     /// Says that a writer that was told `.full` may go on.
     public var onWritable: (@convention(c) (_ context: UnsafeMutableRawPointer?) -> Void)?
-    /// Says that the client is gone; the application completes the exchange nevertheless, with any call that does so.
+    /// Says that the client is gone; the application completes the exchange nevertheless, with any
+    /// call that does so.
     ///
     /// `reason` is the raw value of a `CloseReason`.
     public var onClosed:
@@ -61,8 +64,9 @@ public enum ResponseResult: UInt8, Sendable {
     case full
     /// The client is gone; nothing was kept.
     case closed
-    /// Refused: the status is no final one, a field is malformed or tries to inject lines, or it is one of those that
-    /// the server writes itself (Content-Length, Transfer-Encoding, Connection, Date). Nothing was sent.
+    /// Refused: the status is no final one, a field is malformed or tries to inject lines, or it is
+    /// one of those that the server writes itself (Content-Length, Transfer-Encoding, Connection,
+    /// Date). Nothing was sent.
     case fieldRefused
     /// Refused: the call does not fit here, such as a second `respond` or a `write` before `begin`.
     case outOfOrder

@@ -1,10 +1,11 @@
 public import HTTPWire
 import Synchronization
 
-/// An exchange as other threads may use it: each call is copied into the reactor's mailbox and done on its thread.
+/// An exchange as other threads may use it: each call is copied into the reactor's mailbox and done
+/// on its thread.
 ///
-/// Calls of one thread are done in their order. What comes after the exchange has ended is dropped; the handle itself
-/// stays harmless as long as the server lives.
+/// Calls of one thread are done in their order. What comes after the exchange has ended is dropped;
+/// the handle itself stays harmless as long as the server lives.
 public struct RemoteExchange: Sendable {
     /// The exchange that is meant.
     public let exchange: Exchange
@@ -24,7 +25,8 @@ public struct RemoteExchange: Sendable {
 
     /// Gives the whole response; see `Exchange.respond`.
     ///
-    /// The fields are judged here, so that the result is true; `closed` says that the client is known to be gone.
+    /// The fields are judged here, so that the result is true; `closed` says that the client is
+    /// known to be gone.
     @discardableResult
     public func respond(
         status: UInt16, fields: UnsafeBufferPointer<HeaderField>, body: UnsafeRawBufferPointer
@@ -50,7 +52,8 @@ public struct RemoteExchange: Sendable {
                 contentLength: contentLength))
     }
 
-    /// Sends a piece of the body; after `full`, `onWritable` is called on the reactor's thread when there is room.
+    /// Sends a piece of the body; after `full`, `onWritable` is called on the reactor's thread when
+    /// there is room.
     @discardableResult
     public func write(_ bytes: UnsafeRawBufferPointer) -> ResponseResult {
         let counters = unsafe exchange.state.remote
@@ -59,7 +62,8 @@ public struct RemoteExchange: Sendable {
         else { return .tooLong }
         let waiting = unsafe counters.pointee.bytes.add(bytes.count, ordering: .relaxed).newValue
         let isFull = waiting > highWaterBytes
-        // Set before the message is put: the loop looks at it after it has obeyed the message, so no wake-up is lost.
+        // Set before the message is put: the loop looks at it after it has obeyed the message, so
+        // no wake-up is lost.
         if isFull { unsafe counters.pointee.waits.store(true, ordering: .releasing) }
         let nothing = unsafe UnsafeBufferPointer<HeaderField>(start: nil, count: 0)
         let result = unsafe put(.write(RemoteParcel(fields: nothing, bytes: bytes)))
@@ -87,7 +91,8 @@ public struct RemoteExchange: Sendable {
 }
 
 extension Exchange {
-    /// The exchange for use on other threads; ask for it on the reactor's thread, or while the response is owed.
+    /// The exchange for use on other threads; ask for it on the reactor's thread, or while the
+    /// response is owed.
     public var remote: RemoteExchange { RemoteExchange(self) }
 
     /// Does what another thread asked for, unless the exchange has ended since.
@@ -127,7 +132,8 @@ extension Exchange {
         }
     }
 
-    /// Takes off the books what the connection has sent of other threads' bytes, and learns whether a writer waits.
+    /// Takes off the books what the connection has sent of other threads' bytes, and learns whether
+    /// a writer waits.
     func settleRemoteBytes() {
         guard state.remoteBytesHeld > 0 else { return }
         unsafe _ = state.remote.pointee.bytes.subtract(state.remoteBytesHeld, ordering: .relaxed)

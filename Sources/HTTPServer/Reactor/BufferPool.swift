@@ -1,9 +1,11 @@
 import Glibc
 
-/// Lends buffers of one size; the last one given back is lent first, because its bytes are still in the cache.
+/// Lends buffers of one size; the last one given back is lent first, because its bytes are still in
+/// the cache.
 ///
-/// Other sizes go through the same door and come from the allocator. Idle connections hold no buffer at all, so the
-/// number of buffers follows the work in hand and not the number of connections.
+/// Other sizes go through the same door and come from the allocator. Idle connections hold no
+/// buffer at all, so the number of buffers follows the work in hand and not the number of
+/// connections.
 @safe
 struct BufferPool {
     /// The size of pooled buffers.

@@ -3,7 +3,8 @@ import Glibc
 import Synchronization
 
 extension Loop {
-    /// The connections that are allocated together; slots never move and are freed only with the loop.
+    /// The connections that are allocated together; slots never move and are freed only with the
+    /// loop.
     private static let slabCount = 64
 
     /// Finds a free slot.
@@ -42,7 +43,8 @@ extension Loop {
         }
     }
 
-    /// Takes a slot back; a slot that still waits in the queue is reused only after its turn has passed.
+    /// Takes a slot back; a slot that still waits in the queue is reused only after its turn has
+    /// passed.
     func release(_ connection: Connection) {
         state.connectionCount -= 1
         withReactor {

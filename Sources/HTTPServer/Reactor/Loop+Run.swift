@@ -12,7 +12,8 @@ enum Token {
 extension Loop {
     /// Runs the loop on the calling thread until a message tells it to leave.
     ///
-    /// Everything that the loop knows is in its state and nothing on the stack, so any thread can go on with it.
+    /// Everything that the loop knows is in its state and nothing on the stack, so any thread can
+    /// go on with it.
     func run() {
         state.leaves = false
         while !state.leaves {
@@ -59,7 +60,8 @@ extension Loop {
         }
     }
 
-    /// Gives everyone in the queue a turn, and takes leave of exchanges that were completed after their client left.
+    /// Gives everyone in the queue a turn, and takes leave of exchanges that were completed after
+    /// their client left.
     private func serveQueue() {
         while let exchange = state.readyFirst {
             state.readyFirst = exchange.state.next

@@ -90,7 +90,8 @@ struct LoopFields: ~Copyable {
     var drainDeadline = UInt64.max
 }
 
-/// A handle of a reactor's loop: everything that runs on its thread reaches the shared state through it.
+/// A handle of a reactor's loop: everything that runs on its thread reaches the shared state
+/// through it.
 @safe
 struct Loop {
     let address: UnsafeMutablePointer<LoopFields>

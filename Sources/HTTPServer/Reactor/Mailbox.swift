@@ -21,8 +21,9 @@ enum Message {
 
 /// The door into a loop: a bounded queue, and a descriptor that wakes the loop.
 ///
-/// Only the first message after the loop has emptied the queue costs a system call. Posted closures are bounded by
-/// `postedMax`; what belongs to exchanges is bounded by their number and by the bytes that each may have waiting.
+/// Only the first message after the loop has emptied the queue costs a system call. Posted closures
+/// are bounded by `postedMax`; what belongs to exchanges is bounded by their number and by the
+/// bytes that each may have waiting.
 final class Mailbox: Sendable {
     private struct Contents {
         var messages: [Message] = []
@@ -43,7 +44,8 @@ final class Mailbox: Sendable {
 
     deinit { linux_close(wakeup) }
 
-    /// Puts a message into the queue; false when a closure found it full, or when the loop has ended for good.
+    /// Puts a message into the queue; false when a closure found it full, or when the loop has
+    /// ended for good.
     func put(_ message: Message) -> Bool {
         var isPosted = false
         if case .call = message { isPosted = true }

@@ -3,8 +3,9 @@ import Glibc
 
 /// The kernel's readiness interface, and the only place that knows it is epoll.
 ///
-/// Registrations are level-triggered: one read that leaves bytes behind is reported again, so a reader needs no second
-/// `recv` to learn that nothing is left. Measured against edge-triggered: one system call less a request.
+/// Registrations are level-triggered: one read that leaves bytes behind is reported again, so a
+/// reader needs no second `recv` to learn that nothing is left. Measured against edge-triggered:
+/// one system call less a request.
 @safe
 struct Poller: ~Copyable {
     private let descriptor: Int32

@@ -5,13 +5,14 @@ import Synchronization
 
 /// An event loop with its connections; a thread runs it, and another thread can go on with it.
 ///
-/// `@unchecked Sendable` because what the loop owns is touched only on the thread that runs it; the door for others is
-/// the mailbox.
+/// `@unchecked Sendable` because what the loop owns is touched only on the thread that runs it; the
+/// door for others is the mailbox.
 @safe
 public final class Reactor: @unchecked Sendable {
     /// The position among the server's reactors, from 0.
     public let index: Int
-    /// Whatever the application hangs on the reactor, such as its table of routes; only touched on the loop's thread.
+    /// Whatever the application hangs on the reactor, such as its table of routes; only touched on
+    /// the loop's thread.
     ///
     /// Borrowed: the application keeps alive what the pointer means.
     public var applicationState: UnsafeMutableRawPointer? {
@@ -72,7 +73,8 @@ public final class Reactor: @unchecked Sendable {
     /// The number of open connections, as other threads see it.
     public var connectionCount: Int { load.load(ordering: .relaxed) }
 
-    /// Runs the closure on the reactor's thread, soon; false when too many wait or the reactor has stopped.
+    /// Runs the closure on the reactor's thread, soon; false when too many wait or the reactor has
+    /// stopped.
     public func post(_ body: @escaping @Sendable () -> Void) -> Bool {
         mailbox.put(.call(body))
     }
@@ -97,10 +99,12 @@ public final class Reactor: @unchecked Sendable {
         }
     }
 
-    /// Gives an accepted socket to the reactor with the fewest connections; false when that is this one.
+    /// Gives an accepted socket to the reactor with the fewest connections; false when that is this
+    /// one.
     ///
-    /// All reactors wait at one shared listener, so that a single descriptor can be handed to a new process and no
-    /// backlog is lost when reactors come and go; the kernel alone would wake the same few of them again and again.
+    /// All reactors wait at one shared listener, so that a single descriptor can be handed to a new
+    /// process and no backlog is lost when reactors come and go; the kernel alone would wake the
+    /// same few of them again and again.
     func passOn(_ descriptor: Int32) -> Bool {
         guard let other = peers.leastLoaded(), other !== self,
             other.load.load(ordering: .relaxed) + 1 < load.load(ordering: .relaxed)

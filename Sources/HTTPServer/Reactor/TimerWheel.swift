@@ -1,7 +1,9 @@
-/// The deadlines of a reactor's connections: a wheel of buckets, each a list that runs through its connections.
+/// The deadlines of a reactor's connections: a wheel of buckets, each a list that runs through its
+/// connections.
 ///
-/// Moving a deadline further away, which every request does, only stores it; the connection stays in its bucket and
-/// is moved when the wheel comes by. So a request costs one store and one comparison, and no system call.
+/// Moving a deadline further away, which every request does, only stores it; the connection stays
+/// in its bucket and is moved when the wheel comes by. So a request costs one store and one
+/// comparison, and no system call.
 @safe
 struct TimerWheel {
     /// The length of a tick.
@@ -77,7 +79,8 @@ struct TimerWheel {
         return (tick - steps + 1)..<(tick + 1)
     }
 
-    /// Calls `due` with each connection of the tick's bucket whose deadline is over, and moves the others on.
+    /// Calls `due` with each connection of the tick's bucket whose deadline is over, and moves the
+    /// others on.
     func visit(_ tick: UInt64, due: (Connection) -> Void) {
         var current = unsafe buckets[Int(tick % TimerWheel.bucketCount)]
         while let connection = current {

@@ -8,7 +8,8 @@ import Synchronization
 /// 1. Make it with a configuration and an application.
 /// 2. Give it listeners: `listen` or `adopt`.
 /// 3. `start` runs each reactor on a thread of its own.
-/// 4. `forEachReactor` publishes what the reactors shall know; `moveReactorsToFreshThreads` gives up their threads.
+/// 4. `forEachReactor` publishes what the reactors shall know; `moveReactorsToFreshThreads` gives
+///    up their threads.
 /// 5. `stop` drains and ends. A server is started once.
 ///
 /// Keep the server alive as long as any `RemoteExchange` is in use.
@@ -34,7 +35,8 @@ public final class HTTPServer: Sendable {
 
     /// Makes a server that does nothing yet.
     ///
-    /// - Throws: `ServerError.Code.configurationInvalid`, or `kernelRefused` when there are no descriptors left.
+    /// - Throws: `ServerError.Code.configurationInvalid`, or `kernelRefused` when there are no
+    ///   descriptors left.
     public init(
         configuration: ServerConfiguration = ServerConfiguration(), application: Application
     ) throws(ServerError) {
@@ -149,7 +151,8 @@ public final class HTTPServer: Sendable {
 
     /// Runs the closure on every reactor's thread and returns when the last one has run it.
     ///
-    /// Where no thread runs the reactor, before `start` and after `stop`, the closure runs on the calling one.
+    /// Where no thread runs the reactor, before `start` and after `stop`, the closure runs on the
+    /// calling one.
     public func forEachReactor(_ body: @escaping @Sendable (Reactor) -> Void) async {
         let isRunning = situation.withLock { $0.stage == .running || $0.stage == .stopping }
         await withTaskGroup(of: Void.self) { group in
@@ -172,10 +175,11 @@ public final class HTTPServer: Sendable {
         }
     }
 
-    /// Lets every loop continue on a new thread, with all its connections, and returns when the old threads have been
-    /// joined, so that their thread-local destructors have run.
+    /// Lets every loop continue on a new thread, with all its connections, and returns when the old
+    /// threads have been joined, so that their thread-local destructors have run.
     ///
-    /// - Throws: `ServerError.Code.kernelRefused` when threads cannot be had; then the old ones keep running.
+    /// - Throws: `ServerError.Code.kernelRefused` when threads cannot be had; then the old ones
+    ///   keep running.
     public func moveReactorsToFreshThreads() async throws(ServerError) {
         await takeMoving()
         defer { releaseMoving() }
@@ -193,7 +197,8 @@ public final class HTTPServer: Sendable {
         }
     }
 
-    /// Stops: accepts no more, lets running requests end, and after the given time cuts what is left.
+    /// Stops: accepts no more, lets running requests end, and after the given time cuts what is
+    /// left.
     ///
     /// Returns when every thread has ended; calling it again waits for nothing.
     public func stop(drainSeconds: Double) async {

@@ -7,7 +7,8 @@ public struct ServerConfiguration: Sendable {
     public var reactorCount = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     /// How long a connection may stay open between two requests.
     public var idleTimeoutSeconds = 75.0
-    /// How long a request's head may take from its first byte, or from the connection's start, to its last.
+    /// How long a request's head may take from its first byte, or from the connection's start, to
+    /// its last.
     public var headTimeoutSeconds = 15.0
     /// How long a client may pause within a request body that the server waits for.
     public var bodyTimeoutSeconds = 30.0
@@ -15,7 +16,8 @@ public struct ServerConfiguration: Sendable {
     public var writeTimeoutSeconds = 30.0
     /// The largest body that is collected when an application names no limit of its own.
     public var bodyBytesMax = 1 << 20
-    /// How much of a request body is read and dropped after the response, so that the connection can go on.
+    /// How much of a request body is read and dropped after the response, so that the connection
+    /// can go on.
     public var discardedBytesMax = 64 << 10
     /// The most connections of one reactor; further clients wait in the listener's backlog.
     public var connectionsMax = 65_536

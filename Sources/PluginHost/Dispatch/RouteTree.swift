@@ -3,10 +3,11 @@ package import HostModel
 
 /// The routes of one plugin, compiled for matching; immutable.
 ///
-/// A trie over path segments. A literal child is found in one hash table for the whole tree, keyed by
-/// the parent and the segment, so that the cost of a step does not depend on how many routes there
-/// are. Everything lies in four flat arrays without references: a match neither allocates nor counts
-/// references. The memory lives as long as the tree; who keeps a `view` keeps the tree as well.
+/// A trie over path segments. A literal child is found in one hash table for the whole tree, keyed
+/// by the parent and the segment, so that the cost of a step does not depend on how many routes
+/// there are. Everything lies in four flat arrays without references: a match neither allocates nor
+/// counts references. The memory lives as long as the tree; who keeps a `view` keeps the tree as
+/// well.
 @safe
 package final class RouteTree: @unchecked Sendable {  // because nothing changes after init
     /// The most routes of one plugin.
@@ -31,8 +32,8 @@ package final class RouteTree: @unchecked Sendable {  // because nothing changes
 
     /// Compiles routes, or tells everything that is wrong with them.
     ///
-    /// - Throws: `HostError` with code `routes_invalid`; each faulty route, and each pair that would
-    ///   answer the same method and paths, is a reason.
+    /// - Throws: `HostError` with code `routes_invalid`; each faulty route, and each pair that
+    ///   would answer the same method and paths, is a reason.
     package init(compiling routes: [RouteDeclaration]) throws(HostError) {
         var builder = RouteTreeBuilder()
         var objections: [String] = []

@@ -105,12 +105,12 @@ struct RouteTreeView {
 
     /// Finds the route of a request and writes its parameters, which are slices of `path`.
     ///
-    /// A literal wins over a parameter and a parameter over the rest; where the better choice has no
-    /// route for the method, the next one is tried. A HEAD that no route names is answered by GET's.
-    /// The tree is walked at most once, so the work is bounded by the number of routes.
+    /// A literal wins over a parameter and a parameter over the rest; where the better choice has
+    /// no route for the method, the next one is tried. A HEAD that no route names is answered by
+    /// GET's. The tree is walked at most once, so the work is bounded by the number of routes.
     ///
-    /// - Shape: `path` begins with "/", is normalised and percent-decoded; `parameters` has room for
-    ///   `RoutePattern.parametersMax`.
+    /// - Shape: `path` begins with "/", is normalised and percent-decoded; `parameters` has room
+    ///   for `RoutePattern.parametersMax`.
     @inline(__always)
     func match(
         _ method: Method, name: ByteSlice, path: ByteSlice,
@@ -127,7 +127,8 @@ struct RouteTreeView {
     /// Says whether any method is answered at the path.
     func isKnown(_ path: ByteSlice) -> Bool { unsafe !allowedMethods(path).isEmpty }
 
-    /// Lists the methods that are answered at a path, for `Allow`; empty when there is no such path.
+    /// Lists the methods that are answered at a path, for `Allow`; empty when there is no such
+    /// path.
     ///
     /// HEAD comes with GET, and OPTIONS with any.
     func allowedMethods(_ path: ByteSlice) -> [String] {

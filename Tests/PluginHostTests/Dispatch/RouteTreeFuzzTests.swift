@@ -14,7 +14,8 @@ private struct NaiveMatcher {
         }
     }
 
-    /// The parameters and, segment by segment, how good the match is: 0 literal, 1 parameter, 2 rest.
+    /// The parameters and, segment by segment, how good the match is: 0 literal, 1 parameter, 2
+    /// rest.
     private func fit(_ segments: [RoutePattern.Segment], _ path: String) -> ([String], [Int])? {
         var parts = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
             .map(String.init)
