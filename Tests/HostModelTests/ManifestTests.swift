@@ -9,7 +9,8 @@ import Testing
           "language": "c",
           "library": {"file": "libhello.so", "sha256": "\(String(repeating: "ab", count: 32))"},
           "services": ["ph.log/1", "ph.events/2"],
-          "routes": [{"method": "GET", "pattern": "/hello"}, {"method": "POST", "pattern": "/n/{id}"}],
+          "routes": [{"method": "GET", "pattern": "/hello"},
+            {"method": "POST", "pattern": "/n/{id}"}],
           "static": {"index": "start.html", "fallback": "app.html"},
           "limits": {"drainSeconds": 5, "startSeconds": 30, "bodyBytesMax": 1048576}
         }
@@ -44,9 +45,11 @@ import Testing
     @Test func manifest_isRefused_withEveryObjectionAtOnce() {
         let text = """
             {"name": "Hello", "version": "1.0", "abi": 1, "descripton": "x", "homepage": "example",
-             "library": {"file": "../x.so", "sha256": "12"}, "services": ["ph.log/1", "log", "ph.log/1"],
+             "library": {"file": "../x.so", "sha256": "12"},
+             "services": ["ph.log/1", "log", "ph.log/1"],
              "routes": [{"method": "get", "pattern": "hello"}, {"method": "GET"}],
-             "static": {"index": "a/b"}, "limits": {"drainSeconds": 601, "startSeconds": 1.5, "x/y": 1}}
+             "static": {"index": "a/b"},
+             "limits": {"drainSeconds": 601, "startSeconds": 1.5, "x/y": 1}}
             """
         let error = #expect(throws: HostError.self) { try Manifest(parsing: text.utf8) }
         #expect(error?.code == "manifest_invalid")

@@ -80,7 +80,8 @@ extension HostError: CustomStringConvertible {
 extension HostError: JSONRepresentable {
     /// The error as the admin socket sends it.
     ///
-    /// - Shape: `{"error":{"code":...,"what":...,"subject":...,"why":[...],"fix":...,"errno":...}}`;
+    /// - Shape:
+    ///   `{"error":{"code":...,"what":...,"subject":...,"why":[...],"fix":...,"errno":...}}`;
     ///   `subject` and `errno` are left out when there is none.
     public var json: JSONValue {
         var inner: JSONObject = ["code": .string(code.rawValue), "what": .string(what)]

@@ -11,8 +11,8 @@ public struct JSONNumber: Hashable, Sendable, CustomStringConvertible {
     /// Makes a number from an integer.
     public init(_ value: some BinaryInteger) { text = String(value) }
 
-    /// Makes a number from a floating-point value, or returns nil for infinities and NaN, which JSON
-    /// cannot write.
+    /// Makes a number from a floating-point value, or returns nil for infinities and NaN, which
+    /// JSON cannot write.
     public init?(_ value: Double) {
         guard value.isFinite else { return nil }
         text = value.description

@@ -1,8 +1,8 @@
 /// The members of a JSON object, in the order in which they were written.
 ///
-/// Order is kept so that a file that is read, changed and written again still looks like its author's;
-/// it does not count when two objects are compared. Names that Unicode holds to be equal (composed and
-/// decomposed accents) are one name here.
+/// Order is kept so that a file that is read, changed and written again still looks like its
+/// author's; it does not count when two objects are compared. Names that Unicode holds to be equal
+/// (composed and decomposed accents) are one name here.
 public struct JSONObject: Sendable, ExpressibleByDictionaryLiteral {
     /// The names, in order.
     public private(set) var keys: [String]

@@ -1,7 +1,8 @@
 /// Reads JSON strictly.
 ///
-/// Written here because Foundation's decoder does not serve: it takes duplicate names silently (the last
-/// one wins, so a manifest could say two things), rounds numbers, and its errors carry no line.
+/// Written here because Foundation's decoder does not serve: it takes duplicate names silently (the
+/// last one wins, so a manifest could say two things), rounds numbers, and its errors carry no
+/// line.
 ///
 /// - Shape: one value with white space around it, in UTF-8 without a byte order mark; at most
 ///   `depthMax` arrays and objects inside each other; names unique within an object; no lone
@@ -13,8 +14,8 @@ public enum JSON {
 
     /// Reads the one value that the bytes hold.
     ///
-    /// - Throws: `HostError` with code `json_invalid`, the subject `source`, and as reason the line and
-    ///   column (both from 1; columns count characters) with what was found there.
+    /// - Throws: `HostError` with code `json_invalid`, the subject `source`, and as reason the line
+    ///   and column (both from 1; columns count characters) with what was found there.
     public static func parse(_ bytes: some Sequence<UInt8>, source: String = "JSON text")
         throws(HostError) -> JSONValue
     {

@@ -9,8 +9,8 @@ extension JSONValue {
 
     /// Writes the value as text.
     ///
-    /// Members come in the order in which they were added, or by name when `sortedKeys` is set; either
-    /// way the same value gives the same text each time.
+    /// Members come in the order in which they were added, or by name when `sortedKeys` is set;
+    /// either way the same value gives the same text each time.
     public func text(_ layout: Layout = .compact, sortedKeys: Bool = false) -> String {
         var writer = JSONWriter(layout: layout, sortedKeys: sortedKeys)
         writer.write(self, depth: 0)

@@ -1,4 +1,5 @@
-/// Reads the fields of an object that this product wrote itself, and names the one that is not there.
+/// Reads the fields of an object that this product wrote itself, and names the one that is not
+/// there.
 struct FieldReader {
     private let value: JSONValue
     private let subject: String

@@ -1,6 +1,7 @@
 /// Something that somebody wants to happen to a plugin.
 public enum LifecycleCommand: Hashable, Sendable {
-    /// Put this release on the disk: an installation, or an upgrade when the plugin is there already.
+    /// Put this release on the disk: an installation, or an upgrade when the plugin is there
+    /// already.
     case install(LifecycleEvent.Release)
     case activate
     case deactivate(reason: String)

@@ -1,7 +1,7 @@
 /// Something that happened to a plugin; the journal is a list of these and nothing else.
 ///
-/// The names carry a version. An event that was once written is read for ever: a changed payload gets
-/// a new name with the next version, and the old one stays.
+/// The names carry a version. An event that was once written is read for ever: a changed payload
+/// gets a new name with the next version, and the old one stays.
 public struct LifecycleEvent: Hashable, Sendable {
     public var plugin: PluginName
     public var time: Timestamp
@@ -96,8 +96,8 @@ extension LifecycleEvent.Fact {
 
     /// Reads what `name` and `payload` wrote.
     ///
-    /// - Throws: `HostError` with code `event_unknown` for a name that this version does not know, or
-    ///   `record_unreadable` naming the field.
+    /// - Throws: `HostError` with code `event_unknown` for a name that this version does not know,
+    ///   or `record_unreadable` naming the field.
     public init(name: String, payload: JSONValue) throws(HostError) {
         let fields = FieldReader(payload, of: name)
         switch name {

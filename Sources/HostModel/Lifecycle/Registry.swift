@@ -1,7 +1,8 @@
 /// Which plugins there are, and how they are: a fold over the journal.
 ///
-/// `evolve` takes in what happened and never refuses it; `decide` judges what somebody wants to happen
-/// and never changes anything. Replaying the journal therefore always gives the same registry.
+/// `evolve` takes in what happened and never refuses it; `decide` judges what somebody wants to
+/// happen and never changes anything. Replaying the journal therefore always gives the same
+/// registry.
 public struct Registry: Hashable, Sendable {
     /// The plugins that are installed.
     public private(set) var plugins: [PluginName: PluginRecord] = [:]

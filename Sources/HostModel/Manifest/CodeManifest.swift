@@ -1,4 +1,5 @@
-/// What the code of a plugin says about itself, copied out of the loaded library as it stands there.
+/// What the code of a plugin says about itself, copied out of the loaded library as it stands
+/// there.
 public struct CodeManifest: Hashable, Sendable {
     public var name: String
     public var version: String
@@ -47,11 +48,11 @@ public struct ManifestDifference: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension Manifest {
-    /// Lists every field in which the code disagrees with this manifest; none means that they are the
-    /// manifest of the same plugin.
+    /// Lists every field in which the code disagrees with this manifest; none means that they are
+    /// the manifest of the same plugin.
     ///
-    /// Services and routes are compared as sets, because their order means nothing; routes only when
-    /// the manifest lists them.
+    /// Services and routes are compared as sets, because their order means nothing; routes only
+    /// when the manifest lists them.
     public func difference(from code: CodeManifest) -> [ManifestDifference] {
         var result: [ManifestDifference] = []
         func compare(_ field: String, _ inFile: String, _ inCode: String) {

@@ -7,8 +7,8 @@ extension Manifest {
 
     /// Reads `manifest.json`.
     ///
-    /// - Throws: `HostError` with code `json_invalid` when it is not JSON, or `manifest_invalid` with every
-    ///   objection as a reason.
+    /// - Throws: `HostError` with code `json_invalid` when it is not JSON, or `manifest_invalid`
+    ///   with every objection as a reason.
     public init(parsing bytes: some Sequence<UInt8>, source: String = "manifest.json")
         throws(HostError)
     {

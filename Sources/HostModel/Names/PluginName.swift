@@ -1,6 +1,7 @@
 /// The name of a plugin: its directory, its route prefix and its key in the registry.
 ///
-/// - Shape: `[a-z][a-z0-9-]{0,62}`, which is safe as a path component, a URL segment and a DNS label.
+/// - Shape: `[a-z][a-z0-9-]{0,62}`, which is safe as a path component, a URL segment and a DNS
+///   label.
 public struct PluginName: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The longest name.
     public static let bytesMax = 63

@@ -1,13 +1,13 @@
 /// A version as Semantic Versioning 2.0.0 defines it.
 ///
-/// - Source: semver.org, items 2 and 9 to 11. Numbers have no upper bound there, so they are kept as
-///   digits.
+/// - Source: semver.org, items 2 and 9 to 11. Numbers have no upper bound there, so they are kept
+///   as digits.
 public struct SemanticVersion: Hashable, Sendable, CustomStringConvertible {
     /// The longest version text that is read.
     public static let bytesMax = 128
     /// The shape of a version, in words for an error message.
     public static let shape =
-        "a version is MAJOR.MINOR.PATCH without leading zeros, then optionally -PRERELEASE and +BUILD"
+        "a version is MAJOR.MINOR.PATCH without leading zeros, then if need be -PRERELEASE, +BUILD"
 
     /// A number of any size, written without leading zeros.
     public struct Number: Hashable, Comparable, Sendable, CustomStringConvertible {

@@ -5,9 +5,9 @@ public enum Spelling {
 
     /// Returns the candidate nearest to the text, or nil when none is near.
     ///
-    /// Near means at most one edit for each three letters (and always at least one), where an edit is
-    /// a letter added, left out, changed, or swapped with its neighbour. Among equals the one that
-    /// comes first in the alphabet wins, so that the answer is stable.
+    /// Near means at most one edit for each three letters (and always at least one), where an edit
+    /// is a letter added, left out, changed, or swapped with its neighbour. Among equals the one
+    /// that comes first in the alphabet wins, so that the answer is stable.
     public static func nearest(to text: String, among candidates: some Sequence<String>) -> String?
     {
         guard text.utf8.count <= bytesMax else { return nil }

@@ -3,10 +3,10 @@ package import HostModel
 
 /// Unpacks a bundle into a directory that it alone uses.
 ///
-/// Every name is judged by `EntryJudge` first; then each component is opened from the directory above it
-/// without following links, so that even a wrong judgement could not write elsewhere. Owners are
-/// ignored; modes become 0755 for directories and shared libraries and 0644 for all else; times of
-/// modification are kept, unless they are zero.
+/// Every name is judged by `EntryJudge` first; then each component is opened from the directory
+/// above it without following links, so that even a wrong judgement could not write elsewhere.
+/// Owners are ignored; modes become 0755 for directories and shared libraries and 0644 for all
+/// else; times of modification are kept, unless they are zero.
 package struct BundleExtractor {
     /// One file that was unpacked.
     package struct File: Hashable, Sendable {
@@ -23,8 +23,8 @@ package struct BundleExtractor {
     ///
     /// Everything is on the disk when it returns. When it throws, the directory holds a part of the
     /// bundle; whoever made it removes it.
-    /// - Throws: `HostError` with code `archive_damaged`, `archive_too_large`, `archive_refused` (with
-    ///   every objection to an entry as a reason) or `system_call_failed`.
+    /// - Throws: `HostError` with code `archive_damaged`, `archive_too_large`, `archive_refused`
+    ///   (with every objection to an entry as a reason) or `system_call_failed`.
     package func extract(_ archive: consuming Descriptor, into directory: String) throws(HostError)
         -> [File]
     {
@@ -43,7 +43,8 @@ package struct BundleExtractor {
                 throw .archiveTooLarge(
                     "it has more than \(limits.entryCountMax) entries", subject: subject)
             }
-            // From the first objection on, the rest is only judged, so that all can be told at once.
+            // From the first objection on, the rest is only judged, so that all can be told at
+            // once.
             guard judge.objections.isEmpty else { continue }
             switch decision {
             case .nothing: continue

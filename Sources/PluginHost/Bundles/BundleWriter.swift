@@ -3,9 +3,9 @@ package import HostModel
 
 /// Packs a directory into a bundle.
 ///
-/// The same directory always gives the same bytes: entries are sorted, and times and owners are left out.
-/// The manifest gets the SHA-256 of the library when it has none or another one; apart from that its
-/// text stays as it is. What installing would refuse is refused here.
+/// The same directory always gives the same bytes: entries are sorted, and times and owners are
+/// left out. The manifest gets the SHA-256 of the library when it has none or another one; apart
+/// from that its text stays as it is. What installing would refuse is refused here.
 package struct BundleWriter {
     /// A bundle that was written.
     package struct Packed: Hashable, Sendable {

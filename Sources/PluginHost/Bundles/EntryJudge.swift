@@ -138,9 +138,9 @@ struct EntryJudge {
 
     /// Checks that a symbolic link stays inside the bundle.
     ///
-    /// `..` is allowed in front only: the directory of a link is a real one, so leading `..` go where
-    /// they seem to go, and from there on each step is a descent, perhaps through another link that has
-    /// passed this check itself.
+    /// `..` is allowed in front only: the directory of a link is a real one, so leading `..` go
+    /// where they seem to go, and from there on each step is a descent, perhaps through another
+    /// link that has passed this check itself.
     private func linkTarget(_ target: String, from path: [String]) throws(Refusal) -> String {
         guard !target.isEmpty, target.utf8.count <= limits.pathBytesMax,
             Escaping.printable(target) == target

@@ -3,8 +3,8 @@ internal import HostModel
 
 /// Unpacks a gzip file while it is read.
 ///
-/// Members that follow each other are one stream, as gzip defines; the length and check sum of each are
-/// verified. Anything else after a member is refused, and so is a file that ends early.
+/// Members that follow each other are one stream, as gzip defines; the length and check sum of each
+/// are verified. Anything else after a member is refused, and so is a file that ends early.
 /// - Source: RFC 1952.
 @safe
 final class GzipReader: ByteSource {

@@ -6,17 +6,19 @@ package import HostModel
 /// The argument, for a `kill -9` or a power failure at any point:
 ///
 /// 1. A bundle is unpacked, checked and synced in the staging area, where nobody looks.
-/// 2. A new plugin is assembled there as well, links and data directories included, synced, and comes
-///    into being by one `rename` to `plugins/<name>`.
-/// 3. An upgrade moves the unpacked bundle to `plugins/<name>/releases/`, which changes nothing that
-///    `lib`, `priv`, `manifest.json` and the archive show, because these are links through `current`; then
-///    one `rename` puts another link in the place of `current`, and all four show the new release. The
-///    directory is synced before it (so that the link never outlives what it points to) and after it.
+/// 2. A new plugin is assembled there as well, links and data directories included, synced, and
+///    comes into being by one `rename` to `plugins/<name>`.
+/// 3. An upgrade moves the unpacked bundle to `plugins/<name>/releases/`, which changes nothing
+///    that `lib`, `priv`, `manifest.json` and the archive show, because these are links through
+///    `current`; then one `rename` puts another link in the place of `current`, and all four show
+///    the new release. The directory is synced before it (so that the link never outlives what it
+///    points to) and after it.
 /// 4. A removal is one `rename` of the whole directory out of `plugins/`.
 ///
-/// Before its rename a change has not happened; after it, it has. What is left over either way lies in the
-/// staging area, or is a release that `current` does not name, or a link called `.current.new`:
-/// `recover()` clears all of them at the next start. The data directories are never moved or copied.
+/// Before its rename a change has not happened; after it, it has. What is left over either way lies
+/// in the staging area, or is a release that `current` does not name, or a link called
+/// `.current.new`: `recover()` clears all of them at the next start. The data directories are never
+/// moved or copied.
 ///
 /// Callers hold the `RootLock`; there is one change at a time.
 package struct Installer: Sendable {
@@ -38,7 +40,8 @@ package struct Installer: Sendable {
         try PreparedBundle.prepare(archive: path, stagingArea: layout.staging, limits: limits)
     }
 
-    /// Puts a prepared bundle in force, as a new plugin or as the next release of one that is there.
+    /// Puts a prepared bundle in force, as a new plugin or as the next release of one that is
+    /// there.
     package func install(_ bundle: consuming PreparedBundle) throws(HostError) -> InstalledPlugin {
         let directory = layout.plugin(bundle.manifest.name)
         if Directory.isDirectory(directory.path) {
@@ -49,7 +52,8 @@ package struct Installer: Sendable {
         return try installed(bundle.manifest.name)
     }
 
-    /// Puts the release before the one in force back in force, or the newest one of the given version.
+    /// Puts the release before the one in force back in force, or the newest one of the given
+    /// version.
     ///
     /// - Throws: `HostError` with code `release_missing`, naming those that are there.
     package func rollback(_ name: PluginName, to version: SemanticVersion? = nil) throws(HostError)
@@ -77,8 +81,8 @@ package struct Installer: Sendable {
 
     /// Removes a plugin.
     ///
-    /// With `keepData` its `sqlite` and `events` stay under `removed/`, in a directory whose path is
-    /// returned.
+    /// With `keepData` its `sqlite` and `events` stay under `removed/`, in a directory whose path
+    /// is returned.
     package func remove(_ name: PluginName, keepData: Bool) throws(HostError) -> String? {
         let directory = layout.plugin(name)
         guard Directory.isDirectory(directory.path) else { throw notInstalled(name) }
@@ -97,8 +101,8 @@ package struct Installer: Sendable {
 
     /// Reads what is on the disk of one plugin.
     ///
-    /// - Throws: `HostError` with code `plugin_not_installed`, `release_unreadable`, or as reading a
-    ///   manifest.
+    /// - Throws: `HostError` with code `plugin_not_installed`, `release_unreadable`, or as reading
+    ///   a manifest.
     package func installed(_ name: PluginName) throws(HostError) -> InstalledPlugin {
         let directory = layout.plugin(name)
         guard Directory.isDirectory(directory.path) else { throw notInstalled(name) }

@@ -3,7 +3,8 @@ package import HostModel
 
 /// A bundle that has been unpacked and checked, but is not in force yet.
 ///
-/// It lies in a staging directory of its own; unless it is installed, the directory goes away with it.
+/// It lies in a staging directory of its own; unless it is installed, the directory goes away with
+/// it.
 package struct PreparedBundle: ~Copyable {
     package let manifest: Manifest
     package let files: [BundleExtractor.File]
@@ -37,8 +38,8 @@ package struct PreparedBundle: ~Copyable {
     ///
     /// The copy is what gets hashed, unpacked and kept, so the archive may change meanwhile.
     /// - Throws: as `BundleExtractor.extract`, and `HostError` with code `manifest_missing`,
-    ///   `json_invalid`, `manifest_invalid`, `library_missing` or `library_digest_wrong`. Nothing is
-    ///   left in the staging area then.
+    ///   `json_invalid`, `manifest_invalid`, `library_missing` or `library_digest_wrong`. Nothing
+    ///   is left in the staging area then.
     package static func prepare(
         archive path: String, stagingArea: String, limits: BundleLimits = BundleLimits()
     ) throws(HostError) -> PreparedBundle {

@@ -1,6 +1,6 @@
 extension TarHeader {
-    /// Returns the blocks that announce an entry: one header, with a pax header before it when a name is
-    /// too long for one.
+    /// Returns the blocks that announce an entry: one header, with a pax header before it when a
+    /// name is too long for one.
     ///
     /// Owner, group and time are zero, so that the same files always give the same archive.
     static func blocks(

@@ -42,7 +42,8 @@ struct TarHeader {
         Array(field.prefix { $0 != 0 })
     }
 
-    /// Old tars summed signed characters, so both sums are good; the check sum itself counts as spaces.
+    /// Old tars summed signed characters, so both sums are good; the check sum itself counts as
+    /// spaces.
     private static func checksums(of block: [UInt8]) -> [Int64] {
         var unsigned: Int64 = 0
         var signed: Int64 = 0
@@ -54,8 +55,8 @@ struct TarHeader {
         return [unsigned, signed]
     }
 
-    /// Reads octal digits with spaces before and spaces or NULs after, or a base-256 number; an empty
-    /// field is 0.
+    /// Reads octal digits with spaces before and spaces or NULs after, or a base-256 number; an
+    /// empty field is 0.
     static func number(_ field: ArraySlice<UInt8>) -> Int64? {
         guard let first = field.first else { return nil }
         if first & 0x80 != 0 {

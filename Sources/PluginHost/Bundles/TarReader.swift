@@ -2,9 +2,9 @@ internal import HostModel
 
 /// Reads a tar archive entry by entry.
 ///
-/// It reads what GNU tar (v7, oldgnu, gnu, ustar, pax), bsdtar and Python write, and is strict where
-/// readers disagree with each other: an entry that is not a file has no data, two blocks of zeros end
-/// the archive, and nothing but zeros may follow them.
+/// It reads what GNU tar (v7, oldgnu, gnu, ustar, pax), bsdtar and Python write, and is strict
+/// where readers disagree with each other: an entry that is not a file has no data, two blocks of
+/// zeros end the archive, and nothing but zeros may follow them.
 final class TarReader<Source: ByteSource> {
     private let source: Source
     private let limits: BundleLimits
@@ -107,11 +107,8 @@ final class TarReader<Source: ByteSource> {
 
     private func text(_ bytes: [UInt8]) throws(HostError) -> String {
         guard UTF8Check.firstInvalidByte(in: bytes) == nil else {
-            throw .archiveRefused(
-                [
-                    "\(Escaping.quoted(String(decoding: bytes, as: UTF8.self))): the name is not UTF-8"
-                ],
-                subject: subject)
+            let shown = Escaping.quoted(String(decoding: bytes, as: UTF8.self))
+            throw .archiveRefused(["\(shown): the name is not UTF-8"], subject: subject)
         }
         return String(decoding: bytes, as: UTF8.self)
     }
@@ -159,7 +156,8 @@ final class TarReader<Source: ByteSource> {
     private func extensionData(_ header: TarHeader) throws(HostError) -> [UInt8] {
         guard header.size <= limits.extensionBytesMax else {
             throw .archiveTooLarge(
-                "a tar header has \(header.size) bytes; at most \(limits.extensionBytesMax) are allowed",
+                "a tar header has \(header.size) bytes; at most"
+                    + " \(limits.extensionBytesMax) are allowed",
                 subject: subject)
         }
         let data = try bytes(header.size)

@@ -108,7 +108,8 @@ struct Database: ~Copyable {
         }
     }
 
-    /// Tells SQLite to copy what is bound (its SQLITE_TRANSIENT, a cast that Swift does not import).
+    /// Tells SQLite to copy what is bound (its SQLITE_TRANSIENT, a cast that Swift does not
+    /// import).
     private static var copied: sqlite3_destructor_type {
         unsafe unsafeBitCast(-1, to: sqlite3_destructor_type.self)
     }
@@ -125,8 +126,8 @@ struct Database: ~Copyable {
         case SQLITE_CORRUPT, SQLITE_NOTADB:
             code = "journal_damaged"
             remedy =
-                "restore it from a backup, or move it away together with its -wal and -shm files; the"
-                + " installed plugins stay on the disk"
+                "restore it from a backup, or move it away together with its -wal and -shm files;"
+                + " the installed plugins stay on the disk"
         case SQLITE_BUSY, SQLITE_LOCKED:
             code = "journal_busy"
             remedy = "end the process that is writing to it"

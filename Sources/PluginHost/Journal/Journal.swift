@@ -4,8 +4,8 @@ internal import Synchronization
 
 /// The lifecycle events of all plugins, in the order in which they happened, safe on the disk.
 ///
-/// Every append waits for the disk (WAL with `synchronous=FULL`), so calls block: a lock lets one thread
-/// in at a time, and callers on the cooperative pool hand the call to a thread of their own.
+/// Every append waits for the disk (WAL with `synchronous=FULL`), so calls block: a lock lets one
+/// thread in at a time, and callers on the cooperative pool hand the call to a thread of their own.
 package final class Journal: Sendable {
     /// The version of the tables that this host writes.
     package static let schemaVersion: Int64 = 1
@@ -46,8 +46,9 @@ package final class Journal: Sendable {
 
     /// Opens the journal, creating it when there is none.
     ///
-    /// - Throws: `HostError` with code `journal_damaged` (the file is no database or fails its check),
-    ///   `journal_too_new`, `journal_busy`, `journal_unusable`, `journal_disk_full` or `journal_failed`.
+    /// - Throws: `HostError` with code `journal_damaged` (the file is no database or fails its
+    ///   check), `journal_too_new`, `journal_busy`, `journal_unusable`, `journal_disk_full` or
+    ///   `journal_failed`.
     package init(path: String) throws(HostError) {
         self.path = path
         let database = try Database(path: path)
@@ -61,8 +62,8 @@ package final class Journal: Sendable {
     ///
     /// - Parameter expected: the sequence of the last event that the caller knows; nil to append
     ///   whatever came before.
-    /// - Throws: `HostError` with code `journal_conflict` when there is a newer event than expected, or
-    ///   as `init`.
+    /// - Throws: `HostError` with code `journal_conflict` when there is a newer event than
+    ///   expected, or as `init`.
     package func append(_ events: [LifecycleEvent], expecting expected: Int64? = nil)
         throws(HostError) -> Int64
     {
@@ -78,7 +79,8 @@ package final class Journal: Sendable {
                 for event in events {
                     last += 1
                     try database.query(
-                        "INSERT INTO events (sequence, plugin, name, time, data) VALUES (?,?,?,?,?)",
+                        "INSERT INTO events (sequence, plugin, name, time, data)"
+                            + " VALUES (?,?,?,?,?)",
                         [
                             .integer(last), .text(event.plugin.text), .text(event.fact.name),
                             .integer(event.time.milliseconds), .text(event.fact.payload.text()),
@@ -91,8 +93,8 @@ package final class Journal: Sendable {
 
     /// The events after a sequence, oldest first, at most `limit`.
     ///
-    /// - Throws: `HostError` with code `event_unknown` or `record_unreadable` for an event that this
-    ///   version of the host cannot read, or as `init`.
+    /// - Throws: `HostError` with code `event_unknown` or `record_unreadable` for an event that
+    ///   this version of the host cannot read, or as `init`.
     package func entries(after sequence: Int64 = 0, limit: Int = batchMax) throws(HostError)
         -> [Entry]
     {

@@ -13,9 +13,9 @@ package import HostModel
 ///   sqlite/ events/                            data, never touched by an upgrade
 ///   run/                                       private copies, pid files, temporary data
 ///   ```
-///   The four links never change; one rename of `current` changes what all of them show. Replacing a
-///   file through them works as in a plain directory. A watch on `lib` follows the link to the release
-///   in force, so it must be set again after an upgrade (or watch `path` for `current`).
+///   The four links never change; one rename of `current` changes what all of them show. Replacing
+/// a file through them works as in a plain directory. A watch on `lib` follows the link to the
+/// release in force, so it must be set again after an upgrade (or watch `path` for `current`).
 package struct PluginDirectory: Hashable, Sendable {
     package let path: String
     package let name: PluginName

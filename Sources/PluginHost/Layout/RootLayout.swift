@@ -23,8 +23,8 @@ package struct RootLayout: Hashable, Sendable {
         self.root = path
     }
 
-    /// The root to use when none is given: `$PLUGIN_HOST_ROOT`, else `$XDG_DATA_HOME/plugin-host`, else
-    /// `~/.local/share/plugin-host`.
+    /// The root to use when none is given: `$PLUGIN_HOST_ROOT`, else `$XDG_DATA_HOME/plugin-host`,
+    /// else `~/.local/share/plugin-host`.
     ///
     /// An empty variable counts as unset, and so does a relative `XDG_DATA_HOME`.
     /// - Source: XDG Base Directory Specification 0.8.

@@ -3,8 +3,8 @@ package import HostModel
 
 /// The right to change a root; one process has it at a time.
 ///
-/// The kernel lets go of it when the process ends, however it ends, so a lock is never stale. The file
-/// stays, and holds the pid of the last owner.
+/// The kernel lets go of it when the process ends, however it ends, so a lock is never stale. The
+/// file stays, and holds the pid of the last owner.
 /// - Source: flock(2).
 package struct RootLock: ~Copyable {
     private let file: Descriptor

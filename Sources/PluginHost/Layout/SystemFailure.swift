@@ -4,8 +4,8 @@ package import HostModel
 extension HostError {
     /// Tells that a system call failed.
     ///
-    /// - Shape: the reason is `strerror`'s text; the remedy fits the common causes (full disk, missing
-    ///   permission, read-only file system, too many open files).
+    /// - Shape: the reason is `strerror`'s text; the remedy fits the common causes (full disk,
+    ///   missing permission, read-only file system, too many open files).
     package static func system(
         _ what: String, subject: String, errno number: Int32, code: Code = "system_call_failed"
     ) -> HostError {

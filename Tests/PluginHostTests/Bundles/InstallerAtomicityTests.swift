@@ -6,8 +6,8 @@ import Testing
 
 /// Whenever a change is cut short, its root shows the state before it or the state after it.
 ///
-/// strace ends the process, or fails its call, at the first, second, third ... call of each kind that
-/// could change anything, until the change gets through.
+/// strace ends the process, or fails its call, at the first, second, third ... call of each kind
+/// that could change anything, until the change gets through.
 @Suite struct InstallerAtomicityTests {
     /// Everything that can change a file system or decide that it is safe there.
     private static let calls =

@@ -101,7 +101,8 @@ import Testing
         try #require(
             Shell.run(
                 "cd '\(scratch.path)/in' && tar -cf ../x.tar manifest.json lib priv && cd .."
-                    + " && (head -c 700 x.tar | gzip; tail -c +701 x.tar | gzip -1; gzip </dev/null)"
+                    + " && (head -c 700 x.tar | gzip; tail -c +701 x.tar | gzip -1;"
+                    + " gzip </dev/null)"
                     + " > x.tar.gz") == 0)
         try check(path, long: false)
     }
