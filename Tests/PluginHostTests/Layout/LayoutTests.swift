@@ -10,13 +10,13 @@ import Testing
     init() throws { scratch = try Scratch() }
 
     @Test func root_comesFromTheEnvironment_inTheDocumentedOrder() {
-        let home = ["HOME": "/home/a"]
-        #expect(RootLayout.standard(environment: home).root == "/home/a/.local/share/plugin-host")
+        let home = ["HOME": "/people/a"]
+        #expect(RootLayout.standard(environment: home).root == "/people/a/.local/share/plugin-host")
         let data = home.merging(["XDG_DATA_HOME": "/data"]) { $1 }
         #expect(RootLayout.standard(environment: data).root == "/data/plugin-host")
         let relative = home.merging(["XDG_DATA_HOME": "data"]) { $1 }
         #expect(
-            RootLayout.standard(environment: relative).root == "/home/a/.local/share/plugin-host")
+            RootLayout.standard(environment: relative).root == "/people/a/.local/share/plugin-host")
         let all = data.merging(["PLUGIN_HOST_ROOT": "/srv/host/"]) { $1 }
         #expect(RootLayout.standard(environment: all).root == "/srv/host")
         let empty = data.merging(["PLUGIN_HOST_ROOT": ""]) { $1 }
