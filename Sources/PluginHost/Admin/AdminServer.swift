@@ -1,0 +1,143 @@
+internal import Glibc
+internal import HTTPServer
+internal import HTTPWire
+package import HostModel
+internal import Synchronization
+
+/// One request to the admin interface.
+package struct AdminRequest: Sendable {
+    package let method: String
+    /// The path, percent-decoded.
+    package let path: String
+    /// nil: there was no body.
+    package let body: JSONValue?
+}
+
+/// The admin interface's door: HTTP and JSON on a Unix socket that only its owner may use.
+///
+/// It has a reactor of its own, so that nothing that an operator asks for delays a client. What it is
+/// asked is answered by a closure in a task; the reactor waits for none.
+package final class AdminServer: Sendable {
+    /// Carries out a request; what it throws is sent with the status that `status` gives.
+    package typealias Answer = @Sendable (AdminRequest) async throws(HostError) -> JSONValue
+
+    /// The largest body of a request.
+    static let bodyBytesMax = 1 << 20
+    private static let drainSeconds = 5.0
+
+    private let server: HTTPServer
+    private let application: AdminApplication
+    private let path: String
+
+    /// Takes the socket; nobody is answered before `start`.
+    ///
+    /// - Parameters:
+    ///   - path: where the socket is to be; its root's lock must be held.
+    ///   - status: the HTTP status of an error.
+    /// - Throws: `HostError` with code `admin_socket_failed`.
+    package init(
+        path: String, status: @escaping @Sendable (HostError) -> UInt16, answer: @escaping Answer
+    ) throws(HostError) {
+        self.path = path
+        application = AdminApplication(status: status, answer: answer)
+        var configuration = ServerConfiguration()
+        configuration.reactorCount = 1
+        configuration.connectionsMax = 256
+        do throws(ServerError) {
+            server = try HTTPServer(configuration: configuration, application: application)
+        } catch {
+            throw Self.failure(error, path)
+        }
+        let descriptor = try AdminSocket.listen(at: path)
+        do throws(ServerError) {
+            try server.adopt([descriptor])
+        } catch {
+            throw Self.failure(error, path)
+        }
+    }
+
+    /// Begins to answer.
+    package func start() throws(HostError) {
+        application.begin(server)
+        do throws(ServerError) {
+            try server.start()
+        } catch {
+            throw Self.failure(error, path)
+        }
+    }
+
+    /// Removes the socket, lets running requests end for a few seconds, and closes.
+    package func stop() async {
+        _ = unsafe unlink(path)
+        await server.stop(drainSeconds: Self.drainSeconds)
+        application.end()
+    }
+
+    private static func failure(_ error: ServerError, _ path: String) -> HostError {
+        HostError(
+            "admin_socket_failed", what: "the admin interface cannot be offered", subject: path,
+            why: error.reasons, fix: error.remedy,
+            systemError: error.errno == 0 ? nil : error.errno)
+    }
+}
+
+/// Turns exchanges into admin requests and results into responses.
+private final class AdminApplication: Application, @unchecked Sendable {  // because of its mutex
+    private let status: @Sendable (HostError) -> UInt16
+    private let answer: AdminServer.Answer
+    /// Kept while it runs: a task that answers late needs the server's memory.
+    private let server = Mutex<HTTPServer?>(nil)
+
+    init(
+        status: @escaping @Sendable (HostError) -> UInt16, answer: @escaping AdminServer.Answer
+    ) {
+        self.status = status
+        self.answer = answer
+    }
+
+    func begin(_ server: HTTPServer) { self.server.withLock { $0 = server } }
+    func end() { server.withLock { $0 = nil } }
+
+    override func route(_ exchange: Exchange) -> Disposition {
+        guard mayAsk(exchange) else {
+            HostPages.problem(
+                exchange, 403, "The admin interface answers the host's user and root.")
+            return .responded
+        }
+        return .buffered(bodyBytesMax: AdminServer.bodyBytesMax)
+    }
+
+    /// Whether the process at the other end belongs to the user of this one, or to root.
+    private func mayAsk(_ exchange: Exchange) -> Bool {
+        guard let user = exchange.peerUserID else { return false }
+        return user == geteuid() || user == 0
+    }
+
+    override func handle(_ exchange: Exchange) {
+        let isHead = exchange.head.method == .head
+        let method = isHead ? "GET" : String(decoding: exchange.head.methodName)
+        let path = String(decoding: exchange.path)
+        let bytes = unsafe Array(exchange.body)
+        let remote = exchange.remote
+        let keeper = server.withLock { $0 }
+        Task { [status, answer] in
+            let result: (UInt16, JSONValue)
+            do throws(HostError) {
+                let body = bytes.isEmpty ? nil : try JSON.parse(bytes, source: "the request's body")
+                let json = try await answer(AdminRequest(method: method, path: path, body: body))
+                result = (200, json)
+            } catch {
+                result = (error.code == "json_invalid" ? 400 : status(error), error.json)
+            }
+            let fields = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+            unsafe OwnedFields.with(fields) { fields in
+                var text = result.1.text() + "\n"
+                text.withUTF8 {
+                    _ = unsafe remote.respond(
+                        status: result.0, fields: fields, body: UnsafeRawBufferPointer($0))
+                }
+            }
+            withExtendedLifetime(keeper) {}
+        }
+    }
+}
