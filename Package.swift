@@ -13,7 +13,10 @@ let strict: [SwiftSetting] = [
 
 /// PluginKit is compiled as Embedded Swift when a plugin's package asks for the trait.
 let pluginKit: [SwiftSetting] =
-    strict + [.enableExperimentalFeature("Embedded", .when(traits: ["Embedded"]))]
+    strict + [
+        .enableExperimentalFeature("Lifetimes"),
+        .enableExperimentalFeature("Embedded", .when(traits: ["Embedded"])),
+    ]
 
 /// The test targets: strict as well, but free to use pointers without marking each use.
 let tests: [SwiftSetting] = [
@@ -48,9 +51,11 @@ let package = Package(
         .target(
             name: "DynamicLibrary", dependencies: ["CLedger"], swiftSettings: strict),
         .target(name: "HostModel", swiftSettings: strict),
-        .target(name: "PluginKit", dependencies: ["CPluginABI"], swiftSettings: pluginKit),
+        .target(
+            name: "PluginKit", dependencies: ["CPluginABI", "CPluginKit"], swiftSettings: pluginKit),
 
         .target(name: "CPluginABI"),
+        .target(name: "CPluginKit", dependencies: ["CPluginABI"]),
         .target(name: "CLedger"),
         .target(name: "CLinux"),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),

@@ -1,0 +1,28 @@
+import PluginKit
+
+/// The smallest Swift plugin: Embedded Swift has no runtime library to link.
+@main
+struct HelloEmbedded: Plugin {
+    static var manifest: Manifest {
+        Manifest(
+            name: "hello-embedded", version: "1.0.0",
+            description: "Says hello from Embedded Swift.")
+    }
+
+    static var routes: Routes {
+        Get("/hello") { _, _ in .json(literal: #"{"message":"Hello, World!"}"#) }
+        Get("/hello/{name}") { _, request in .text("Hello, \(request.parameters["name"])!\n") }
+        Get("/version") { plugin, _ in
+            .json([
+                "name": .string(plugin.host.pluginName), "version": "1.0.0",
+                "generation": .integer(Int(plugin.host.generation)),
+            ])
+        }
+    }
+
+    let host: HostContext
+
+    init(host: HostContext) {
+        self.host = host
+    }
+}

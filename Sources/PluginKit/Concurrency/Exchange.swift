@@ -1,0 +1,233 @@
+#if !hasFeature(Embedded)
+    import CPluginABI
+    import Synchronization
+
+    /// One request that is answered by a task: what the host tells about it, and what is told to
+    /// the host.
+    @safe
+    final class Exchange: @unchecked Sendable {
+        // because its mutable parts are behind their locks and its pointers are never written to.
+
+        /// How much of a body may wait for the handler before the host is asked to pause.
+        static var bufferedBytesMax: Int { 64 * 1024 }
+
+        private struct State {
+            var pieces = Ring<[UInt8]>()
+            var bufferedBytes = 0
+            var bodyHasEnded = false
+            var isPaused = false
+            var isWritable = false
+            var isCancelled = false
+            var isClosed = false
+            var reader: CheckedContinuation<Void, Never>?
+            var writer: CheckedContinuation<Void, Never>?
+            var task: Task<Void, Never>?
+
+            mutating func takeWaiters() -> [CheckedContinuation<Void, Never>] {
+                defer { (reader, writer) = (nil, nil) }
+                return [reader, writer].compactMap(\.self)
+            }
+        }
+
+        let number: UInt
+        let responder: Responder
+        let request: UnsafePointer<ph_request>
+        let streamsBody: Bool
+        private let state = Mutex(State())
+        /// Whether the response is completed; held while the host is called, since one response is
+        /// used by one thread at a time.
+        private let isCompleted = Mutex(false)
+
+        init(
+            number: UInt, responder: Responder, request: UnsafePointer<ph_request>,
+            streamsBody: Bool
+        ) {
+            self.number = number
+            self.responder = responder
+            unsafe self.request = request
+            self.streamsBody = streamsBody
+        }
+
+        /// Whether the client has gone.
+        var isClosed: Bool { state.withLock(\.isClosed) }
+
+        /// Books the task that answers, which may have ended already.
+        func adopt(_ task: Task<Void, Never>) {
+            let isCancelled = state.withLock { state in
+                state.task = task
+                return state.isCancelled
+            }
+            if isCancelled { task.cancel() }
+        }
+
+        /// Cancels the task and wakes it where it waits for the client.
+        func cancel() {
+            let (waiters, task) = state.withLock { state in
+                state.isCancelled = true
+                return (state.takeWaiters(), state.task)
+            }
+            task?.cancel()
+            for waiter in waiters { waiter.resume() }
+        }
+    }
+
+    // What the host tells, on a loop's thread.
+    extension Exchange {
+        func bodyArrived(_ piece: [UInt8], last: Bool) -> ph_status {
+            let (reader, pauses) = state.withLock { state in
+                if !piece.isEmpty {
+                    state.pieces.append(piece)
+                    state.bufferedBytes += piece.count
+                }
+                if last { state.bodyHasEnded = true }
+                state.isPaused = !last && state.bufferedBytes >= Self.bufferedBytesMax
+                defer { state.reader = nil }
+                return (state.reader, state.isPaused)
+            }
+            reader?.resume()
+            return ph_status(pauses ? PH_PAUSE : PH_OK)
+        }
+
+        func becameWritable() {
+            let writer = state.withLock { state in
+                state.isWritable = true
+                defer { state.writer = nil }
+                return state.writer
+            }
+            writer?.resume()
+        }
+
+        func clientLeft() {
+            state.withLock { $0.isClosed = true }
+            cancel()
+        }
+    }
+
+    // What the task asks for.
+    extension Exchange {
+        /// The next piece of the body; nil at its end.
+        ///
+        /// - Throws: `CancellationError` when the client has gone or the plugin stops.
+        func nextPiece() async throws -> [UInt8]? {
+            while true {
+                let (piece, hasEnded, resumes) = state.withLock { state in
+                    let piece = state.pieces.popFirst()
+                    state.bufferedBytes -= piece?.count ?? 0
+                    let resumes = state.isPaused && state.bufferedBytes < Self.bufferedBytesMax / 2
+                    if resumes { state.isPaused = false }
+                    return (piece, state.bodyHasEnded, resumes)
+                }
+                if resumes { resumeBody() }
+                if let piece { return piece }
+                if hasEnded { return nil }
+                try checkAlive()
+                await wait { state, waiter in
+                    guard state.pieces.isEmpty, !state.bodyHasEnded else { return false }
+                    state.reader = waiter
+                    return true
+                }
+            }
+        }
+
+        /// Begins a response whose body follows in pieces.
+        func begin(_ answer: borrowing Response, length: UInt64) -> ph_status {
+            use { responder in
+                guard let begin = unsafe responder.http.pointee.begin else { return failed }
+                let status = UInt32(answer.status.code)
+                return unsafe responder.withFields(answer) { fields, count in
+                    unsafe begin(responder.response, status, fields, count, length)
+                }
+            }
+        }
+
+        /// Appends to the body, and waits until the client has taken enough of it.
+        ///
+        /// - Throws: `CancellationError` when the client has gone or the plugin stops;
+        ///   `StreamError` when there is more than was declared.
+        func write(_ bytes: UnsafeBufferPointer<UInt8>) throws -> Bool {
+            try checkAlive()
+            state.withLock { $0.isWritable = false }
+            let status = use { responder in
+                guard let write = unsafe responder.http.pointee.write else { return failed }
+                let piece = unsafe ph_bytes(data: bytes.baseAddress, length: bytes.count)
+                return unsafe write(responder.response, piece)
+            }
+            switch Int(status) {
+            case Int(PH_OK): return true
+            case Int(PH_FULL): return false
+            case Int(PH_CLOSED):
+                clientLeft()
+                throw CancellationError()
+            case Int(PH_LIMIT): throw StreamError.tooLong
+            default: throw StreamError.refused
+            }
+        }
+
+        /// Waits until the client has taken enough of what was written.
+        func waitUntilWritable() async throws {
+            await wait { state, waiter in
+                guard !state.isWritable else { return false }
+                state.writer = waiter
+                return true
+            }
+            try checkAlive()
+        }
+
+        func finish() {
+            _ = complete { responder in
+                guard let finish = unsafe responder.http.pointee.finish else { return failed }
+                return unsafe finish(responder.response)
+            }
+        }
+
+        /// Cuts the connection, unless the response is completed already.
+        func abort() {
+            _ = complete { responder in
+                unsafe responder.http.pointee.abort?(responder.response)
+                return done
+            }
+        }
+
+        /// Completes the response with a body that is there already.
+        ///
+        /// - Returns: false when the host would not take it; then it is still owed.
+        func respond(_ answer: borrowing Response) -> Bool {
+            complete { responder in responder.complete(answer) } >= done
+        }
+
+        private func checkAlive() throws {
+            if state.withLock({ $0.isClosed || $0.isCancelled }) { throw CancellationError() }
+        }
+
+        private func wait(
+            _ enlist: (inout State, CheckedContinuation<Void, Never>) -> Bool
+        ) async {
+            await withCheckedContinuation { waiter in
+                let waits = state.withLock { state in
+                    guard !state.isClosed, !state.isCancelled else { return false }
+                    return enlist(&state, waiter)
+                }
+                if !waits { waiter.resume() }
+            }
+        }
+
+        private func resumeBody() {
+            _ = use { responder in
+                unsafe responder.http.pointee.resume_body?(responder.response) ?? failed
+            }
+        }
+
+        private func use(_ body: (Responder) -> ph_status) -> ph_status {
+            isCompleted.withLock { $0 ? wrongState : body(responder) }
+        }
+
+        private func complete(_ body: (Responder) -> ph_status) -> ph_status {
+            isCompleted.withLock { isCompleted in
+                guard !isCompleted else { return done }
+                let status = body(responder)
+                isCompleted = status >= done || status == closed
+                return status == closed ? done : status
+            }
+        }
+    }
+#endif

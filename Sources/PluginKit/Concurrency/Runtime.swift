@@ -1,0 +1,66 @@
+#if !hasFeature(Embedded)
+    import CPluginABI
+    import Glibc
+
+    /// The concurrent half of a plugin: its threads and its tasks, from `init` to `stop`.
+    final class Runtime: Sendable {
+        /// The runtime of this image, for the calls of the host that bring only a number.
+        static let shared = Runtime()
+
+        let tasks = TaskRegistry()
+
+        /// Installs the executors before anything can begin a task.
+        static func begin() -> Runtime {
+            Executors.installed
+            shared.tasks.open()
+            return shared
+        }
+
+        /// Runs a function of the plugin to its end.
+        ///
+        /// - Returns: nil when it has not ended before the deadline.
+        func run<Value: Sendable>(
+            before deadline: Deadline?, _ work: @escaping @Sendable () async -> Value
+        ) -> Value? {
+            let result = Monitor<Value?>(nil)
+            Task.detached {
+                let value = await work()
+                result.withLock { $0 = value }
+            }
+            _ = result.wait(until: deadline) { $0 != nil }
+            return result.withLock(\.self)
+        }
+
+        /// Cancels what still runs, waits for it, and ends the threads.
+        ///
+        /// - Returns: what is left, as reasons for the operator; empty when all has ended.
+        func end(
+            before deadline: Deadline, stop: (@Sendable () async -> Void)? = nil
+        ) -> [String] {
+            var reasons: [String] = []
+            tasks.close()
+            let tasksLeft = tasks.waitForAll(before: deadline)
+            if let stop, run(before: deadline, { await stop() }) == nil {
+                reasons.append("its stop() has not returned")
+            }
+            if tasksLeft > 0 {
+                tasks.abandon()
+                reasons.append(count(tasksLeft, "task") + " did not end after being cancelled")
+            }
+            Executors.scheduler.hurryTimers()
+            let jobsLeft = Executors.scheduler.settle(before: deadline)
+            if jobsLeft > 0, tasksLeft == 0 {
+                reasons.append(count(jobsLeft, "task") + " that the plugin began still runs")
+            }
+            let threadsLeft = Executors.scheduler.shutDown(before: Deadline(seconds: 1))
+            if threadsLeft > 0 {
+                reasons.append(count(threadsLeft, "thread") + " cannot be joined")
+            }
+            return reasons
+        }
+
+        private func count(_ number: Int, _ noun: String) -> String {
+            "\(number) \(noun)\(number == 1 ? "" : "s")"
+        }
+    }
+#endif

@@ -1,0 +1,76 @@
+import CPluginABI
+
+extension Instance {
+    /// Answers one request, on the loop's thread: at once, or by starting a task.
+    static func handle(
+        _ state: UnsafeMutableRawPointer?, _ request: UnsafePointer<ph_request>?,
+        _ response: OpaquePointer?
+    ) -> ph_status {
+        guard let state = unsafe state, let request = unsafe request,
+            let response = unsafe response
+        else { return invalid }
+        return unsafe Unmanaged<Instance>.fromOpaque(state)._withUnsafeGuaranteedRef { instance in
+            unsafe instance.handle(request, response)
+        }
+    }
+
+    private func handle(
+        _ request: UnsafePointer<ph_request>, _ response: OpaquePointer
+    ) -> ph_status {
+        let index = unsafe Int(request.pointee.route)
+        guard index < bound.handlers.count else { return invalid }
+        let pattern = bound.handlers[index].pattern
+        let responder = unsafe Responder(unsafe: http, response)
+        switch bound.handlers[index].answer {
+        case .inline(let answer):
+            do {
+                let answered = try answer(unsafe Request(unsafe: request, pattern: pattern))
+                #if !hasFeature(Embedded)
+                    if case .stream = answered.body {
+                        return unsafe runtime.begin(
+                            responder, request: request, pattern: pattern,
+                            streamsBody: false, log: log
+                        ) { _ in answered }
+                    }
+                #endif
+                return settle(responder.complete(answered), responder)
+            } catch {
+                return settle(responder.complete(.problem(problem(error, log))), responder)
+            }
+        #if !hasFeature(Embedded)
+            case .waiting(let answer):
+                return unsafe runtime.begin(
+                    responder, request: request, pattern: pattern,
+                    streamsBody: bound.handlers[index].streamsBody, log: log, answer)
+        #endif
+        }
+    }
+
+    /// A response that the host would not take is replaced by a 500.
+    private func settle(_ verdict: ph_status, _ responder: Responder) -> ph_status {
+        if verdict >= done || verdict == closed { return done }
+        log.error("the host refused a response: a status or a header field is not valid")
+        return responder.complete(.problem(internalError))
+    }
+}
+
+/// What a client may know of a failure that is not its own.
+var internalError: HTTPError {
+    HTTPError(.internalServerError, "the plugin could not answer this request")
+}
+
+#if hasFeature(Embedded)
+    func problem(_ error: HTTPError, _ log: Log) -> HTTPError { error }
+#else
+    /// What to answer when a handler has thrown: its own words if it meant them for the client,
+    /// else a text that gives nothing away and a line in the log.
+    func problem(_ error: any Error, _ log: Log) -> HTTPError {
+        if let error = error as? HTTPError { return error }
+        log.error("a handler failed: \(describe(error))")
+        return internalError
+    }
+
+    func describe(_ error: any Error) -> String {
+        (error as? PluginError)?.message ?? String(describing: error)
+    }
+#endif

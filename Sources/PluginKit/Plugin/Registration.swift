@@ -1,0 +1,133 @@
+/// The error with which a plugin may refuse to begin: any error, and in Embedded Swift
+/// `PluginError`.
+#if hasFeature(Embedded)
+    @usableFromInline typealias BeginError = PluginError
+#else
+    @usableFromInline typealias BeginError = any Error
+#endif
+
+/// A plugin type with its type taken away: made in the author's module, where the compiler knows
+/// the type and leaves no generic code.
+@usableFromInline
+struct Registration {
+    let manifest: Manifest
+    let shapes: [RouteShape]
+    let make: (HostContext) throws(BeginError) -> BoundPlugin
+
+    @usableFromInline
+    init(
+        manifest: Manifest, shapes: [RouteShape],
+        make: @escaping (HostContext) throws(BeginError) -> BoundPlugin
+    ) {
+        self.manifest = manifest
+        self.shapes = shapes
+        self.make = make
+    }
+
+    @inlinable
+    init<Owner: Plugin>(_ type: Owner.Type) {
+        self.init(
+            manifest: Owner.manifest,
+            shapes: Owner.routes.routes.map { $0.shape },
+            make: { (host) throws(BeginError) -> BoundPlugin in
+                BoundPlugin(try Owner(host: host))
+            })
+    }
+}
+
+/// A plugin's state, its routes bound to it.
+@usableFromInline
+struct BoundPlugin {
+    let handlers: [BoundHandler]
+    let health: @Sendable () -> Health
+    #if hasFeature(Embedded)
+        let start: () throws(PluginError) -> Void
+        let stop: () -> Void
+
+        @usableFromInline
+        init(
+            handlers: [BoundHandler], health: @escaping @Sendable () -> Health,
+            start: @escaping () throws(PluginError) -> Void, stop: @escaping () -> Void
+        ) {
+            self.handlers = handlers
+            self.health = health
+            self.start = start
+            self.stop = stop
+        }
+    #else
+        let start: @Sendable () async throws -> Void
+        let stop: @Sendable () async -> Void
+        let stopDeadlineSeconds: Int
+
+        @usableFromInline
+        init(
+            handlers: [BoundHandler], health: @escaping @Sendable () -> Health,
+            start: @escaping @Sendable () async throws -> Void,
+            stop: @escaping @Sendable () async -> Void, stopDeadlineSeconds: Int
+        ) {
+            self.handlers = handlers
+            self.health = health
+            self.start = start
+            self.stop = stop
+            self.stopDeadlineSeconds = stopDeadlineSeconds
+        }
+    #endif
+
+    @inlinable
+    init<Owner: Plugin>(_ plugin: Owner) {
+        let handlers = Owner.routes.routes.map { BoundHandler($0, plugin) }
+        #if hasFeature(Embedded)
+            self.init(
+                handlers: handlers, health: { plugin.health },
+                start: { () throws(PluginError) in try plugin.start() }, stop: { plugin.stop() })
+        #else
+            self.init(
+                handlers: handlers, health: { plugin.health },
+                start: { try await plugin.start() }, stop: { await plugin.stop() },
+                stopDeadlineSeconds: Owner.stopDeadlineSeconds)
+        #endif
+    }
+}
+
+/// A handler bound to its plugin's state.
+@usableFromInline
+struct BoundHandler {
+    @usableFromInline
+    enum Answer {
+        case inline(@Sendable (Request) throws(HandlerError) -> Response)
+        #if !hasFeature(Embedded)
+            case waiting(@Sendable (Request) async throws -> Response)
+        #endif
+    }
+
+    let pattern: StaticString
+    let streamsBody: Bool
+    let answer: Answer
+
+    @usableFromInline
+    init(_ shape: RouteShape, _ answer: Answer) {
+        pattern = shape.pattern
+        streamsBody = shape.body.streams
+        self.answer = answer
+    }
+
+    @inlinable
+    init<Owner: Plugin>(_ route: Route<Owner>, _ plugin: Owner) {
+        switch route.handler {
+        #if !hasFeature(Embedded)
+            case .inline(let answer) where route.shape.body.streams:
+                self.init(
+                    route.shape, .waiting({ request in try answer(plugin, request) }))
+        #endif
+        case .inline(let answer):
+            self.init(
+                route.shape,
+                .inline({ (request) throws(HandlerError) in try answer(plugin, request) }))
+        #if !hasFeature(Embedded)
+            case .waiting(let answer):
+                self.init(
+                    route.shape, .waiting({ request in try await answer(plugin, request) }))
+        #endif
+        }
+    }
+}
