@@ -15,7 +15,7 @@ let package = Package(
             linkerSettings: [
                 .linkedLibrary("m"),
                 .unsafeFlags([
-                    "-enable-experimental-feature", "Embedded",
+                    "-enable-experimental-feature", "Embedded", "-use-ld=lld",
                     "-Xlinker", "--version-script=\(Context.packageDirectory)/exports.map",
                     "-Xlinker", "--gc-sections", "-Xlinker", "-s",
                 ]),

@@ -4,10 +4,11 @@
 
     /// One request that is answered by a task: what the host tells about it, and what is told to
     /// the host.
+    ///
+    /// It is Sendable because its mutable parts are behind locks and its pointers are never written
+    /// through.
     @safe
     final class Exchange: @unchecked Sendable {
-        // because its mutable parts are behind their locks and its pointers are never written to.
-
         /// How much of a body may wait for the handler before the host is asked to pause.
         static var bufferedBytesMax: Int { 64 * 1024 }
 

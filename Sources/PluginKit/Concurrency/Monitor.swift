@@ -4,9 +4,10 @@
     /// State behind a lock, with a way to wait until it has changed.
     ///
     /// - Source: pthread_cond_timedwait(3p); deadlines are on the monotonic clock.
+    ///
+    /// It is Sendable because the state is touched under the lock only.
     @safe
     final class Monitor<State>: @unchecked Sendable {
-        // because the state is touched under the lock only.
         private let mutex: UnsafeMutablePointer<pthread_mutex_t>
         private let condition: UnsafeMutablePointer<pthread_cond_t>
         private var state: State

@@ -8,10 +8,10 @@
     /// `workersMax` and one, and `shutDown` joins them.
     ///
     /// One idle worker, the leader, waits for the clocks; the others wait for jobs.
+    ///
+    /// It is Sendable because everything mutable in it is touched under its lock only.
     @safe
     final class Scheduler: @unchecked Sendable {
-        // because everything mutable is touched under the lock only.
-
         /// Which threads a job may run on.
         enum Target: Sendable { case pool, main }
 

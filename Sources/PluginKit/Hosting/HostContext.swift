@@ -3,9 +3,10 @@ import CPluginABI
 /// The host, as one generation of one plugin sees it.
 ///
 /// Valid from `init` until the plugin is dropped; it can be kept in a property.
+///
+/// It is Sendable because the host never changes what it has handed to a generation.
 @safe
 public struct HostContext: @unchecked Sendable {
-    // because the host never changes what it has handed to a generation.
     let raw: UnsafePointer<ph_host>
     /// Where lines in the host's log go; they are dropped unless the manifest asks for `.log`.
     public let log: Log

@@ -4,9 +4,10 @@ import CPluginABI
 ///
 /// Ask for it in the manifest (`services: [.log]`); without it lines are dropped. Writing never
 /// waits for the disk, and may be done from any thread.
+///
+/// It is Sendable because a service's functions never change and any thread may call them.
 @safe
 public struct Log: @unchecked Sendable {
-    // because the functions of a service never change and may be called from any thread.
     let host: UnsafePointer<ph_host>
     let functions: UnsafePointer<ph_log>?
 

@@ -7,7 +7,8 @@ import CPluginABI
 @safe
 @usableFromInline
 final class Contract {
-    /// The contract of this image; written before the entry returns, and by nobody else.
+    /// The contract of this image. It needs no lock because it is written only within the entry,
+    /// before anything else can be called, and when the image is closed.
     nonisolated(unsafe) static var current: Contract?
 
     let registration: Registration

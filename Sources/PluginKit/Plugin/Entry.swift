@@ -5,6 +5,7 @@ import CPluginKit
 ///
 /// The author writes no C declaration: `@main` makes a function called `main`, as in every Swift
 /// program, and here that function only tells PluginKit which type the plugin is.
+// swift-format-ignore: AlwaysUseLowerCamelCase
 @c(ph_plugin_entry) @implementation
 public func ph_plugin_entry(
     _ host: UnsafePointer<ph_host>?, _ abiVersion: UInt32

@@ -5,9 +5,10 @@ import CPluginABI
 /// Nothing is copied: a request and all that is borrowed from it live until the response has been
 /// completed, and the compiler does not let them escape the handler. What shall live longer is
 /// copied, for instance with `String(request.path)`.
+///
+/// It is Sendable because the host never writes to a request that it has handed over.
 @safe
 public struct Request: ~Escapable, @unchecked Sendable {
-    // because the host never writes to a request, and keeps it until the response is completed.
     let raw: UnsafePointer<ph_request>
     let pattern: StaticString
 

@@ -21,8 +21,4 @@ struct HelloEmbedded: Plugin {
     }
 
     let host: HostContext
-
-    init(host: HostContext) {
-        self.host = host
-    }
 }

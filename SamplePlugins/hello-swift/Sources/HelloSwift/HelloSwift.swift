@@ -13,7 +13,8 @@ struct HelloSwift: Plugin {
 
     static var routes: Routes {
         Get("/hello") { _, _ in .json(literal: #"{"message":"Hello, World!"}"#) }
-        Get("/version") { plugin, _ in try plugin.version() }
+        Get("/version") { plugin, _ in plugin.version() }
+        Get("/status") { plugin, _ in try plugin.status() }
         Get("/sum") { plugin, request in
             let count = try request.query.integer("count", in: 1...10_000, absent: 100)
             return await plugin.sum(upTo: count)
@@ -37,26 +38,34 @@ struct HelloSwift: Plugin {
     }
 
     func start() async throws {
-        host.log.info("hello from generation \(host.generation)")
+        host.log.info("hello-swift has started")
+    }
+
+    func stop() async {
+        host.log.info("hello-swift has stopped")
     }
 }
 
 extension HelloSwift {
-    private struct Version: Encodable {
-        let name: String
-        let version: String
+    private struct Status: Encodable {
+        let started: Date
         let generation: UInt64
     }
 
+    func version() -> Response {
+        .json([
+            "name": .string(host.pluginName), "version": "1.0.0",
+            "generation": .integer(Int(host.generation)),
+        ])
+    }
+
     /// Encodes with Foundation, which is linked into the plugin.
-    func version() throws -> Response {
+    func status() throws -> Response {
         let encoder = JSONEncoder()
+        encoder.dateEncodingStrategy = .iso8601
         encoder.outputFormatting = .sortedKeys
         return .json(
-            encoded: try encoder.encode(
-                Version(
-                    name: host.pluginName, version: "\(Self.manifest.version)",
-                    generation: host.generation)))
+            encoded: try encoder.encode(Status(started: started, generation: host.generation)))
     }
 
     /// Adds the numbers up in child tasks that share an actor.
