@@ -11,7 +11,8 @@ enum Rooms {
         "HTTPWire": [],
         "DynamicLibrary": ["CLedger"],
         "HostModel": [],
-        "PluginKit": ["CPluginABI"],
+        "PluginKit": ["CPluginABI", "CPluginKit"],
+        "CPluginKit": [],
         "CPluginABI": [], "CLedger": [], "CLinux": [], "CZlib": [], "CSQLite": [], "COpenSSL": [],
     ]
 

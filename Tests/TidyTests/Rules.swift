@@ -55,7 +55,10 @@ extension Rule {
                 guard file.lines[index].contains(".package(") else { return nil }
                 let call = file.lines[index...].prefix(3).joined().drop { $0 != "(" }
                 let argument = call.dropFirst().drop { $0 == " " }
-                return argument.hasPrefix("path:") ? nil : (index + 1, "a package from elsewhere")
+                let isLocal =
+                    argument.hasPrefix("path:")
+                    || argument.hasPrefix("name: \"plugin-host\", path:")
+                return isLocal ? nil : (index + 1, "a package from elsewhere")
             }
         })
 

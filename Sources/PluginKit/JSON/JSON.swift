@@ -1,7 +1,7 @@
 /// A JSON value, for documents that are small enough to build in memory.
 ///
-/// It can be written as Swift literals: `["id": 7, "tags": ["a", "b"], "done": false]`. Objects keep
-/// the order of their members.
+/// It can be written as Swift literals: `["id": 7, "tags": ["a", "b"], "done": false]`. Objects
+/// keep the order of their members.
 ///
 /// - Source: RFC 8259.
 public enum JSON: Sendable {

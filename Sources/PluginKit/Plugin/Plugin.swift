@@ -61,8 +61,8 @@ public protocol Plugin: Sendable {
 
         /// Ends all work: cancel the tasks that the plugin began and wait for them.
         ///
-        /// The tasks of handlers have ended before. Tasks begun through `HostContext.background` are
-        /// cancelled and waited for by PluginKit.
+        /// The tasks of handlers have ended before. Tasks begun through `HostContext.background`
+        /// are cancelled and waited for by PluginKit.
         func stop() async
 
         /// How long stopping may take before PluginKit gives up on tasks that do not end.

@@ -23,22 +23,23 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ------------------------------------------------- pthread keys, booked as the host books them */
+/* Pthread keys, booked as the host books them. */
 
 static pthread_key_t booked_keys[1024];
 static int booked_count;
 
 int pthread_key_create(pthread_key_t *key, void (*destructor)(void *)) {
     static int (*real)(pthread_key_t *, void (*)(void *));
-    if (!real) real = (int (*)(pthread_key_t *, void (*)(void *)))dlsym(RTLD_NEXT, "pthread_key_create");
+    if (!real) *(void **)&real = dlsym(RTLD_NEXT, "pthread_key_create");
     int code = real(key, destructor);
     Dl_info info;
-    if (code == 0 && dladdr(__builtin_return_address(0), &info) && strstr(info.dli_fname, "/round-"))
+    if (code == 0 && dladdr(__builtin_return_address(0), &info) &&
+        strstr(info.dli_fname, "/round-"))
         booked_keys[booked_count++] = *key;
     return code;
 }
 
-/* ---------------------------------------------------------------------------- a fake exchange */
+/* A fake exchange. */
 
 enum { NONE, BEGUN, COMPLETE };
 
@@ -139,7 +140,7 @@ static ph_status resume_body(ph_response *r) {
     return PH_OK;
 }
 
-/* -------------------------------------------------------------------------------- a fake host */
+/* A fake host. */
 
 static int quiet;
 static char root[256];
@@ -180,7 +181,7 @@ static int matches(ph_text pattern, ph_text path, ph_text *parameters, size_t *c
     return p == pe && s == se;
 }
 
-/* ------------------------------------------------------------------------------ the life cycle */
+/* The life cycle. */
 
 static int count_entries(const char *directory) {
     int count = 0;
@@ -318,7 +319,8 @@ int main(int argc, char **argv) {
     const char *library = argv[optind++];
     snprintf(root, sizeof root, "/tmp/harness.%d", (int)getpid());
     char command[1024];
-    snprintf(command, sizeof command, "mkdir -p %s && cp %s %s/round-plugin.so", root, library, root);
+    snprintf(command, sizeof command, "mkdir -p %s && cp %s %s/round-plugin.so", root, library,
+             root);
     if (system(command)) return 2;
     char image[300];
     snprintf(image, sizeof image, "%s/round-plugin.so", root);
@@ -346,9 +348,11 @@ int main(int argc, char **argv) {
         void *state = 0;
         int made = plugin->init(&host, &state, &error) == PH_OK;
         int started = made && plugin->start(state, &error) == PH_OK;
-        if (!started) complain("%s refused: %.*s", made ? "start" : "init", (int)error.length, words);
+        if (!started)
+            complain("%s refused: %.*s", made ? "start" : "init", (int)error.length, words);
         if (started) {
-            const ph_health *health = plugin->extension ? plugin->extension(state, text(PH_HEALTH_ID)) : 0;
+            const ph_health *health =
+                plugin->extension ? plugin->extension(state, text(PH_HEALTH_ID)) : 0;
             if (health && health->check(state, &error) != PH_HEALTH_OK)
                 complain("unhealthy: %.*s", (int)error.length, words);
             for (int i = optind; i < argc; i++)
@@ -362,7 +366,9 @@ int main(int argc, char **argv) {
                 complain("stop failed: %.*s", (int)error.length, words);
             if (leaves) {
                 if (call.response.state != COMPLETE) complain("a response is still owed");
-                if (!quiet) printf("left -> %d\n%s\n", call.response.status, call.response.body ? call.response.body : "");
+                if (!quiet)
+                    printf("left -> %d\n%s\n", call.response.status,
+                           call.response.body ? call.response.body : "");
                 release(&call);
             }
         }
@@ -379,8 +385,8 @@ int main(int argc, char **argv) {
     int left = count_entries("/proc/self/fd") - descriptors;
     if (left) complain("%d descriptors left", left);
     long after = resident_kilobytes();
-    printf("%d rounds: %ld KB resident, %.2f KB a round, %.2f keys a round, %d descriptors left\n", rounds,
-           after, rounds >= 10 ? (double)(after - before) / (rounds - rounds / 10) : 0.0,
+    printf("%d rounds: %ld KB resident, %.2f KB a round, %.2f keys a round, %d descriptors left\n",
+           rounds, after, rounds >= 10 ? (double)(after - before) / (rounds - rounds / 10) : 0.0,
            (double)keys / rounds, left);
     snprintf(command, sizeof command, "rm -rf %s", root);
     if (system(command)) return 2;
