@@ -120,7 +120,8 @@ uint32_t book_image_at(uintptr_t address) {
     struct dl_find_object found;
     if (load == NULL || _dl_find_object((void *)address, &found) != 0) return 0;
     if (strcmp(found.dlfo_link_map->l_name, load->path) != 0) return 0;
-    if (!insert(load->image, (uintptr_t)found.dlfo_map_start, (uintptr_t)found.dlfo_map_end)) return 0;
+    if (!insert(load->image, (uintptr_t)found.dlfo_map_start, (uintptr_t)found.dlfo_map_end))
+        return 0;
     return load->image;
 }
 
@@ -203,7 +204,8 @@ static int look(struct dl_phdr_info *object, size_t size, void *value) {
         if (high > end) end = high;
     }
     if (start >= end) return 0;
-    s->spans[s->count++] = (range){start & -(uintptr_t)page, (end + page - 1) & -(uintptr_t)page, 0};
+    s->spans[s->count++] =
+        (range){start & -(uintptr_t)page, (end + page - 1) & -(uintptr_t)page, 0};
     return s->count == libraries_max;
 }
 
@@ -244,7 +246,8 @@ void ledger_forget(uint32_t image) {
 
 void ledger_settle_thread(uint32_t image) {
     uint32_t previous = ledger_enter(image);
-    /* A destructor may make new thread-local objects; glibc gives keys four rounds (pthread_key_create(3)). */
+    /* A destructor may make new thread-local objects; glibc gives keys four rounds
+     * (pthread_key_create(3)). */
     for (int round = 0; round < 4; round++) {
         bool ran = book_run_thread_destructors(image);
         ran |= book_run_key_destructors(image);

@@ -23,7 +23,8 @@ void *book_next(const char *name);
     static type(*next_##name) parameters; \
     __attribute__((constructor)) static void find_##name(void) { \
         if (__atomic_load_n(&next_##name, __ATOMIC_ACQUIRE) == NULL) { \
-            __atomic_store_n(&next_##name, (type(*) parameters)book_next(#name), __ATOMIC_RELEASE); \
+            __atomic_store_n(                                                            \
+                &next_##name, (type(*) parameters)book_next(#name), __ATOMIC_RELEASE);   \
         } \
     }
 #define next(name) (find_##name(), next_##name)

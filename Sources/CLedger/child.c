@@ -25,7 +25,8 @@ static int become(const plan *p) {
     /* The kernel's struct sigaction, all zero: glibc's function would refuse the two signals that
      * it keeps for itself. */
     static const uint64_t plain[4];
-    for (int number = 1; number <= 64; number++) syscall(SYS_rt_sigaction, number, plain, NULL, sizeof(uint64_t));
+    for (int number = 1; number <= 64; number++)
+        syscall(SYS_rt_sigaction, number, plain, NULL, sizeof(uint64_t));
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
     if (getppid() != p->parent) return ESRCH;
     if (setpgid(0, 0) != 0) return errno;
@@ -62,7 +63,8 @@ static void close_if_open(int fd) {
     if (fd >= 0) close(fd);
 }
 
-int ledger_spawn(const char *path, char *const arguments[], char *const environment[], ledger_child *child) {
+int ledger_spawn(const char *path, char *const arguments[], char *const environment[],
+                 ledger_child *child) {
     int output[2] = {-1, -1}, errors[2] = {-1, -1};
     int null = above_standard(open("/dev/null", O_RDONLY | O_CLOEXEC));
     volatile int failure = null < 0 ? errno : 0;

@@ -64,7 +64,8 @@ int __cxa_thread_atexit_impl(void (*function)(void *), void *object, void *handl
         }
         at_end = true;
     }
-    *one = (owed){.below = mine, .function = function, .object = object, .image = image, .tid = gettid()};
+    *one = (owed){
+        .below = mine, .function = function, .object = object, .image = image, .tid = gettid()};
     mine = one;
     lock = book_open();
     one->next = all;
@@ -101,6 +102,7 @@ size_t ledger_destructor_threads(uint32_t image, ledger_thread *threads, size_t 
         }
     }
     book_close(lock);
-    for (size_t i = 0; i < count && i < capacity; i++) book_thread_name(threads[i].tid, threads[i].name);
+    for (size_t i = 0; i < count && i < capacity; i++)
+        book_thread_name(threads[i].tid, threads[i].name);
     return count;
 }

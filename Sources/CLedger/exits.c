@@ -52,7 +52,8 @@ static int keep(uint32_t image, void (*function)(int, void *), void *argument) {
     handler->next = handlers;
     handlers = handler;
     book_close(lock);
-    return next(__cxa_atexit)((void (*)(void *))(void *)run, (void *)(uintptr_t)image, handle_of(image));
+    return next(__cxa_atexit)(
+        (void (*)(void *))(void *)run, (void *)(uintptr_t)image, handle_of(image));
 }
 
 static uint32_t owner(uintptr_t caller, uintptr_t function) {
@@ -89,7 +90,8 @@ void __cxa_finalize(void *handle) {
 uint32_t ledger_run_exit_handlers(uint32_t image) {
     uint32_t count = 0;
     book_lock lock = book_open();
-    for (exit_handler *handler = handlers; handler != NULL; handler = handler->next) count += handler->image == image;
+    for (exit_handler *handler = handlers; handler != NULL; handler = handler->next)
+        count += handler->image == image;
     book_close(lock);
     next(__cxa_finalize)(handle_of(image));
     return count;

@@ -23,8 +23,10 @@ static uintptr_t handler_of(const struct sigaction *action) {
     return (uintptr_t)action->sa_handler;
 }
 
-static int change(int number, const struct sigaction *action, struct sigaction *old, uintptr_t caller) {
-    if (action == NULL || number < 1 || number > signals_max) return next(sigaction)(number, action, old);
+static int change(int number, const struct sigaction *action, struct sigaction *old,
+                  uintptr_t caller) {
+    if (action == NULL || number < 1 || number > signals_max)
+        return next(sigaction)(number, action, old);
     const uintptr_t addresses[] = {handler_of(action), caller, (uintptr_t)action};
     struct sigaction given = *action, before;
     book_lock lock = book_open();

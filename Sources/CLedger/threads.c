@@ -101,7 +101,8 @@ static void drop_ended(uint32_t image) {
 }
 
 static int create(
-    pthread_t *handle, const pthread_attr_t *attributes, void *(*start)(void *), void *argument, uint32_t image
+    pthread_t *handle, const pthread_attr_t *attributes, void *(*start)(void *), void *argument,
+    uint32_t image
 ) {
     if (image == 0) return next(pthread_create)(handle, attributes, start, argument);
     birth *thread = calloc(1, sizeof *thread);
@@ -146,8 +147,10 @@ static uint32_t owner(uintptr_t caller, uintptr_t start, uintptr_t handle) {
     return image;
 }
 
-int pthread_create(pthread_t *handle, const pthread_attr_t *attributes, void *(*start)(void *), void *argument) {
-    return create(handle, attributes, start, argument, owner(CALLER, (uintptr_t)start, (uintptr_t)handle));
+int pthread_create(pthread_t *handle, const pthread_attr_t *attributes, void *(*start)(void *),
+                   void *argument) {
+    uint32_t image = owner(CALLER, (uintptr_t)start, (uintptr_t)handle);
+    return create(handle, attributes, start, argument, image);
 }
 
 typedef struct c11_start {
@@ -181,7 +184,8 @@ static int joined(int failure, pthread_t handle) {
     birth **oldest = NULL;
     for (birth **link = &births; *link != NULL; link = &(*link)->next) {
         birth *thread = *link;
-        if (thread->handled && thread->leaving && !thread->released && thread->handle == handle) oldest = link;
+        if (thread->handled && thread->leaving && !thread->released && thread->handle == handle)
+            oldest = link;
     }
     if (oldest != NULL) {
         birth *thread = *oldest;
@@ -204,7 +208,8 @@ int pthread_timedjoin_np(pthread_t handle, void **result, const struct timespec 
     return joined(next(pthread_timedjoin_np)(handle, result, until), handle);
 }
 
-int pthread_clockjoin_np(pthread_t handle, void **result, clockid_t clock, const struct timespec *until) {
+int pthread_clockjoin_np(pthread_t handle, void **result, clockid_t clock,
+                         const struct timespec *until) {
     return joined(next(pthread_clockjoin_np)(handle, result, clock, until), handle);
 }
 

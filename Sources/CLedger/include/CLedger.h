@@ -130,7 +130,8 @@ typedef struct ledger_child {
 /* Starts a program with stdin from /dev/null, stdout and stderr into pipes, no other descriptor,
  * default signal dispositions, its own process group, no core file, and SIGKILL on the end of the
  * calling thread. Returns 0 or an errno; on failure nothing is left open. */
-int ledger_spawn(const char *path, char *const arguments[], char *const environment[], ledger_child *child);
+int ledger_spawn(const char *path, char *const arguments[], char *const environment[],
+                 ledger_child *child);
 
 /* Ends the child's process group, waits for the child and closes what ledger_spawn opened. Returns
  * 0 or an errno. `*status` is the exit status, or minus the signal number. */
