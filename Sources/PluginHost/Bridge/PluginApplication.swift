@@ -157,7 +157,7 @@ package final class PluginApplication: Application, @unchecked Sendable {  // be
         if rest.isEmpty {
             HostPages.addSlash(exchange)
         } else if let files = mount.staticFiles {
-            files(exchange, rest)
+            files.respond(to: exchange, path: rest)
         } else {
             HostPages.notFound(exchange)
         }

@@ -1,9 +1,5 @@
 package import HTTPServer
-package import HTTPWire
 package import HostModel
-
-/// Answers a request for one of a plugin's files; the path begins with the slash behind the plugin's name.
-package typealias StaticFiles = @Sendable (Exchange, _ path: ByteSlice) -> Void
 
 /// What stands at `/plugin/<name>/`.
 package final class Mount: Sendable {
@@ -17,12 +13,12 @@ package final class Mount: Sendable {
     package let name: PluginName
     /// The generation that serves; nil while none does.
     package let generation: Generation?
-    package let staticFiles: StaticFiles?
+    package let staticFiles: StaticFileResponder?
     package let availability: Availability
 
     /// Makes a mount; one without a generation is unavailable.
     package init(
-        name: PluginName, generation: Generation?, staticFiles: StaticFiles? = nil,
+        name: PluginName, generation: Generation?, staticFiles: StaticFileResponder? = nil,
         availability: Availability = .active
     ) {
         self.name = name
