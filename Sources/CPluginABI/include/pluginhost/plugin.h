@@ -183,7 +183,9 @@ typedef struct ph_request {
     uint32_t size;
     uint32_t route; /* index into the manifest's routes */
     ph_text method;
-    ph_text path;  /* below the plugin's mount: percent-decoded, no dot segments */
+    /* Below the plugin's "/api": percent-decoded and free of dot segments. An
+     * encoded slash stays "%2F", here and in parameters. */
+    ph_text path;
     ph_text query; /* after the "?", as it was sent; null data: there was none */
     const ph_text *parameters; /* in the order of the pattern, percent-decoded */
     size_t parameter_count;
@@ -205,7 +207,8 @@ typedef struct ph_response ph_response;
 
 /* What a plugin wants to be told about one exchange. Unset members are null.
  * All are called on a loop thread, one at a time, and never after the response
- * has been completed. */
+ * has been completed: a completion on another thread waits for the function that
+ * runs, so do not complete while holding a lock that one of these takes. */
 typedef struct ph_observer {
     uint32_t size;
     void *context;
