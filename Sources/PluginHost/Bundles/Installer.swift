@@ -42,6 +42,9 @@ package struct Installer: Sendable {
 
     /// Puts a prepared bundle in force, as a new plugin or as the next release of one that is
     /// there.
+    ///
+    /// - Throws: `HostError` with code `layout_changed` when a link in the plugin's directory has
+    ///   been replaced by something else, or `system_call_failed`; nothing has changed then.
     package func install(_ bundle: consuming PreparedBundle) throws(HostError) -> InstalledPlugin {
         let directory = layout.plugin(bundle.manifest.name)
         if Directory.isDirectory(directory.path) {
@@ -146,6 +149,7 @@ package struct Installer: Sendable {
     private func upgrade(_ directory: PluginDirectory, to bundle: borrowing PreparedBundle)
         throws(HostError)
     {
+        try checkLinks(directory)
         let newest = try releases(of: directory).last?.sequence ?? 0
         let release = ReleaseName(sequence: newest + 1, version: bundle.manifest.version)
         try move(bundle.directory, to: directory.releases + "/" + release.text)
@@ -198,6 +202,21 @@ package struct Installer: Sendable {
     func reduceToData(_ path: String) throws(HostError) {
         for name in try Directory.entries(of: path) where name != "sqlite" && name != "events" {
             try Directory.remove(path + "/" + name)
+        }
+    }
+
+    /// Refuses to upgrade a plugin whose links no longer lead through `current`: the new release
+    /// would show in some places and not in others.
+    private func checkLinks(_ directory: PluginDirectory) throws(HostError) {
+        let strangers = directory.linkedNames.filter { name in
+            SymbolicLink.target(of: directory.path + "/" + name) != "current/" + name
+        }
+        guard strangers.isEmpty else {
+            throw HostError(
+                "layout_changed", what: "plugin \"\(directory.name)\" was not upgraded",
+                subject: directory.path,
+                why: strangers.map { "\($0) is not the link to current/\($0) that the host made" },
+                fix: "move it away and make the link again: ln -s current/NAME NAME")
         }
     }
 

@@ -150,4 +150,16 @@ import Testing
         #expect(error?.code == "release_unreadable")
         #expect(try install("1.1.0").sequence == 2)
     }
+
+    @Test func upgrade_isRefused_whenALinkWasReplacedByHand() throws {
+        try install("1.0.0")
+        let directory = layout.plugin(name)
+        try Directory.remove(directory.lib)
+        try Directory.create(directory.lib, mode: 0o755)
+        let error = #expect(throws: HostError.self) { try install("1.1.0") }
+        #expect(error?.code == "layout_changed")
+        #expect(error?.reasons == ["lib is not the link to current/lib that the host made"])
+        #expect(try installer.installed(name).manifest.version.description == "1.0.0")
+        #expect(try installer.releases(of: directory).count == 1)
+    }
 }

@@ -29,6 +29,7 @@ struct TarBuilder {
         let sum = block.reduce(0) { $0 + (signedChecksum ? Int(Int8(bitPattern: $1)) : Int($1)) }
         put(Self.octal(sum + checksumOffset, 6).utf8, at: 148, max: 6)
         block[154] = 0
+        block[155] = 0x20
         bytes += block + data
         bytes += [UInt8](repeating: 0, count: (512 - data.count % 512) % 512)
     }
