@@ -76,7 +76,7 @@ let package = Package(
             name: "PluginHostTests",
             dependencies: [
                 "PluginHost", "HostModel", "HTTPServer", "HTTPWire", "DynamicLibrary", "CPluginABI",
-                "bundle-probe",
+                "CLinux", "bundle-probe",
             ],
             swiftSettings: tests),
         .executableTarget(

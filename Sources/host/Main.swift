@@ -1,6 +1,50 @@
+import Glibc
+import HostModel
+import PluginHost
+
+/// The command: reads its arguments, has the work done, prints what came of it.
 @main
 struct Main {
+    /// Exit status: 0 done, 1 refused or failed, 2 usage.
     static func main() async {
-        print("host")
+        let words = Array(CommandLine.arguments.dropFirst())
+        if words.first == "probe" { exit(Probe.main(Array(words.dropFirst()))) }
+        do {
+            switch try Invocation.parse(words) {
+            case .help(let verb): Output.print(verb?.help ?? Verb.overview)
+            case .version: Output.print("host \(HostVersion.text)\n")
+            case .run(let invocation): try await Performer(invocation).perform()
+            }
+        } catch let error as Invocation.UsageError {
+            let usage = error.verb.map { "usage: \($0.usage)" } ?? "see: host --help"
+            Output.complain("error: \(Escaping.printable(error.message))\n\(usage)\n")
+            exit(2)
+        } catch let error as HostError {
+            Output.complain(error.description + "\n")
+            exit(1)
+        } catch {
+            Output.complain("error: \(error)\n")
+            exit(1)
+        }
+    }
+}
+
+/// The two places that a command writes to.
+enum Output {
+    static func print(_ text: String) { write(text, to: STDOUT_FILENO) }
+
+    static func complain(_ text: String) { write(text, to: STDERR_FILENO) }
+
+    private static func write(_ text: String, to descriptor: Int32) {
+        var text = text
+        text.withUTF8 { bytes in
+            var rest = UnsafeRawBufferPointer(bytes)
+            while rest.count > 0 {
+                let count = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
+                if count < 0 && errno == EINTR { continue }
+                guard count > 0 else { return }
+                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            }
+        }
     }
 }

@@ -89,4 +89,7 @@ void linux_name_thread(const char *name);
 uint64_t linux_monotonic_milliseconds(void);
 int64_t linux_realtime_seconds(void);
 
+// Memory. Bytes that malloc has given out and not got back, in all its arenas.
+long linux_heap_bytes_in_use(void);
+
 #endif

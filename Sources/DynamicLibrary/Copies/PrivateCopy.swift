@@ -16,6 +16,7 @@ public final class PrivateCopy: Sendable {
     ///
     /// - Units: bytes.
     public let size: UInt64
+    private let isLent: Bool
 
     /// Copies a library into a directory, which is made if it is missing (mode 0700).
     ///
@@ -52,10 +53,23 @@ public final class PrivateCopy: Sendable {
         self.path = path
         self.generation = generation
         self.size = file.size
+        isLent = false
     }
 
-    /// Removes the copy from its directory. A loaded image stays usable.
+    /// Takes a copy that another process has made and will remove.
+    ///
+    /// - Throws: `cannotOpen` or `notARegularFile`.
+    public init(lentAt path: String) throws(LibraryError) {
+        let file = try ReadOnlyFile(path: path)
+        self.path = path
+        generation = 0
+        size = file.size
+        isLent = true
+    }
+
+    /// Removes the copy from its directory, unless it is lent. A loaded image stays usable.
     public func remove() {
+        guard !isLent else { return }
         _ = unsafe unlink(path)
     }
 

@@ -21,14 +21,19 @@ public struct LifecycleEvent: Hashable, Sendable {
         /// Of the `.so`.
         public var libraryDigest: Digest
         public var mode: PluginMode
+        /// The operator asked for this mode by name, and so takes what comes with it: an image that
+        /// cannot be unloaded is loaded all the same.
+        public var isInsisted: Bool
 
         public init(
-            version: SemanticVersion, bundleDigest: Digest, libraryDigest: Digest, mode: PluginMode
+            version: SemanticVersion, bundleDigest: Digest, libraryDigest: Digest,
+            mode: PluginMode, isInsisted: Bool = false
         ) {
             self.version = version
             self.bundleDigest = bundleDigest
             self.libraryDigest = libraryDigest
             self.mode = mode
+            self.isInsisted = isInsisted
         }
     }
 
@@ -135,6 +140,7 @@ extension LifecycleEvent.Release: JSONRepresentable {
         [
             "version": .string(version.description), "bundle_digest": .string(bundleDigest.hex),
             "library_digest": .string(libraryDigest.hex), "mode": .string(mode.rawValue),
+            "mode_insisted": .bool(isInsisted),
         ]
     }
 
@@ -143,7 +149,8 @@ extension LifecycleEvent.Release: JSONRepresentable {
         self.init(
             version: try fields.version("version"),
             bundleDigest: try fields.digest("bundle_digest"),
-            libraryDigest: try fields.digest("library_digest"), mode: try fields.choice("mode"))
+            libraryDigest: try fields.digest("library_digest"), mode: try fields.choice("mode"),
+            isInsisted: try fields.truth("mode_insisted"))
     }
 }
 

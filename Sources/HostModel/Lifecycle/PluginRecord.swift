@@ -9,6 +9,8 @@ public struct PluginRecord: Hashable, Sendable {
     public var generation = 0
     /// The generations that are loaded, oldest first; the last one serves, the others drain.
     public var loadedGenerations: [Int] = []
+    /// The library that was loaded last, and came up.
+    public var provenDigest: Digest?
     /// Why the newest generation does not serve, until one does.
     public var lastError: HostError?
     public var lastUnload: UnloadReport?

@@ -53,7 +53,8 @@ extension PluginRecord {
         case .deactivated: isActive = false
         case .upgraded(_, let release): self.release = release
         case .libraryReplaced(_, let digest): release.libraryDigest = digest
-        case .loaded(let number, _, _):
+        case .loaded(let number, let digest, _):
+            provenDigest = digest
             generation = max(generation, number)
             loadedGenerations.append(number)
             lastError = nil

@@ -30,6 +30,9 @@ package struct PluginDirectory: Hashable, Sendable {
     /// What an upgrade leaves alone.
     package static let dataNames = ["sqlite", "events", "run", "releases"]
 
+    /// The link that is flipped by an upgrade.
+    package static let currentName = "current"
+
     package var bundleName: String { name.text + ".tar.gz" }
     package var bundle: String { path + "/" + bundleName }
     package var lib: String { path + "/lib" }
@@ -40,7 +43,7 @@ package struct PluginDirectory: Hashable, Sendable {
     package var events: String { path + "/events" }
     package var run: String { path + "/run" }
     package var releases: String { path + "/releases" }
-    package var current: String { path + "/current" }
+    package var current: String { path + "/" + Self.currentName }
 
     /// The shared library that the manifest names.
     package func library(_ manifest: Manifest) -> String { lib + "/" + manifest.library.file }

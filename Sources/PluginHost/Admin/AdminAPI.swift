@@ -1,0 +1,210 @@
+package import HostModel
+
+/// What can be asked of a host and told to it, as methods, paths and JSON.
+///
+/// The admin socket offers it to other processes; without a daemon the command asks it directly.
+///
+/// - Shape:
+///   ```
+///   GET    /health
+///   GET    /plugins                     {"plugins": [STATUS, ...]}
+///   GET    /plugins/NAME                STATUS
+///   GET    /routes                      {"routes": [{"plugin","method","path","generation"}, ...]}
+///   POST   /plugins                     {"path", "mode"?, "activate"?}          STATUS
+///   POST   /plugins/NAME/activate                                               STATUS
+///   POST   /plugins/NAME/deactivate     {"drain_seconds"?, "on_timeout"?}       STATUS
+///   POST   /plugins/NAME/reload         {"force"?, "drain_seconds"?, "on_timeout"?}  STATUS
+///   DELETE /plugins/NAME                {"keep_data"?, "drain_seconds"?, "on_timeout"?}  {}
+///   ```
+///   STATUS is `PluginStatus.json`; `on_timeout` is `wait`, `refuse` or `quarantine`.
+package struct AdminAPI: Sendable {
+    private let manager: PluginManager
+
+    package init(manager: PluginManager) {
+        self.manager = manager
+    }
+
+    /// Carries out one request.
+    ///
+    /// - Throws: `no_such_resource`, `method_not_allowed`, `request_invalid` with every objection, or
+    ///   what the manager throws.
+    package func answer(
+        _ method: String, _ path: String, _ body: JSONValue? = nil
+    ) async throws(HostError) -> JSONValue {
+        let segments = path.split(separator: "/").map(String.init)
+        switch (segments.first, segments.count) {
+        case ("health", 1):
+            try allow(["GET"], method, path)
+            return ["status": "ok", "version": .string(HostVersion.text)]
+        case ("routes", 1):
+            try allow(["GET"], method, path)
+            return ["routes": .array(await manager.statuses().flatMap(routes))]
+        case ("plugins", 1):
+            try allow(["GET", "POST"], method, path)
+            if method == "POST" { return try await install(body) }
+            return ["plugins": .array(await manager.statuses().map(\.json))]
+        case ("plugins", 2):
+            try allow(["GET", "DELETE"], method, path)
+            let name = try PluginName(checking: segments[1])
+            if method == "GET" { return try await manager.status(name).json }
+            return try await remove(name, body)
+        case ("plugins", 3):
+            let name = try PluginName(checking: segments[1])
+            return try await act(segments[2], on: name, method, path, body)
+        default: throw Self.noSuchResource(path)
+        }
+    }
+
+    /// The HTTP status that an error is sent with.
+    package static func httpStatus(of error: HostError) -> UInt16 {
+        switch error.code {
+        case "no_such_resource", "plugin_not_installed": 404
+        case "method_not_allowed": 405
+        case "request_invalid", "name_invalid": 400
+        case "inactive", "drain_refused", "generation_still_loaded": 409
+        default: 422
+        }
+    }
+
+    private func act(
+        _ verb: String, on name: PluginName, _ method: String, _ path: String, _ body: JSONValue?
+    ) async throws(HostError) -> JSONValue {
+        guard ["activate", "deactivate", "reload"].contains(verb) else {
+            throw Self.noSuchResource(path)
+        }
+        try allow(["POST"], method, path)
+        var form = Form(body)
+        switch verb {
+        case "activate":
+            try form.end()
+            return try await manager.activate(name).json
+        case "deactivate":
+            let drain = form.drain()
+            try form.end()
+            return try await manager.deactivate(name, drain: drain).json
+        default:
+            let force = form.truth("force") ?? false
+            let drain = form.drain()
+            try form.end()
+            return try await manager.reload(name, force: force, drain: drain).json
+        }
+    }
+
+    private func install(_ body: JSONValue?) async throws(HostError) -> JSONValue {
+        var form = Form(body)
+        let path = form.text("path")
+        let mode: PluginMode? = form.choice("mode")
+        let activates = form.truth("activate") ?? true
+        if path?.hasPrefix("/") != true { form.object("path", "an absolute path of a bundle") }
+        try form.end()
+        return try await manager.install(bundle: path ?? "", mode: mode, activates: activates).json
+    }
+
+    private func remove(_ name: PluginName, _ body: JSONValue?) async throws(HostError) -> JSONValue
+    {
+        var form = Form(body)
+        let keepsData = form.truth("keep_data") ?? false
+        let drain = form.drain()
+        try form.end()
+        try await manager.remove(name, keepsData: keepsData, drain: drain)
+        return [:]
+    }
+
+    private func routes(_ status: PluginStatus) -> [JSONValue] {
+        status.routes.map { route in
+            let parts = route.split(separator: " ", maxSplits: 1).map(String.init)
+            return [
+                "plugin": .string(status.name.text), "method": .string(parts.first ?? ""),
+                "path": .string(parts.last ?? ""),
+                "generation": .number(JSONNumber(status.generation)),
+            ]
+        }
+    }
+
+    private func allow(
+        _ methods: [String], _ method: String, _ path: String
+    ) throws(HostError) {
+        guard !methods.contains(method) else { return }
+        throw HostError(
+            "method_not_allowed", what: "\(method) \(path) is not offered",
+            why: "it takes \(methods.joined(separator: " or "))", fix: "use one of those")
+    }
+
+    private static func noSuchResource(_ path: String) -> HostError {
+        HostError(
+            "no_such_resource", what: "there is nothing at \(path)",
+            why: "the admin interface has /health, /plugins, /plugins/NAME, /plugins/NAME/VERB"
+                + " and /routes", fix: "VERB is activate, deactivate or reload")
+    }
+}
+
+/// The members of a request, read one by one; what is wrong is collected, and what was not asked for
+/// is wrong.
+private struct Form {
+    private let members: JSONObject
+    private var known: [String] = []
+    private var objections: [String] = []
+
+    init(_ body: JSONValue?) {
+        members = body?.object ?? [:]
+        if let body, body.object == nil {
+            objections.append("the body is \(body.kind), not an object")
+        }
+    }
+
+    mutating func text(_ key: String) -> String? {
+        known.append(key)
+        guard let value = members[key] else { return nil }
+        if value.string == nil { object(key, "a text") }
+        return value.string
+    }
+
+    mutating func truth(_ key: String) -> Bool? {
+        known.append(key)
+        guard let value = members[key] else { return nil }
+        if value.bool == nil { object(key, "true or false") }
+        return value.bool
+    }
+
+    mutating func choice<Choice>(_ key: String) -> Choice?
+    where Choice: RawRepresentable<String> & CaseIterable {
+        guard let text = text(key) else { return nil }
+        if let choice = Choice(rawValue: text) { return choice }
+        object(key, Choice.allCases.map(\.rawValue).joined(separator: " or "))
+        return nil
+    }
+
+    /// Both or none of them; the other one is the default of the host.
+    mutating func drain() -> DrainPolicy? {
+        known.append("drain_seconds")
+        var policy = ManagerOptions().drain
+        let outcome: DrainOutcome? = choice("on_timeout")
+        let range = DrainPolicy.secondsRange
+        if let value = members["drain_seconds"] {
+            if let seconds = value.integer.flatMap({ Int(exactly: $0) }), range.contains(seconds) {
+                policy.seconds = seconds
+            } else {
+                object("drain_seconds", "a number from \(range.lowerBound) to \(range.upperBound)")
+            }
+        } else if outcome == nil {
+            return nil
+        }
+        policy.outcome = outcome ?? policy.outcome
+        return policy
+    }
+
+    mutating func object(_ key: String, _ shape: String) {
+        objections.append("\"\(key)\" is not \(shape)")
+    }
+
+    /// - Throws: `request_invalid` with all that was wrong.
+    mutating func end() throws(HostError) {
+        for key in members.keys where !known.contains(key) {
+            objections.append("\"\(key)\" is not known" + Spelling.hint(for: key, among: known))
+        }
+        guard !objections.isEmpty else { return }
+        throw HostError(
+            "request_invalid", what: "the request was not understood", why: objections,
+            fix: "send a JSON object with the members that are described")
+    }
+}

@@ -1,0 +1,119 @@
+import Dispatch
+import Glibc
+package import HTTPServer
+package import HostModel
+
+/// `host serve`: the server, the manager and the admin interface, from the root's lock to the last
+/// closed plugin.
+package struct Daemon: Sendable {
+    /// What the daemon serves, and how.
+    package struct Options: Sendable {
+        package var layout: RootLayout
+        package var listen: [ListenAddress] = []
+        /// nil: one reactor for each processor.
+        package var threads: Int?
+        package var manager = ManagerOptions()
+        package var logLevel = HostLog.Level.info
+
+        package init(layout: RootLayout) {
+            self.layout = layout
+        }
+    }
+
+    private let options: Options
+
+    package init(options: Options) {
+        self.options = options
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains; a second signal ends the process at once.
+    ///
+    /// Clients that come before the plugins are loaded wait in the listeners' backlog.
+    ///
+    /// - Parameter ready: told the addresses once requests are answered.
+    /// - Throws: `listen_failed`, `root_locked`, or whatever keeps the host from starting. A plugin that
+    ///   cannot be loaded does not.
+    package func run(ready: ([ListenAddress]) -> Void) async throws(HostError) {
+        let log = HostLog(minimum: options.logLevel)
+        let signals = Signals()
+        let (server, addresses) = try makeServer(log)
+        let manager = try await PluginManager(
+            root: options.layout, options: options.manager, server: server, log: log)
+        let api = AdminAPI(manager: manager)
+        let admin = try AdminServer(
+            path: options.layout.socket, status: AdminAPI.httpStatus(of:)
+        ) { request throws(HostError) in
+            try await api.answer(request.method, request.path, request.body)
+        }
+        try await manager.start()
+        do throws(ServerError) {
+            try server.start()
+        } catch {
+            throw HostError(error)
+        }
+        try admin.start()
+        ready(addresses)
+        for await signal in signals.received {
+            if signal == SIGHUP {
+                log.write(.info, "SIGHUP: looking for changes")
+                await manager.lookForChanges()
+            } else {
+                log.write(.info, "signal \(signal): stopping")
+                break
+            }
+        }
+        signals.endsProcess()
+        await admin.stop()
+        await server.stop(drainSeconds: Double(options.manager.shutdownDrainSeconds))
+        await manager.stop()
+        log.write(.info, "stopped")
+        log.flush()
+    }
+
+    private func makeServer(
+        _ log: HostLog
+    ) throws(HostError) -> (HTTPServer, [ListenAddress]) {
+        var configuration = ServerConfiguration()
+        if let threads = options.threads { configuration.reactorCount = threads }
+        let application = PluginApplication(bodyBytesMax: configuration.bodyBytesMax) { fault in
+            log.write(
+                .error, "\(fault.route): \(fault.what)",
+                about: HostLog.Subject(
+                    plugin: fault.name.text, version: fault.version.description,
+                    generation: fault.generation))
+        }
+        do throws(ServerError) {
+            let server = try HTTPServer(configuration: configuration, application: application)
+            return (server, try server.listen(options.listen))
+        } catch {
+            throw HostError(error)
+        }
+    }
+}
+
+/// The signals that a daemon is told things with, as a stream.
+private final class Signals: Sendable {
+    let received: AsyncStream<Int32>
+    // Sources are thread-safe, and stay for the life of the process.
+    private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
+
+    init() {
+        let (received, continuation) = AsyncStream.makeStream(of: Int32.self)
+        self.received = received
+        signal(SIGPIPE, SIG_IGN)
+        let queue = DispatchQueue(label: "plugin-host.signals")
+        unsafe sources = [SIGTERM, SIGINT, SIGHUP].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+            source.setEventHandler { continuation.yield(number) }
+            source.activate()
+            return source
+        }
+    }
+
+    /// From now on SIGTERM and SIGINT end the process as they do by default.
+    func endsProcess() {
+        for source in unsafe sources { source.cancel() }
+        for number in [SIGTERM, SIGINT] { signal(number, SIG_DFL) }
+    }
+}

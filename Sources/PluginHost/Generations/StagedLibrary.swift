@@ -1,0 +1,19 @@
+import DynamicLibrary
+import HostModel
+
+/// A library that has been copied, looked at and proven, and whose code has not yet run here.
+///
+/// Whoever holds it either loads it or discards it.
+struct StagedLibrary: Sendable {
+    let name: PluginName
+    let generation: UInt64
+    let copy: PrivateCopy
+    let digest: Digest
+    let inspection: ImageInspection
+    /// What the manifest beside it says.
+    let manifest: Manifest
+
+    func discard() {
+        copy.remove()
+    }
+}

@@ -1,0 +1,45 @@
+import HostModel
+
+/// What becomes of requests that an image still owes when its drain deadline has passed.
+package enum DrainOutcome: String, Sendable, CaseIterable {
+    /// Go on waiting; the image stays until the last one is done.
+    case wait
+    /// Take back what was asked: the old image goes on serving.
+    case refuse
+    /// Stop the plugin all the same. It completes what it owes in `stop`; if it does not, the image
+    /// is never closed.
+    case quarantine
+}
+
+/// How long an image may finish its requests, and what then.
+package struct DrainPolicy: Sendable {
+    package static let secondsRange = 0...86_400
+
+    package var seconds: Int
+    package var outcome: DrainOutcome
+
+    package init(seconds: Int, outcome: DrainOutcome) {
+        self.seconds = seconds
+        self.outcome = outcome
+    }
+}
+
+/// How a manager goes about its work.
+package struct ManagerOptions: Sendable {
+    /// The executable that is run with `probe ...` to load a new image in a throwaway process first;
+    /// nil: images enter without that proof.
+    package var probeExecutable: String? = "/proc/self/exe"
+    package var probeSeconds = 10
+    /// For plugins whose manifest does not say otherwise.
+    package var startSeconds = 10
+    package var stopSeconds = 10
+    package var drain = DrainPolicy(seconds: 30, outcome: .wait)
+    /// When the host itself stops, requests are not waited for longer than this.
+    package var shutdownDrainSeconds = 10
+    /// How many plugins are loaded at the same time when the host starts.
+    package var concurrentLoadsMax = 4
+    /// How many images of one plugin may drain before a further reload waits for one to go.
+    package var drainingImagesMax = 8
+
+    package init() {}
+}

@@ -1,0 +1,194 @@
+import HTTPServer
+package import HostModel
+
+/// The host's own start and end, and what it notices by itself.
+extension PluginManager {
+    // MARK: - Start
+
+    /// Finishes or undoes what a crash interrupted, and makes the journal agree with the disk.
+    func recover() async throws(HostError) {
+        let installer = installer
+        let cleared = try await Blocking.run { () throws(HostError) in try installer.recover() }
+        if !cleared.isEmpty {
+            let list = cleared.joined(separator: ", ")
+            log.write(.info, "cleared what an earlier run left behind: \(list)")
+        }
+        let names = try layout.installedNames()
+        for name in names {
+            do throws(HostError) {
+                let run = layout.plugin(name).run
+                try await Blocking.run { () throws(HostError) in
+                    if Directory.isDirectory(run) { try Directory.empty(run) }
+                }
+                let installed = try await Blocking.run { () throws(HostError) in
+                    try installer.installed(name)
+                }
+                try await reconcile(name, installed)
+            } catch {
+                slot(name).lastError = error
+                say(.error, error.description, name)
+            }
+        }
+        for name in registry.plugins.keys where !names.contains(name) {
+            say(.warning, "its directory has gone: it counts as removed", name)
+            try await record([.removed(dataKept: false)], on: name)
+        }
+    }
+
+    /// An upgrade that was committed and not written down is written down now.
+    private func reconcile(
+        _ name: PluginName, _ installed: InstalledPlugin
+    ) async throws(HostError) {
+        let record = registry[name]
+        guard record?.release.bundleDigest != installed.bundleDigest else { return }
+        let release = LifecycleEvent.Release(
+            version: installed.manifest.version, bundleDigest: installed.bundleDigest,
+            libraryDigest: installed.installedLibraryDigest, mode: .inProcess,
+            isInsisted: record?.release.isInsisted ?? false)
+        try await self.record(try registry.decide(.install(release), on: name), on: name)
+    }
+
+    /// Loads every plugin that is meant to serve, and begins to watch for changes.
+    ///
+    /// A plugin that cannot be loaded is told of in its status and in the log, and holds nobody up.
+    package func start() async throws(HostError) {
+        guard server != nil else { return }
+        watcher = try DirectoryWatcher { [weak self] directory, file in
+            guard let self else { return }
+            Task { await self.changed(directory, file) }
+        }
+        batch = []
+        let names = registry.sorted.filter(\.isActive).map(\.name)
+        await withTaskGroup(of: Void.self) { group in
+            var waiting = names[...]
+            for name in waiting.prefix(options.concurrentLoadsMax) {
+                group.addTask { await self.loadAtStart(name) }
+            }
+            waiting = waiting.dropFirst(options.concurrentLoadsMax)
+            for await _ in group {
+                if let name = waiting.popFirst() {
+                    group.addTask { await self.loadAtStart(name) }
+                }
+            }
+        }
+        let events = batch ?? []
+        batch = nil
+        let journal = journal
+        _ = try await Blocking.run { () throws(HostError) in try journal.append(events) }
+        await publishTable()
+        for name in registry.plugins.keys { follow(name) }
+    }
+
+    private func loadAtStart(_ name: PluginName) async {
+        // A failure has been kept for `status` and logged.
+        try? await exclusively(name) { slot throws(HostError) in try await load(slot) }
+    }
+
+    // MARK: - End
+
+    /// Drains, stops and closes every plugin; what a plugin does not finish in time is cut off.
+    package func stop() async {
+        isStopping = true
+        watcher = nil
+        let policy = DrainPolicy(seconds: options.shutdownDrainSeconds, outcome: .quarantine)
+        await withTaskGroup(of: Void.self) { group in
+            for name in slots.keys {
+                group.addTask { await self.stopOne(name, policy) }
+            }
+        }
+        log.flush()
+    }
+
+    private func stopOne(_ name: PluginName, _ policy: DrainPolicy) async {
+        let slot = slot(name)
+        guard let image = slot.current else { return }
+        slot.current = nil
+        slot.leaving.append(image)
+        await publish(slot)
+        _ = await retire(image, slot, policy)
+    }
+
+    // MARK: - Watching
+
+    /// Begins to watch what an operator may replace: the library and the bundle.
+    func follow(_ name: PluginName) {
+        guard let watcher else { return }
+        let directory = layout.plugin(name)
+        for path in [directory.path, directory.lib] {
+            do throws(HostError) {
+                try watcher.watch(path)
+                watched[path] = name
+            } catch {
+                say(.warning, error.description, name)
+            }
+        }
+    }
+
+    func unfollow(_ name: PluginName) {
+        let directory = layout.plugin(name)
+        for path in [directory.path, directory.lib] {
+            watcher?.unwatch(path)
+            watched[path] = nil
+        }
+    }
+
+    private func changed(_ path: String, _ file: String?) async {
+        guard !isStopping, let name = watched[path], registry[name] != nil else { return }
+        let directory = layout.plugin(name)
+        if path == directory.lib {
+            guard let file else { return follow(name) }
+            guard !file.hasPrefix(".") else { return }
+            await libraryChanged(name)
+        } else if file == nil || file == directory.bundleName {
+            await bundleChanged(name)
+        } else if file == PluginDirectory.currentName {
+            follow(name)
+            await libraryChanged(name)
+        }
+    }
+
+    /// Reloads a plugin whose library may have changed; changes that come meanwhile lead to one more
+    /// reload.
+    private func libraryChanged(_ name: PluginName) async {
+        let slot = slot(name)
+        slot.pendingChanges += 1
+        guard !slot.isFollowingChanges else { return }
+        slot.isFollowingChanges = true
+        defer { slot.isFollowingChanges = false }
+        while slot.pendingChanges > 0 {
+            slot.pendingChanges = 0
+            // A failure has been kept for `status` and logged; the next change tries again.
+            try? await exclusively(name) { slot throws(HostError) in
+                guard registry[name]?.isActive == true, !isStopping else { return }
+                try await load(slot)
+            }
+        }
+    }
+
+    /// Looks at every plugin's files as if each of them had been told of.
+    package func lookForChanges() async {
+        for name in registry.plugins.keys {
+            follow(name)
+            await bundleChanged(name)
+            await libraryChanged(name)
+        }
+    }
+
+    private func bundleChanged(_ name: PluginName) async {
+        let bundle = layout.plugin(name).bundle
+        let digest = try? await Blocking.run { () throws(HostError) in
+            try SHA256.digest(ofFile: bundle)
+        }
+        guard let digest, digest != registry[name]?.release.bundleDigest else { return }
+        say(.info, "its bundle was replaced", name)
+        do throws(HostError) {
+            let insists = registry[name]?.release.isInsisted == true
+            _ = try await install(
+                bundle: bundle, mode: insists ? .inProcess : nil, activates: false,
+                as: name)
+        } catch {
+            slot(name).lastError = error
+            say(.error, error.description, name)
+        }
+    }
+}

@@ -1,0 +1,349 @@
+import HTTPServer
+package import HostModel
+
+/// What an operator can ask for.
+extension PluginManager {
+    // MARK: - Install
+
+    /// Puts a bundle in place, as a new plugin or as the next release of one that is there, and serves
+    /// it.
+    ///
+    /// With a server, the new image is up before anything on the disk or in the table changes: what
+    /// fails on the way leaves the old release in force, on disk and in memory.
+    ///
+    /// - Parameters:
+    ///   - mode: where its code runs; nil: in the host, if it can be unloaded.
+    ///   - activates: whether a plugin that is new, or was inactive, is to serve.
+    ///   - expected: the only plugin that the bundle may be of.
+    /// - Throws: `HostError` of the step that refused it; nothing is left behind.
+    package func install(
+        bundle path: String, mode: PluginMode?, activates: Bool, as expected: PluginName? = nil
+    ) async throws(HostError) -> PluginStatus {
+        guard mode != .isolated else { throw Self.isolationMissing }
+        let installer = installer
+        let bundle = try await Blocking.run { () throws(HostError) in
+            BundleInHand(try installer.prepare(archive: path))
+        }
+        let name = bundle.manifest.name
+        if let expected, expected != name {
+            throw HostError(
+                "wrong_plugin", what: "plugin \"\(expected)\" was not upgraded", subject: path,
+                why: "the bundle is of plugin \"\(name)\"",
+                fix: "install that one with: host install FILE.tar.gz")
+        }
+        try await exclusively(name) { slot throws(HostError) in
+            try await install(bundle, insists: mode == .inProcess, activates: activates, slot)
+        }
+        return try await status(name)
+    }
+
+    private func install(
+        _ bundle: BundleInHand, insists: Bool, activates: Bool, _ slot: PluginSlot
+    ) async throws(HostError) {
+        let name = slot.name
+        let release = LifecycleEvent.Release(
+            version: bundle.manifest.version, bundleDigest: bundle.bundleDigest,
+            libraryDigest: bundle.libraryDigest, mode: .inProcess, isInsisted: insists)
+        var facts = try registry.decide(.install(release), on: name)
+        let wasActive = registry[name]?.isActive ?? false
+        if activates && !wasActive { facts.append(.activated) }
+        let serves = (activates || wasActive) && server != nil
+        if facts.isEmpty && (slot.current != nil || !serves) { return }
+        slot.isLoading = true
+        defer { slot.isLoading = false }
+        if registry[name] == nil {
+            try await create(bundle, insists: insists, serves: serves, facts, slot)
+        } else {
+            try await upgrade(bundle, insists: insists, serves: serves, facts, slot)
+        }
+    }
+
+    /// A new plugin: its directory comes first, because its code may look into it; if the code does
+    /// not come up, the directory goes again.
+    private func create(
+        _ bundle: BundleInHand, insists: Bool, serves: Bool, _ facts: [LifecycleEvent.Fact],
+        _ slot: PluginSlot
+    ) async throws(HostError) {
+        let name = slot.name
+        let installer = installer
+        let begin = clock.now
+        let installed = try await Blocking.run { () throws(HostError) in
+            try bundle.install(with: installer)
+        }
+        slot.releaseDirectory = installed.releaseDirectory
+        do throws(HostError) {
+            let source = Source(installed, insists: insists)
+            if serves {
+                guard let image = try await bringUp(source, slot) else { return }
+                do throws(HostError) {
+                    try await record(facts, on: name)
+                } catch {
+                    await takeDown(image, slot)
+                    throw error
+                }
+                follow(name)
+                try await enter(image, slot, since: begin, policy: options.drain)
+            } else {
+                try await examine(source, slot)
+                try await record(facts, on: name)
+                follow(name)
+            }
+        } catch {
+            guard registry[name] == nil else { throw error }
+            do throws(HostError) {
+                _ = try await Blocking.run { () throws(HostError) in
+                    try installer.remove(name, keepData: false)
+                }
+            } catch let second {
+                throw error.also(second, during: "cleanup")
+            }
+            throw error
+        }
+    }
+
+    /// The next release of a plugin: its code is up before the files change.
+    private func upgrade(
+        _ bundle: BundleInHand, insists: Bool, serves: Bool, _ facts: [LifecycleEvent.Fact],
+        _ slot: PluginSlot
+    ) async throws(HostError) {
+        let name = slot.name
+        let installer = installer
+        let begin = clock.now
+        let source = Source(
+            manifest: bundle.manifest, library: bundle.library, insists: insists, unless: nil)
+        let image = serves ? try await bringUp(source, slot) : nil
+        do throws(HostError) {
+            if image == nil { try await examine(source, slot) }
+            let installed = try await Blocking.run { () throws(HostError) in
+                try bundle.install(with: installer)
+            }
+            slot.releaseDirectory = installed.releaseDirectory
+            try await record(facts, on: name)
+        } catch {
+            if let image { await takeDown(image, slot) }
+            throw error
+        }
+        follow(name)
+        if let image { try await enter(image, slot, since: begin, policy: options.drain) }
+    }
+
+    /// Looks at a library as closely as can be done without loading it here.
+    private func examine(_ source: Source, _ slot: PluginSlot) async throws(HostError) {
+        slot.lastNumber = max(slot.lastNumber, registry[slot.name]?.generation ?? 0) + 1
+        let staged = try await stager.stage(
+            Stager.Request(
+                name: slot.name, library: source.library, manifest: source.manifest,
+                directory: layout.plugin(slot.name), generation: UInt64(slot.lastNumber),
+                insists: source.insists, unless: nil))
+        staged?.discard()
+    }
+
+    private static let isolationMissing = HostError(
+        "isolation_unavailable", what: "the plugin was not installed",
+        why: "this version of the host has no isolated mode",
+        fix: "install it with --mode in-process, or not at all if you do not trust its code")
+
+    // MARK: - Activate, deactivate
+
+    /// Loads a plugin and serves it; one that serves already is left alone.
+    package func activate(_ name: PluginName) async throws(HostError) -> PluginStatus {
+        try await exclusively(name) { slot throws(HostError) in
+            let facts = try registry.decide(.activate, on: name)
+            if server != nil && slot.current == nil {
+                try await load(slot)
+            }
+            try await record(facts, on: name)
+        }
+        return try await status(name)
+    }
+
+    /// Takes a plugin out of service and out of memory; its files and data stay.
+    ///
+    /// - Returns: the status after its image has left memory, or has turned out not to.
+    /// - Throws: `drain_refused` when the policy is to refuse and requests were still being answered.
+    package func deactivate(
+        _ name: PluginName, drain policy: DrainPolicy? = nil
+    ) async throws(HostError) -> PluginStatus {
+        try await exclusively(name) { slot throws(HostError) in
+            let facts = try registry.decide(.deactivate(reason: "the operator asked"), on: name)
+            try await withdraw(slot, policy ?? options.drain)
+            try await record(facts, on: name)
+        }
+        return try await status(name)
+    }
+
+    private func withdraw(_ slot: PluginSlot, _ policy: DrainPolicy) async throws(HostError) {
+        guard let image = slot.current else { return }
+        slot.current = nil
+        slot.leaving.append(image)
+        await publish(slot)
+        guard await retire(image, slot, policy) else {
+            slot.leaving.removeAll { $0 === image }
+            slot.current = image
+            await publish(slot)
+            throw Self.drainRefused(slot.name, policy)
+        }
+    }
+
+    private static func drainRefused(_ name: PluginName, _ policy: DrainPolicy) -> HostError {
+        HostError(
+            "drain_refused", what: "plugin \"\(name)\" goes on serving",
+            why: "it was still answering requests after \(policy.seconds) s",
+            fix: "try again, wait longer (--drain-seconds), or choose --on-timeout quarantine")
+    }
+
+    // MARK: - Reload
+
+    /// Serves what is in the plugin's `lib` now.
+    ///
+    /// - Parameters:
+    ///   - force: whether to load the same bytes again.
+    ///   - waits: for how long to wait for the former image to leave memory.
+    /// - Throws: `HostError` of the step that failed; the former image goes on serving.
+    package func reload(
+        _ name: PluginName, force: Bool = false, drain policy: DrainPolicy? = nil,
+        waits: Duration = .seconds(1)
+    ) async throws(HostError) -> PluginStatus {
+        let former = try await exclusively(name) { slot throws(HostError) -> HostedImage? in
+            let record = try registry.installed(name)
+            guard record.isActive else {
+                throw HostError(
+                    "inactive", what: "plugin \"\(name)\" was not reloaded",
+                    why: "it is inactive", fix: "activate it: host activate \(name)")
+            }
+            let former = slot.current
+            try await load(slot, force: force, policy: policy ?? options.drain)
+            return slot.current === former ? nil : former
+        }
+        if let former { await waitUntilGone(former, slot(name), waits) }
+        return try await status(name)
+    }
+
+    /// Loads what is in the plugin's `lib`, and serves it.
+    ///
+    /// A failure is kept for `status`, logged, and written to the journal.
+    func load(
+        _ slot: PluginSlot, force: Bool = false, policy: DrainPolicy? = nil
+    ) async throws(HostError) {
+        let name = slot.name
+        let begin = clock.now
+        do throws(HostError) {
+            slot.isLoading = true
+            defer { slot.isLoading = false }
+            let record = try registry.installed(name)
+            let installer = installer
+            let installed = try await Blocking.run { () throws(HostError) in
+                try installer.installed(name)
+            }
+            slot.releaseDirectory = installed.releaseDirectory
+            var source = Source(installed, insists: record.release.isInsisted)
+            source.unless = force ? nil : slot.current?.loaded.digest
+            while slot.leaving.count(where: { $0.use != .pinned }) >= options.drainingImagesMax {
+                await withCheckedContinuation { slot.leaveWaiters.append($0) }
+            }
+            guard let image = try await bringUp(source, slot) else {
+                slot.lastError = nil
+                return
+            }
+            let facts = try registry.decide(.replaceLibrary(image.loaded.digest), on: name)
+            try await enter(
+                image, slot, since: begin, policy: policy ?? options.drain, facts: facts)
+        } catch {
+            await failed(error, slot)
+            throw error
+        }
+    }
+
+    private func failed(_ error: HostError, _ slot: PluginSlot) async {
+        slot.lastError = error
+        let serving = slot.current.map { "; generation \($0.loaded.number) goes on serving" } ?? ""
+        say(.error, error.description + serving, slot.name)
+        await note(.loadFailed(generation: slot.lastNumber, error: error), on: slot.name)
+    }
+
+    /// Serves a new image, and sees the former one off in the background.
+    private func enter(
+        _ image: HostedImage, _ slot: PluginSlot, since begin: ContinuousClock.Instant,
+        policy: DrainPolicy, facts: [LifecycleEvent.Fact] = []
+    ) async throws(HostError) {
+        let former = await serve(image, slot)
+        let milliseconds = (clock.now - begin) / .milliseconds(1)
+        slot.lastReloadMilliseconds = milliseconds
+        say(.info, "serves after \(Int(milliseconds.rounded())) ms", slot.name, image.loaded)
+        if let former, policy.outcome == .refuse {
+            guard await retire(former, slot, policy) else {
+                slot.leaving.removeAll { $0 === former }
+                slot.current = former
+                slot.leaving.append(image)
+                await publish(slot)
+                _ = await retire(image, slot, DrainPolicy(seconds: policy.seconds, outcome: .wait))
+                throw Self.drainRefused(slot.name, policy)
+            }
+        } else if let former {
+            Task { _ = await self.retire(former, slot, policy) }
+        }
+        for fact in facts { await note(fact, on: slot.name) }
+        await note(
+            .loaded(
+                generation: image.loaded.number, libraryDigest: image.loaded.digest,
+                milliseconds: milliseconds), on: slot.name)
+    }
+
+    /// Takes down an image that is up and was never published.
+    private func takeDown(_ image: HostedImage, _ slot: PluginSlot) async {
+        slot.leaving.append(image)
+        _ = await retire(image, slot, DrainPolicy(seconds: 0, outcome: .quarantine))
+    }
+
+    private func waitUntilGone(
+        _ image: HostedImage, _ slot: PluginSlot, _ patience: Duration
+    ) async {
+        let deadline = clock.now + patience
+        while slot.leaving.contains(where: { $0 === image && $0.use != .pinned }),
+            clock.now < deadline
+        {
+            let timer = Task {
+                do { try await Task.sleep(until: deadline) } catch { return }
+                self.wakeLeaveWaiters(slot)
+            }
+            await withCheckedContinuation { slot.leaveWaiters.append($0) }
+            timer.cancel()
+        }
+    }
+
+    private func wakeLeaveWaiters(_ slot: PluginSlot) {
+        for waiter in slot.leaveWaiters { waiter.resume() }
+        slot.leaveWaiters = []
+    }
+
+    // MARK: - Remove
+
+    /// Takes a plugin out of service, out of memory and off the disk.
+    ///
+    /// - Parameter keepsData: whether what is in `sqlite` and `events` is kept under `<root>/removed`.
+    /// - Throws: `drain_refused`; `generation_still_loaded` when an image of it cannot be unloaded.
+    package func remove(
+        _ name: PluginName, keepsData: Bool, drain policy: DrainPolicy? = nil
+    ) async throws(HostError) {
+        try await exclusively(name) { slot throws(HostError) in
+            _ = try registry.installed(name)
+            unfollow(name)
+            do throws(HostError) {
+                try await withdraw(slot, policy ?? options.drain)
+                while slot.leaving.contains(where: { $0.use != .pinned }) {
+                    await withCheckedContinuation { slot.leaveWaiters.append($0) }
+                }
+                let facts = try registry.decide(.remove(keepData: keepsData), on: name)
+                let installer = installer
+                _ = try await Blocking.run { () throws(HostError) in
+                    try installer.remove(name, keepData: keepsData)
+                }
+                try await record(facts, on: name)
+            } catch {
+                follow(name)
+                throw error
+            }
+            slots[name] = nil
+        }
+    }
+}

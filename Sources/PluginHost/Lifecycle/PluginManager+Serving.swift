@@ -1,0 +1,295 @@
+import CLinux
+import DynamicLibrary
+import HTTPServer
+import HostModel
+
+/// Loading, publishing and taking down images.
+extension PluginManager {
+    // MARK: - Up
+
+    /// Where an image comes from.
+    struct Source: Sendable {
+        var manifest: Manifest
+        /// The library to be copied.
+        var library: String
+        var insists: Bool
+        /// A library with this digest is not wanted.
+        var unless: Digest?
+
+        init(manifest: Manifest, library: String, insists: Bool, unless: Digest?) {
+            self.manifest = manifest
+            self.library = library
+            self.insists = insists
+            self.unless = unless
+        }
+
+        /// What is in force on the disk.
+        init(_ installed: InstalledPlugin, insists: Bool) {
+            self.init(
+                manifest: installed.manifest,
+                library: installed.directory.library(installed.manifest), insists: insists,
+                unless: nil)
+        }
+    }
+
+    /// Loads and starts an image that nobody is sent to yet.
+    ///
+    /// - Returns: nil if the library is the one that is not wanted.
+    /// - Throws: `HostError` of the step that failed; what was loaded is taken down again.
+    func bringUp(
+        _ source: Source, _ slot: PluginSlot
+    ) async throws(HostError) -> HostedImage? {
+        let name = slot.name
+        let directory = layout.plugin(name)
+        slot.lastNumber = max(slot.lastNumber, registry[name]?.generation ?? 0) + 1
+        let number = slot.lastNumber
+        let staged = try await stager.stage(
+            Stager.Request(
+                name: name, library: source.library, manifest: source.manifest,
+                directory: directory, generation: UInt64(number), insists: source.insists,
+                unless: source.unless))
+        guard let staged else {
+            slot.lastNumber -= 1
+            return nil
+        }
+        let seconds = source.manifest.limits.startSeconds ?? options.startSeconds
+        let loaded = try await LoadedPlugin.open(
+            staged, directory: directory, log: log, seconds: seconds)
+        do throws(HostError) {
+            let tree = try RouteTree(compiling: loaded.code.routes)
+            try await loaded.initialize(seconds: seconds)
+            let generation = unsafe Generation(
+                name: name, number: UInt64(number), version: loaded.version, tree: tree,
+                reactors: reactorCount, handle: loaded.code.handle,
+                state: loaded.statePointer)
+            let image = HostedImage(loaded: loaded, generation: generation)
+            do throws(HostError) {
+                try await loaded.start(seconds: seconds)
+                try await checkHealth(loaded)
+                return image
+            } catch {
+                await stop(image)
+                throw error
+            }
+        } catch {
+            await abandon(loaded, slot)
+            throw error
+        }
+    }
+
+    private var reactorCount: Int { server?.reactors.count ?? 0 }
+
+    private func checkHealth(_ loaded: LoadedPlugin) async throws(HostError) {
+        guard let (health, reason) = await loaded.checkHealth(), health == .unhealthy else {
+            return
+        }
+        throw HostError(
+            "unhealthy", what: "plugin \"\(loaded.name)\" is unhealthy right after its start",
+            why: reason.isEmpty ? "it did not say why" : reason,
+            fix: "see the plugin's documentation and its lines in the log")
+    }
+
+    // MARK: - In service
+
+    /// Puts an image in the place of the one that serves, and returns that one.
+    func serve(_ image: HostedImage, _ slot: PluginSlot) async -> HostedImage? {
+        let former = slot.current
+        slot.current = image
+        slot.lastError = nil
+        if let former { slot.leaving.append(former) }
+        await publish(slot)
+        return former
+    }
+
+    /// Makes the dispatch table say what the slot says.
+    func publish(_ slot: PluginSlot) async {
+        if let generation = slot.current?.generation {
+            table = table.replacing(
+                Mount(
+                    name: slot.name, generation: generation, staticFiles: files(of: slot)))
+        } else {
+            table = table.removing(slot.name)
+        }
+        guard batch == nil else { return }
+        await publishTable()
+    }
+
+    /// What answers for the files of the release in force; nil if it has none that can be opened.
+    private func files(of slot: PluginSlot) -> StaticFiles? {
+        let path = slot.releaseDirectory + "/priv/static"
+        guard let manifest = slot.current?.loaded.manifest, Directory.isDirectory(path) else {
+            return nil
+        }
+        var options = StaticFileOptions()
+        options.index = manifest.files.index
+        options.fallback = manifest.files.fallback
+        do throws(ServerError) {
+            let responder = try StaticFileResponder(directory: path, options: options)
+            return { exchange, path in _ = responder.respond(to: exchange, path: path) }
+        } catch {
+            say(.warning, "its files are not served: \(error)", slot.name)
+            return nil
+        }
+    }
+
+    /// Hands the table to every reactor; one that has a newer table already keeps it.
+    func publishTable() async {
+        guard let server else { return }
+        let table = table
+        await server.forEachReactor { PluginApplication.install(table, on: $0) }
+    }
+
+    // MARK: - Down
+
+    /// Takes an image that no longer serves out of memory: drain, stop, close, verify.
+    ///
+    /// - Returns: false when the policy is to refuse and the deadline passed; nothing was changed then
+    ///   but for the draining, which has been called off.
+    func retire(_ image: HostedImage, _ slot: PluginSlot, _ policy: DrainPolicy) async -> Bool {
+        let begin = clock.now
+        image.use = .draining
+        var drained = await drain(image, .seconds(policy.seconds))
+        if !drained {
+            let owed = image.requestsInFlight
+            say(
+                .warning,
+                "\(owed) requests are still being answered after \(policy.seconds) s: "
+                    + "\(policy.outcome.rawValue)", slot.name, image.loaded)
+            switch policy.outcome {
+            case .refuse:
+                image.use = .serving
+                return false
+            case .wait: drained = await drain(image, nil)
+            case .quarantine: break
+            }
+        }
+        image.use = .stopping
+        await stop(image)
+        let owed = drained ? 0 : image.requestsInFlight
+        let report = await close(image, owes: owed)
+        await conclude(image, slot, report, since: begin)
+        return true
+    }
+
+    /// Waits until no reactor owes a response to a request that the image was handed.
+    private func drain(_ image: HostedImage, _ deadline: Duration?) async -> Bool {
+        guard let server, let generation = image.generation else { return true }
+        let latch = DrainLatch(parties: server.reactors.count)
+        await server.forEachReactor { reactor in
+            generation.beginDraining(reactor: reactor.index) { latch.arrive() }
+        }
+        if await latch.wait(deadline: deadline) { return true }
+        await server.forEachReactor { generation.endDraining(reactor: $0.index) }
+        return latch.isOpen
+    }
+
+    func stop(_ image: HostedImage) async {
+        do throws(HostError) {
+            try await image.loaded.stop(seconds: options.stopSeconds)
+        } catch {
+            image.reasons.append(contentsOf: error.reasons)
+            say(.error, error.description, image.loaded.name, image.loaded)
+        }
+    }
+
+    /// Closes an image; thread-local objects that it left on the loops go first.
+    private func close(_ image: HostedImage, owes: Int) async -> UnloadOutcomeReport {
+        let library = image.loaded.image
+        await server?.forEachReactor { _ in library.settleThread() }
+        let report = await image.loaded.close(seconds: options.stopSeconds, owes: owes)
+        guard report.waitsForThreads, let server else { return report }
+        do throws(ServerError) {
+            try await server.moveReactorsToFreshThreads()
+        } catch {
+            say(.warning, "the reactors stay on their threads: \(error)", image.loaded.name)
+            return report
+        }
+        return await image.loaded.close(seconds: options.stopSeconds, owes: owes)
+    }
+
+    private func conclude(
+        _ image: HostedImage, _ slot: PluginSlot, _ report: UnloadOutcomeReport,
+        since begin: ContinuousClock.Instant
+    ) async {
+        let milliseconds = (clock.now - begin) / .milliseconds(1)
+        let unload = UnloadReport(
+            generation: image.loaded.number, verdict: report.isUnloaded ? .unloaded : .pinned,
+            reasons: report.reasons, milliseconds: milliseconds)
+        slot.lastUnload = unload
+        if report.isUnloaded {
+            slot.leaving.removeAll { $0 === image }
+            measureHeap(slot)
+            let taken = report.reclaimed.joined(separator: ", ")
+            say(
+                .info, "unloaded" + (taken.isEmpty ? "" : "; taken back: \(taken)"), slot.name,
+                image.loaded)
+        } else {
+            image.use = .pinned
+            image.reasons = report.reasons
+            say(
+                .warning, "pinned: " + report.reasons.joined(separator: "; "), slot.name,
+                image.loaded)
+            retryPinnedImages()
+        }
+        await note(.unloaded(unload), on: slot.name)
+        for waiter in slot.leaveWaiters { waiter.resume() }
+        slot.leaveWaiters = []
+    }
+
+    /// What is left on the heap by each unload, on average since the first.
+    private func measureHeap(_ slot: PluginSlot) {
+        slot.unloads += 1
+        let bytes = linux_heap_bytes_in_use()
+        if let first = slot.heapBytesAtFirstUnload {
+            slot.heapBytesEach = (bytes - first) / (slot.unloads - 1)
+        } else {
+            slot.heapBytesAtFirstUnload = bytes
+        }
+    }
+
+    /// Takes down an image that was never published.
+    private func abandon(_ loaded: LoadedPlugin, _ slot: PluginSlot) async {
+        let report = await loaded.close(seconds: options.stopSeconds, owes: 0)
+        guard !report.isUnloaded else { return }
+        say(.warning, "pinned: " + report.reasons.joined(separator: "; "), slot.name, loaded)
+        let image = HostedImage(loaded: loaded, generation: nil)
+        image.use = .pinned
+        image.reasons = report.reasons
+        slot.leaving.append(image)
+        retryPinnedImages()
+    }
+
+    // MARK: - Pinned images
+
+    /// Tries again, once a second, to close what could not be closed, as long as there is any.
+    private func retryPinnedImages() {
+        guard !isRetryingPinned else { return }
+        isRetryingPinned = true
+        Task {
+            while self.hasPinnedImages {
+                do { try await Task.sleep(for: .seconds(1)) } catch { return }
+                await self.retryOnce()
+            }
+        }
+    }
+
+    private var hasPinnedImages: Bool {
+        let some = !isStopping && slots.values.contains { $0.hasImagesThatMayLeave }
+        if !some { isRetryingPinned = false }
+        return some
+    }
+
+    private func retryOnce() async {
+        for slot in slots.values {
+            for image in slot.leaving where image.use == .pinned && image.mayStillLeave {
+                let begin = clock.now
+                let report = await close(image, owes: image.requestsInFlight)
+                if report.isUnloaded {
+                    await conclude(image, slot, report, since: begin)
+                } else {
+                    image.reasons = report.reasons
+                }
+            }
+        }
+    }
+}

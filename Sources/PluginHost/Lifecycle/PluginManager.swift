@@ -1,0 +1,198 @@
+import CLinux
+import DynamicLibrary
+package import HTTPServer
+package import HostModel
+
+/// The control plane: installs, loads, reloads, drains and unloads plugins, and publishes what serves
+/// to the reactors.
+///
+/// It is the only writer of the journal, of the plugins' directories and of the dispatch table. Without
+/// a server it works on the root alone, and leaves loading to the next `host serve`.
+package actor PluginManager {
+    let layout: RootLayout
+    let options: ManagerOptions
+    let server: HTTPServer?
+    let log: HostLog
+    let journal: Journal
+    let installer: Installer
+    let stager: Stager
+    let clock = ContinuousClock()
+
+    var registry: Registry
+    var slots: [PluginName: PluginSlot] = [:]
+    var table = MountTable()
+    var watcher: DirectoryWatcher?
+    /// Which plugin a watched directory belongs to.
+    var watched: [String: PluginName] = [:]
+    var isStopping = false
+    var isRetryingPinned = false
+    /// Facts that wait to be written in one go; nil: each is written as it comes.
+    var batch: [LifecycleEvent]?
+    private let lock: RootLock
+
+    /// Takes the root, and brings it into order after whatever happened before.
+    ///
+    /// - Parameter server: nil works on the root alone.
+    /// - Throws: `root_locked` when another process has it; `HostError` of the root, the journal or the
+    ///   recovery.
+    package init(
+        root layout: RootLayout, options: ManagerOptions = ManagerOptions(), server: HTTPServer?,
+        log: HostLog
+    ) async throws(HostError) {
+        try layout.create()
+        lock = try RootLock(layout)
+        let (journal, replayed) = try await Blocking.run { () throws(HostError) in
+            let journal = try Journal(path: layout.database)
+            return (journal, try journal.replay())
+        }
+        var registry = replayed.registry
+        registry.forgetLoadedGenerations()
+        self.layout = layout
+        self.options = options
+        self.server = server
+        self.log = log
+        self.journal = journal
+        self.registry = registry
+        installer = Installer(layout)
+        stager = Stager(
+            options: options, proven: Set(registry.sorted.compactMap(\.provenDigest)))
+        try await recover()
+    }
+
+    // MARK: - Asking
+
+    /// How every installed plugin is, by name.
+    package func statuses() async -> [PluginStatus] {
+        var statuses: [PluginStatus] = []
+        for record in registry.sorted { statuses.append(await describe(record)) }
+        return statuses
+    }
+
+    /// How one plugin is.
+    ///
+    /// - Throws: `plugin_not_installed`, with the nearest name that is.
+    package func status(_ name: PluginName) async throws(HostError) -> PluginStatus {
+        await describe(try registry.installed(name))
+    }
+
+    private func describe(_ record: PluginRecord) async -> PluginStatus {
+        let slot = slot(record.name)
+        let current = slot.current
+        var images: [PluginStatus.Image] = []
+        for image in slot.leaving + (current.map { [$0] } ?? []) {
+            images.append(describe(image))
+        }
+        let health = await current?.loaded.checkHealth()
+        let inspection = current?.loaded.inspection ?? inspectInstalled(record)
+        return PluginStatus(
+            name: record.name, version: record.release.version.description,
+            description: current?.loaded.manifest.description ?? "",
+            state: state(of: slot, record), mode: record.release.mode,
+            generation: current?.loaded.number ?? 0,
+            digest: (current?.loaded.digest ?? record.release.libraryDigest).hex,
+            routes: current?.loaded.code.routes.map {
+                "\($0.method) /plugin/\(record.name)/api\($0.pattern)"
+            } ?? [],
+            inFlight: images.reduce(0) { $0 + $1.inFlight },
+            unload: inspection.map {
+                PluginStatus.Expectation(
+                    verdict: $0.verdict.rawValue, reasons: $0.reasons.map(\.what))
+            },
+            lastUnload: slot.lastUnload ?? record.lastUnload,
+            health: health.map {
+                PluginStatus.Health(state: String(describing: $0.state), reason: $0.reason)
+            },
+            lastError: slot.lastError ?? record.lastError, images: images,
+            reloads: PluginStatus.Reloads(
+                count: slot.unloads, bytesEach: slot.heapBytesEach,
+                lastMilliseconds: slot.lastReloadMilliseconds))
+    }
+
+    private func state(of slot: PluginSlot, _ record: PluginRecord) -> PluginStatus.State {
+        if slot.current != nil { return .active }
+        if slot.isLoading { return .loading }
+        if slot.leaving.contains(where: { $0.use == .draining || $0.use == .stopping }) {
+            return .draining
+        }
+        guard record.isActive else { return .inactive }
+        return server == nil ? .inactive : .failed
+    }
+
+    private func describe(_ image: HostedImage) -> PluginStatus.Image {
+        let ledger = image.loaded.image.ledger
+        let inFlight = image.requestsInFlight
+        var reasons = image.reasons
+        if image.use == .draining, inFlight > 0 {
+            reasons.append("\(inFlight) request\(inFlight == 1 ? " is" : "s are") being answered")
+        }
+        if let stuck = image.loaded.stuckReason { reasons.append(stuck) }
+        return PluginStatus.Image(
+            generation: image.loaded.number, version: image.loaded.version.description,
+            use: image.use, inFlight: inFlight, threads: ledger.threads.map(\.description),
+            keys: ledger.keys, reasons: reasons)
+    }
+
+    private func inspectInstalled(_ record: PluginRecord) -> ImageInspection? {
+        guard let installed = try? installer.installed(record.name) else { return nil }
+        return try? PluginImage.inspect(installed.directory.library(installed.manifest))
+    }
+
+    // MARK: - Bookkeeping
+
+    func slot(_ name: PluginName) -> PluginSlot {
+        if let slot = slots[name] { return slot }
+        let slot = PluginSlot(name: name)
+        slots[name] = slot
+        return slot
+    }
+
+    /// Runs an operation on a plugin while no other one does.
+    func exclusively<Value>(
+        _ name: PluginName,
+        _ body: nonisolated(nonsending) (PluginSlot) async throws(HostError) -> Value
+    ) async throws(HostError) -> Value {
+        let slot = slot(name)
+        while slot.isBusy {
+            await withCheckedContinuation { slot.waiters.append($0) }
+        }
+        slot.isBusy = true
+        defer {
+            slot.isBusy = false
+            if !slot.waiters.isEmpty { slot.waiters.removeFirst().resume() }
+        }
+        return try await body(slot)
+    }
+
+    /// Writes what happened to the journal, then takes it in.
+    func record(_ facts: [LifecycleEvent.Fact], on name: PluginName) async throws(HostError) {
+        guard !facts.isEmpty else { return }
+        let events = facts.map { LifecycleEvent($0, plugin: name, time: .now) }
+        if batch != nil {
+            batch?.append(contentsOf: events)
+        } else {
+            let journal = journal
+            _ = try await Blocking.run { () throws(HostError) in try journal.append(events) }
+        }
+        for event in events { registry.evolve(event) }
+    }
+
+    /// Writes what happened where a full disk must not undo it: the failure is logged.
+    func note(_ fact: LifecycleEvent.Fact, on name: PluginName) async {
+        do throws(HostError) {
+            try await record([fact], on: name)
+        } catch {
+            registry.evolve(LifecycleEvent(fact, plugin: name, time: .now))
+            say(.error, "\(fact.name) could not be written to the journal: \(error)", name)
+        }
+    }
+
+    func say(
+        _ level: HostLog.Level, _ message: String, _ name: PluginName, _ loaded: LoadedPlugin? = nil
+    ) {
+        log.write(
+            level, message,
+            about: HostLog.Subject(
+                plugin: name.text, version: loaded?.version.description,
+                generation: loaded.map { UInt64($0.number) }))
+    }
+}

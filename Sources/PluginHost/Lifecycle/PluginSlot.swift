@@ -1,0 +1,66 @@
+import DynamicLibrary
+import HostModel
+
+/// An image with all that the manager and the request path know of it.
+final class HostedImage {
+    let loaded: LoadedPlugin
+    /// What the reactors know of it; nil if it never came so far.
+    let generation: Generation?
+    var use = PluginStatus.Image.Use.serving
+    /// Why it is still in memory, once it no longer serves.
+    var reasons: [String] = []
+
+    /// Requests that it has not completed.
+    var requestsInFlight: Int { generation?.inFlight ?? 0 }
+
+    /// Whether what pins it can come to an end: a thread, a request, a call that hangs. What the file
+    /// itself brings along cannot.
+    var mayStillLeave: Bool { loaded.inspection.verdict == .close }
+
+    init(loaded: LoadedPlugin, generation: Generation?) {
+        self.loaded = loaded
+        self.generation = generation
+    }
+}
+
+/// What the manager keeps for one name; only ever touched by the manager.
+///
+/// Operations on one plugin come one after the other: `isBusy` is held for the whole of one, and the
+/// next in line is woken when it ends.
+final class PluginSlot {
+    let name: PluginName
+    var isBusy = false
+    var waiters: [CheckedContinuation<Void, Never>] = []
+
+    /// Where the files of the release in force are; it goes on showing that release after an upgrade.
+    var releaseDirectory = ""
+    /// The image that serves.
+    var current: HostedImage?
+    /// Images that no longer serve and are still in memory, oldest first.
+    var leaving: [HostedImage] = []
+    /// The highest number given to a generation since the host started.
+    var lastNumber = 0
+    var isLoading = false
+    var lastError: HostError?
+    var lastUnload: UnloadReport?
+
+    /// Changes of the library that have not been looked at.
+    var pendingChanges = 0
+    var isFollowingChanges = false
+
+    var unloads = 0
+    /// Heap bytes in use after the first unload: what later ones are measured against.
+    var heapBytesAtFirstUnload: Int?
+    var heapBytesEach: Int?
+    var lastReloadMilliseconds: Double?
+    /// Woken whenever an image has left memory or has turned out not to.
+    var leaveWaiters: [CheckedContinuation<Void, Never>] = []
+
+    init(name: PluginName) {
+        self.name = name
+    }
+
+    var hasImagesThatMayLeave: Bool {
+        leaving.contains { $0.use == .pinned && $0.mayStillLeave }
+    }
+}

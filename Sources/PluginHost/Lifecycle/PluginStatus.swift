@@ -1,0 +1,139 @@
+package import HostModel
+
+/// What there is to know about one installed plugin at one moment, for `host status` and the admin
+/// interface.
+package struct PluginStatus: Sendable {
+    package enum State: String, Sendable {
+        /// It serves.
+        case active
+        /// It is installed, and told not to run.
+        case inactive
+        /// It should serve and cannot; `lastError` says why.
+        case failed
+        /// It is being loaded for the first time.
+        case loading
+        /// It no longer serves; its last requests are being finished.
+        case draining
+    }
+
+    /// Whether the host expects to be able to unload the image, from looking at the file alone.
+    package struct Expectation: Sendable {
+        /// `close`, `pin` or `isolate`.
+        package var verdict: String
+        package var reasons: [String]
+    }
+
+    /// How the plugin says it is.
+    package struct Health: Sendable {
+        /// `ok`, `degraded` or `unhealthy`.
+        package var state: String
+        package var reason: String
+    }
+
+    /// An image of the plugin that is in memory, and what keeps it there.
+    package struct Image: Sendable {
+        package enum Use: String, Sendable {
+            case serving, draining, stopping, pinned
+        }
+
+        package var generation: Int
+        package var version: String
+        package var use: Use
+        /// Requests that it has not completed.
+        package var inFlight: Int
+        /// Threads that it started and that live: `name (tid)`.
+        package var threads: [String]
+        /// pthread keys that it holds.
+        package var keys: Int
+        /// Why it is still loaded, a line each.
+        package var reasons: [String]
+    }
+
+    /// What reloading has cost so far.
+    package struct Reloads: Sendable {
+        /// Images of this plugin that were taken out of service since the host started.
+        package var count: Int
+        /// Heap bytes that were not given back, for each of them, on average over the process.
+        package var bytesEach: Int?
+        /// From the first look at the new file to its first place in the dispatch table.
+        package var lastMilliseconds: Double?
+    }
+
+    package var name: PluginName
+    package var version: String
+    package var description: String
+    package var state: State
+    package var mode: PluginMode
+    /// Of the image that serves; 0 when none does.
+    package var generation: Int
+    /// SHA-256 of the library that serves, or that would be loaded.
+    package var digest: String
+    /// `METHOD path`, with the mount in front.
+    package var routes: [String]
+    package var inFlight: Int
+    package var unload: Expectation?
+    /// How the last image that was taken out of service went.
+    package var lastUnload: UnloadReport?
+    /// `ok`, `degraded` or `unhealthy`, and why; nil when the plugin does not say.
+    package var health: Health?
+    package var lastError: HostError?
+    package var images: [Image]
+    package var reloads: Reloads
+}
+
+extension PluginStatus {
+    /// The status as the admin interface sends it and `--json` prints it.
+    package var json: JSONValue {
+        var object: JSONObject = [
+            "name": .string(name.text),
+            "version": .string(version),
+            "description": .string(description),
+            "state": .string(state.rawValue),
+            "mode": .string(mode.rawValue),
+            "generation": .number(JSONNumber(generation)),
+            "digest": .string(digest),
+            "routes": .strings(routes),
+            "in_flight": .number(JSONNumber(inFlight)),
+        ]
+        object["unload"] =
+            unload.map {
+                ["verdict": .string($0.verdict), "reasons": .strings($0.reasons)]
+            } ?? .null
+        object["last_unload"] = lastUnload?.json ?? .null
+        object["health"] =
+            health.map { ["state": .string($0.state), "reason": .string($0.reason)] } ?? .null
+        object["last_error"] = lastError?.json["error"] ?? .null
+        object["images"] = .array(images.map(\.json))
+        object["reloads"] = [
+            "count": .number(JSONNumber(reloads.count)),
+            "bytes_each": reloads.bytesEach.map { .number(JSONNumber($0)) } ?? .null,
+            "last_milliseconds": reloads.lastMilliseconds.map { .milliseconds($0) } ?? .null,
+        ]
+        return .object(object)
+    }
+}
+
+extension PluginStatus.Image {
+    fileprivate var json: JSONValue {
+        [
+            "generation": .number(JSONNumber(generation)),
+            "version": .string(version),
+            "use": .string(use.rawValue),
+            "in_flight": .number(JSONNumber(inFlight)),
+            "threads": .strings(threads),
+            "keys": .number(JSONNumber(keys)),
+            "reasons": .strings(reasons),
+        ]
+    }
+}
+
+extension JSONValue {
+    fileprivate static func strings(_ values: [String]) -> JSONValue {
+        .array(values.map { .string($0) })
+    }
+
+    /// To a microsecond.
+    fileprivate static func milliseconds(_ value: Double) -> JSONValue {
+        .init(floatLiteral: (value * 1_000).rounded() / 1_000)
+    }
+}

@@ -1,0 +1,12 @@
+import Glibc
+import HostModel
+
+extension Timestamp {
+    /// The wall clock.
+    static var now: Timestamp {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(
+            milliseconds: Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000)
+    }
+}

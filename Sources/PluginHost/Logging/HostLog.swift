@@ -1,0 +1,117 @@
+import Dispatch
+import FoundationEssentials
+import Glibc
+import Synchronization
+
+/// The host's log: one line an entry, written by a thread of its own.
+///
+/// Whoever logs is never held up by a slow disk or terminal: entries wait in a bounded queue, and
+/// what does not fit is dropped, counted, and told of in the next line that is written.
+///
+/// - Shape: `2026-01-31T09:00:00.000Z WARNING plugin=notes version=1.2.0 generation=3 message`;
+///   control characters in the message are escaped.
+public final class HostLog: Sendable {
+    public enum Level: Int, Sendable, Comparable {
+        case debug, info, warning, error
+
+        public static func < (left: Level, right: Level) -> Bool { left.rawValue < right.rawValue }
+
+        var name: String {
+            switch self {
+            case .debug: "DEBUG"
+            case .info: "INFO"
+            case .warning: "WARNING"
+            case .error: "ERROR"
+            }
+        }
+    }
+
+    /// What an entry is about.
+    public struct Subject: Sendable {
+        let plugin: String
+        let version: String?
+        let generation: UInt64?
+
+        public init(plugin: String, version: String? = nil, generation: UInt64? = nil) {
+            self.plugin = plugin
+            self.version = version
+            self.generation = generation
+        }
+    }
+
+    static let messageBytesMax = 8_192
+    static let queuedEntriesMax = 4_096
+
+    private let minimum: Level
+    private let descriptor: Int32
+    private let queue = DispatchQueue(label: "plugin-host.log")
+    private let queued = Atomic<Int>(0)
+    private let dropped = Atomic<Int>(0)
+
+    public init(minimum: Level = .info, descriptor: Int32 = 2) {
+        self.minimum = minimum
+        self.descriptor = descriptor
+    }
+
+    /// Adds one entry, from any thread.
+    public func write(_ level: Level, _ message: String, about subject: Subject? = nil) {
+        guard level >= minimum else { return }
+        guard queued.add(1, ordering: .relaxed).newValue <= Self.queuedEntriesMax else {
+            queued.subtract(1, ordering: .relaxed)
+            dropped.add(1, ordering: .relaxed)
+            return
+        }
+        let moment = Date()
+        queue.async { [self] in
+            queued.subtract(1, ordering: .relaxed)
+            let lost = dropped.exchange(0, ordering: .relaxed)
+            if lost > 0 {
+                emit(Self.line(.warning, "\(lost) log entries were dropped", nil, moment))
+            }
+            emit(Self.line(level, message, subject, moment))
+        }
+    }
+
+    /// Returns once everything that was added before has been written.
+    public func flush() {
+        queue.sync {}
+    }
+
+    private func emit(_ line: String) {
+        var line = line
+        line.withUTF8 { bytes in
+            var rest = UnsafeRawBufferPointer(bytes)
+            while rest.count > 0 {
+                let written = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
+                if written < 0 {
+                    if errno == EINTR { continue }
+                    return
+                }
+                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+            }
+        }
+    }
+
+    static func line(_ level: Level, _ message: String, _ subject: Subject?, _ date: Date) -> String
+    {
+        var line = date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        line += " \(level.name)"
+        if let subject {
+            line += " plugin=\(subject.plugin)"
+            if let version = subject.version { line += " version=\(version)" }
+            if let generation = subject.generation { line += " generation=\(generation)" }
+        }
+        line += " "
+        for scalar in message.unicodeScalars.prefix(messageBytesMax) {
+            switch scalar {
+            case "\n": line += "\\n"
+            case "\r": line += "\\r"
+            case "\t": line += "\\t"
+            case _ where scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value):
+                line += "\\u{\(String(scalar.value, radix: 16))}"
+            default: line.unicodeScalars.append(scalar)
+            }
+        }
+        return line + "\n"
+    }
+}

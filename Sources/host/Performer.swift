@@ -1,0 +1,160 @@
+import Glibc
+import HTTPServer
+import HostModel
+import PluginHost
+
+/// Has what was asked for done, and prints it.
+struct Performer {
+    private let invocation: Invocation
+
+    init(_ invocation: Invocation) {
+        self.invocation = invocation
+    }
+
+    /// - Throws: `HostError` when it was refused or failed; `UsageError` for a value that is wrong.
+    func perform() async throws {
+        switch invocation.verb {
+        case .serve: try await serve()
+        case .install: try await install()
+        case .activate: try await change("activate", [:])
+        case .deactivate: try await change("deactivate", try drain())
+        case .reload: try await reload()
+        case .remove: try await remove()
+        case .list: try await list()
+        case .status: try await status()
+        case .routes: try await routes()
+        case .inspect: try inspect()
+        case .pack: try pack()
+        }
+    }
+
+    private var layout: RootLayout {
+        if let root = invocation.value("--root") { return RootLayout(root: root) }
+        var environment: [String: String] = [:]
+        for name in ["PLUGIN_HOST_ROOT", "XDG_DATA_HOME", "HOME"] {
+            environment[name] = unsafe getenv(name).map { unsafe String(cString: $0) }
+        }
+        return RootLayout.standard(environment: environment)
+    }
+
+    private func send(
+        _ method: String, _ path: String, _ body: JSONValue? = nil
+    ) async throws(HostError) -> JSONValue {
+        try await HostControl(layout).send(method, path, body)
+    }
+
+    // MARK: - Serve
+
+    private func serve() async throws {
+        var options = Daemon.Options(layout: layout)
+        let addresses = invocation.values("--listen")
+        for text in addresses.isEmpty ? ["127.0.0.1:8080"] : addresses {
+            do throws(ServerError) {
+                options.listen.append(try ListenAddress(text))
+            } catch {
+                throw Invocation.UsageError(
+                    message: "--listen \(text): " + error.reasons.joined(separator: "; "),
+                    verb: .serve)
+            }
+        }
+        options.threads = try invocation.number("--threads", in: 1...256)
+        if invocation.has("--no-proof") { options.manager.probeExecutable = nil }
+        try await Daemon(options: options).run { bound in
+            for address in bound { Output.print("listening on \(Self.url(of: address))\n") }
+        }
+    }
+
+    /// - Shape: `http://ADDRESS:PORT`, or `unix:PATH`.
+    private static func url(of address: ListenAddress) -> String {
+        switch address {
+        case .ip: "http://\(address)"
+        case .unix: "\(address)"
+        }
+    }
+
+    // MARK: - Changes
+
+    private func install() async throws {
+        let path = absolute(invocation.arguments[0])
+        var body: JSONObject = [
+            "path": .string(path), "activate": .bool(!invocation.has("--no-activate")),
+        ]
+        let mode: PluginMode? = try invocation.choice("--mode")
+        body["mode"] = mode.map { .string($0.rawValue) }
+        Output.print(Report.change(try await send("POST", "/plugins", .object(body))))
+    }
+
+    private func reload() async throws {
+        var body = try drain()
+        if invocation.has("--force") { body["force"] = true }
+        try await change("reload", body)
+    }
+
+    private func change(_ verb: String, _ body: JSONObject) async throws {
+        let name = try PluginName(checking: invocation.arguments[0])
+        let answer = try await send("POST", "/plugins/\(name)/\(verb)", .object(body))
+        Output.print(Report.change(answer))
+    }
+
+    private func remove() async throws {
+        let name = try PluginName(checking: invocation.arguments[0])
+        var body = try drain()
+        if invocation.has("--keep-data") { body["keep_data"] = true }
+        _ = try await send("DELETE", "/plugins/\(name)", .object(body))
+        Output.print("\(name) is removed\n")
+    }
+
+    private func drain() throws(Invocation.UsageError) -> JSONObject {
+        var body: JSONObject = [:]
+        if let seconds = try invocation.number("--drain-seconds", in: DrainPolicy.secondsRange) {
+            body["drain_seconds"] = .number(JSONNumber(seconds))
+        }
+        let outcome: DrainOutcome? = try invocation.choice("--on-timeout")
+        body["on_timeout"] = outcome.map { .string($0.rawValue) }
+        return body
+    }
+
+    // MARK: - Questions
+
+    private func list() async throws {
+        show(try await send("GET", "/plugins"), Report.list)
+    }
+
+    private func status() async throws {
+        let name = try PluginName(checking: invocation.arguments[0])
+        show(try await send("GET", "/plugins/\(name)"), Report.status)
+    }
+
+    private func routes() async throws {
+        show(try await send("GET", "/routes"), Report.routes)
+    }
+
+    private func show(_ answer: JSONValue, _ report: (JSONValue) -> String) {
+        Output.print(invocation.has("--json") ? answer.text(.pretty) : report(answer))
+    }
+
+    // MARK: - Files
+
+    private func inspect() throws {
+        let path = absolute(invocation.arguments[0])
+        let report = try FileInspection.inspect(path)
+        Output.print(invocation.has("--json") ? report.json.text(.pretty) : report.text)
+        guard report.isLoadable else { exit(1) }
+    }
+
+    private func pack() throws {
+        let directory = absolute(invocation.arguments[0])
+        guard let output = invocation.value("-o") else {
+            throw Invocation.UsageError(
+                message: "pack needs -o FILE.tar.gz", verb: .pack)
+        }
+        let packed = try BundleWriter().pack(directory, to: absolute(output))
+        Output.print("\(packed.manifest.name) \(packed.manifest.version): \(output)\n")
+    }
+
+    private func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let here = unsafe getcwd(nil, 0) else { return path }
+        defer { unsafe free(here) }
+        return unsafe String(cString: here) + "/" + path
+    }
+}

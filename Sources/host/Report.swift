@@ -1,0 +1,124 @@
+import HostModel
+
+/// The answers of the admin interface, for people.
+enum Report {
+    static func list(_ answer: JSONValue) -> String {
+        let plugins = answer["plugins"]?.array ?? []
+        guard !plugins.isEmpty else {
+            return "no plugin is installed; install one with: host install FILE.tar.gz\n"
+        }
+        var table = Table(rows: [["NAME", "VERSION", "STATE", "MODE", "GENERATION", "IN FLIGHT"]])
+        for plugin in plugins {
+            table.rows.append(
+                ["name", "version", "state", "mode", "generation", "in_flight"].map {
+                    text(plugin[$0])
+                })
+        }
+        return table.description
+    }
+
+    static func routes(_ answer: JSONValue) -> String {
+        let routes = answer["routes"]?.array ?? []
+        guard !routes.isEmpty else { return "no plugin serves\n" }
+        var table = Table(rows: [["PLUGIN", "METHOD", "PATH"]])
+        for route in routes {
+            table.rows.append(["plugin", "method", "path"].map { text(route[$0]) })
+        }
+        return table.description
+    }
+
+    static func status(_ plugin: JSONValue) -> String {
+        var table = Table(rows: [])
+        func row(_ title: String, _ value: String) {
+            if !value.isEmpty { table.rows.append([title, value]) }
+        }
+        row("name", text(plugin["name"]))
+        row("version", text(plugin["version"]))
+        row("description", text(plugin["description"]))
+        row("state", text(plugin["state"]))
+        row("mode", text(plugin["mode"]))
+        row("generation", text(plugin["generation"]))
+        row("digest", text(plugin["digest"]))
+        row("in flight", text(plugin["in_flight"]))
+        row("health", [plugin["health"]?["state"], plugin["health"]?["reason"]].told())
+        if let unload = plugin["unload"], unload.object != nil {
+            row("unload", text(unload["verdict"]) + reasons(unload))
+        }
+        if let last = plugin["last_unload"], last.object != nil {
+            row(
+                "last unload",
+                "generation \(text(last["generation"])) \(text(last["verdict"])) after "
+                    + "\(text(last["milliseconds"])) ms" + reasons(last))
+        }
+        for image in plugin["images"]?.array ?? [] {
+            row(
+                "image",
+                "generation \(text(image["generation"])) \(text(image["use"]))" + reasons(image)
+                    + holdings(image))
+        }
+        row("reloads", reloads(plugin["reloads"]))
+        for route in plugin["routes"]?.array ?? [] { row("route", text(route)) }
+        if let error = plugin["last_error"], error.object != nil,
+            let told = try? HostError(json: ["error": error])
+        {
+            return table.description + told.description + "\n"
+        }
+        return table.description
+    }
+
+    /// One line on what a change came to, and on what is still going on.
+    static func change(_ plugin: JSONValue) -> String {
+        var line = "\(text(plugin["name"])) \(text(plugin["version"])) is \(text(plugin["state"]))"
+        if plugin["generation"]?.integer ?? 0 > 0 {
+            line += ", generation \(text(plugin["generation"]))"
+        }
+        if let unload = plugin["unload"], let verdict = unload["verdict"]?.string,
+            verdict != "close", plugin["generation"]?.integer ?? 0 > 0
+        {
+            line += "\nit can never be unloaded" + reasons(unload)
+        }
+        for image in plugin["images"]?.array ?? [] where image["use"]?.string != "serving" {
+            line += "\ngeneration \(text(image["generation"])) is \(text(image["use"]))"
+            line += reasons(image)
+        }
+        return line + "\n"
+    }
+
+    private static func reloads(_ reloads: JSONValue?) -> String {
+        guard let reloads, reloads["count"]?.integer ?? 0 > 0 else { return "" }
+        var parts = ["\(text(reloads["count"])) unloaded"]
+        if let bytes = reloads["bytes_each"]?.integer {
+            parts.append("\(bytes) bytes left by each")
+        }
+        return parts.joined(separator: ", ")
+    }
+
+    private static func reasons(_ value: JSONValue) -> String {
+        let reasons = (value["reasons"]?.array ?? []).compactMap(\.string)
+        return reasons.isEmpty ? "" : ": " + reasons.joined(separator: "; ")
+    }
+
+    private static func holdings(_ image: JSONValue) -> String {
+        let threads = (image["threads"]?.array ?? []).compactMap(\.string)
+        var parts = threads.isEmpty ? [] : ["threads: " + threads.joined(separator: ", ")]
+        if let keys = image["keys"]?.integer, keys > 0 { parts.append("pthread keys: \(keys)") }
+        return parts.isEmpty ? "" : " (" + parts.joined(separator: "; ") + ")"
+    }
+
+    /// A value as it stands in a table, with what is not printable escaped.
+    private static func text(_ value: JSONValue?) -> String {
+        switch value {
+        case .string(let text): Escaping.printable(text)
+        case nil, .null: ""
+        case let value?: value.text()
+        }
+    }
+}
+
+extension [JSONValue?] {
+    /// What is there, with colons between.
+    fileprivate func told() -> String {
+        compactMap { $0?.string }.filter { !$0.isEmpty }.map { Escaping.printable($0) }
+            .joined(separator: ": ")
+    }
+}

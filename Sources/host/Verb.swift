@@ -1,0 +1,134 @@
+/// What the command can be asked to do, with everything that its help says.
+enum Verb: String, CaseIterable {
+    case serve, install, activate, deactivate, reload, remove, list, status, routes, inspect, pack
+
+    /// One option, as it is written and explained.
+    struct Option {
+        var name: String
+        /// What stands for its value; nil for an option without one.
+        var value: String?
+        var meaning: String
+        var mayRepeat = false
+    }
+
+    var summary: String {
+        switch self {
+        case .serve: "run the host and serve the installed plugins"
+        case .install: "put a bundle in place, or upgrade what is there, and serve it"
+        case .activate: "load a plugin and serve it"
+        case .deactivate: "take a plugin out of service and out of memory"
+        case .reload: "serve what is in a plugin's lib directory now"
+        case .remove: "take a plugin out of service and off the disk"
+        case .list: "list the installed plugins"
+        case .status: "tell everything about one plugin"
+        case .routes: "list the routes that are served"
+        case .inspect: "tell whether a library or bundle can be loaded, and unloaded again"
+        case .pack: "make a bundle of a directory"
+        }
+    }
+
+    /// What stands for each argument, in order.
+    var arguments: [String] {
+        switch self {
+        case .serve, .list, .routes: []
+        case .install: ["FILE.tar.gz"]
+        case .activate, .deactivate, .reload, .remove, .status: ["NAME"]
+        case .inspect: ["FILE"]
+        case .pack: ["DIRECTORY"]
+        }
+    }
+
+    var options: [Option] {
+        var options: [Option] = []
+        switch self {
+        case .serve:
+            options = [
+                Option(
+                    name: "--listen", value: "ADDRESS:PORT",
+                    meaning:
+                        "where to listen (127.0.0.1:8080); port 0 takes a free one; repeatable",
+                    mayRepeat: true),
+                Option(
+                    name: "--threads", value: "N",
+                    meaning: "reactors that serve requests (one for each processor)"),
+                Option(
+                    name: "--no-proof",
+                    meaning: "load images without trying them in a throwaway process first"),
+            ]
+        case .install:
+            options = [
+                Option(
+                    name: "--mode", value: "MODE",
+                    meaning: "in-process: load it even if it can never be unloaded"),
+                Option(name: "--no-activate", meaning: "put it in place and do not serve it yet"),
+            ]
+        case .deactivate: options = Self.drainOptions
+        case .reload:
+            options =
+                [Option(name: "--force", meaning: "load it again even if nothing has changed")]
+                + Self.drainOptions
+        case .remove:
+            options =
+                [Option(name: "--keep-data", meaning: "keep its databases, below ROOT/removed")]
+                + Self.drainOptions
+        case .pack:
+            options = [
+                Option(name: "-o", value: "FILE.tar.gz", meaning: "where to write the bundle")
+            ]
+        case .activate, .list, .status, .routes, .inspect: break
+        }
+        if self == .list || self == .status || self == .routes || self == .inspect {
+            options.append(Option(name: "--json", meaning: "print JSON"))
+        }
+        if self != .pack && self != .inspect {
+            options.append(
+                Option(
+                    name: "--root", value: "DIRECTORY",
+                    meaning: "the host's root ($PLUGIN_HOST_ROOT, or"
+                        + " ~/.local/share/plugin-host)"))
+        }
+        return options
+    }
+
+    private static let drainOptions = [
+        Option(
+            name: "--drain-seconds", value: "N",
+            meaning: "how long running requests may take to end (30)"),
+        Option(
+            name: "--on-timeout", value: "OUTCOME",
+            meaning: "and then: wait (go on waiting), refuse (go on serving) or quarantine"),
+    ]
+
+    /// `host VERB ARGUMENT [OPTION...]`
+    var usage: String {
+        let arguments = arguments.map { " " + $0 }.joined()
+        let options = options.map { option in
+            " [\(option.name)\(option.value.map { " " + $0 } ?? "")]"
+        }
+        return "host \(rawValue)\(arguments)\(options.joined())"
+    }
+
+    /// What `host VERB --help` prints.
+    var help: String {
+        let table = Table(
+            rows: options.map { option in
+                ["  " + option.name + (option.value.map { " " + $0 } ?? ""), option.meaning]
+            })
+        return "\(summary)\n\nusage: \(usage)\n\n\(table)"
+    }
+
+    /// What `host --help` prints.
+    static var overview: String {
+        let table = Table(rows: allCases.map { ["  " + $0.rawValue, $0.summary] })
+        return """
+            host installs plugin bundles, loads their code, serves their routes, and reloads or
+            unloads them while it serves.
+
+            usage: host VERB ...
+
+            \(table)
+            `host VERB --help` tells more. Exit status: 0 done, 1 refused or failed, 2 usage.
+
+            """
+    }
+}
