@@ -52,7 +52,9 @@ let package = Package(
             name: "DynamicLibrary", dependencies: ["CLedger"], swiftSettings: strict),
         .target(name: "HostModel", swiftSettings: strict),
         .target(
-            name: "PluginKit", dependencies: ["CPluginABI", "CPluginKit"], swiftSettings: pluginKit),
+            name: "PluginKit",
+            dependencies: ["CPluginABI", "CPluginKit"],
+            swiftSettings: pluginKit),
 
         .target(name: "CPluginABI"),
         .target(name: "CPluginKit", dependencies: ["CPluginABI"]),

@@ -196,9 +196,10 @@ struct RequestTests {
     }
 
     @Test func requestsPerConnection_areLimited() async throws {
-        try await withServer(
-            ["/": .hello], configure: { $0.requestsPerConnectionMax = 3 }
-        ) { server in
+        func limit(_ configuration: inout ServerConfiguration) {
+            configuration.requestsPerConnectionMax = 3
+        }
+        try await withServer(["/": .hello], configure: limit) { server in
             let client = try server.client()
             #expect(try client.get("/")["connection"] == nil)
             #expect(try client.get("/")["connection"] == nil)

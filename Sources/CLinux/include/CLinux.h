@@ -1,5 +1,6 @@
-// The Linux calls that Swift cannot import by itself, or only with packed structs, macros or errno in the way.
-// Unless stated otherwise a function returns a value >= 0, or the negated errno; none of them ever raises SIGPIPE.
+// The Linux calls that Swift cannot import by itself, or only with packed structs, macros or errno
+// in the way. Unless stated otherwise a function returns a value >= 0, or the negated errno; none
+// of them ever raises SIGPIPE.
 #ifndef CLINUX_H
 #define CLINUX_H
 
@@ -23,13 +24,16 @@ static const uint32_t linux_hung_up = EPOLLHUP;
 static const uint32_t linux_exclusive = EPOLLEXCLUSIVE;
 
 static inline uint32_t linux_event_flags(const struct epoll_event *event) { return event->events; }
-static inline uint64_t linux_event_token(const struct epoll_event *event) { return event->data.u64; }
+static inline uint64_t linux_event_token(const struct epoll_event *event) {
+    return event->data.u64;
+}
 
 int linux_poller_create(void);
 int linux_poller_add(int poller, int fd, uint32_t events, uint64_t token);
 int linux_poller_change(int poller, int fd, uint32_t events, uint64_t token);
 int linux_poller_remove(int poller, int fd);
-int linux_poller_wait(int poller, struct epoll_event *events, int capacity, int timeout_milliseconds);
+int linux_poller_wait(int poller, struct epoll_event *events, int capacity,
+                      int timeout_milliseconds);
 
 // Wake-ups: an eventfd. `linux_wakeup_clear` takes what has been signalled so far.
 int linux_wakeup_create(void);
@@ -42,9 +46,11 @@ int linux_listen(const struct sockaddr *address, socklen_t length, int backlog);
 // Turns off Nagle's algorithm; accepted sockets inherit it from their listener.
 int linux_no_delay(int fd);
 // Writes the peer's numeric address (or "unix") to `text` and its length to `text_length`.
-int linux_accept(int listener, char text[linux_address_text_max], uint8_t *text_length, uint16_t *port);
+int linux_accept(int listener, char text[linux_address_text_max], uint8_t *text_length,
+                 uint16_t *port);
 // The same for a connected socket that another thread has accepted.
-int linux_peer_address(int fd, char text[linux_address_text_max], uint8_t *text_length, uint16_t *port);
+int linux_peer_address(int fd, char text[linux_address_text_max], uint8_t *text_length,
+                       uint16_t *port);
 int linux_local_port(int fd);
 ssize_t linux_receive(int fd, void *bytes, size_t count);
 ssize_t linux_send(int fd, const void *bytes, size_t count, int more_follows);
@@ -63,8 +69,8 @@ int linux_probe_silent_peer(int fd, int idle_seconds, int interval_seconds, int 
 int64_t linux_peer_user(int fd);
 
 // Files.
-// Opens `path` relative to `directory` for reading; no component may lead out of it and no magic link is followed.
-// -ENOSYS where the kernel has no openat2.
+// Opens `path` relative to `directory` for reading; no component may lead out of it and no magic
+// link is followed. -ENOSYS where the kernel has no openat2.
 int linux_open_beneath(int directory, const char *path);
 int linux_open_directory(const char *path);
 // Opens one component below `directory` without following a link. For kernels without openat2.

@@ -27,7 +27,8 @@ int ph_kit_timer_descriptor(int boot);
 /* Sets a timer to a moment of its clock in nanoseconds; 0 stops it. */
 void ph_kit_set_timer(int descriptor, uint64_t nanoseconds);
 
-/* Reads a decimal number that ends in a NUL, the nearest there is; infinite when it is too large. */
+/* Reads a decimal number that ends in a NUL, the nearest there is; infinite when it is too
+ * large. */
 double ph_kit_read_number(const char *_Nonnull text);
 
 #endif

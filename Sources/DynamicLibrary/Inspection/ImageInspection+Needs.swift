@@ -95,7 +95,8 @@ extension ImageInspection {
             refusals.append(
                 Objection(
                     .missingVersion,
-                    "it needs \(need.version) of \(need.library); \(companion.path) does not have it",
+                    "it needs \(need.version) of \(need.library); "
+                        + "\(companion.path) does not have it",
                     cure: "build it on a system no newer than this one"))
         }
     }

@@ -24,7 +24,8 @@ extension ImageInspection {
             refusals.append(
                 Objection(
                     .notALibrary,
-                    "it is \(elf.type == ELF.typeShared ? "an executable" : kind), not a shared library",
+                    "it is \(elf.type == ELF.typeShared ? "an executable" : kind), "
+                        + "not a shared library",
                     cure: "link it as a library: -shared, or a dynamic library product"))
         }
         if flags & ELF.Flags1.noOpen != 0 {
@@ -56,10 +57,11 @@ extension ImageInspection {
             reasons.append(
                 Objection(
                     .staticThreadStorage,
-                    "it takes \(threadStorage.size) bytes a thread from the process's fixed supply of "
-                        + "thread-local storage, which reloading uses up",
+                    "it takes \(threadStorage.size) bytes a thread from the process's fixed supply "
+                        + "of thread-local storage, which reloading uses up",
                     cure:
-                        "compile it with -ftls-model=global-dynamic and without -ftls-model=initial-exec"
+                        "compile it with -ftls-model=global-dynamic, "
+                        + "and without -ftls-model=initial-exec"
                 ))
         }
         if requestsExecutableStack {

@@ -137,7 +137,9 @@ public struct ThrowawayProcess: Sendable {
     ) -> R {
         var copies: [UnsafeMutablePointer<CChar>?] = unsafe strings.map { unsafe strdup($0) }
         unsafe copies.append(nil)
-        defer { unsafe copies.forEach { unsafe free($0) } }
+        defer {
+            for index in unsafe copies.indices { unsafe free(copies[index]) }
+        }
         return unsafe copies.withUnsafeMutableBufferPointer { buffer in
             guard let base = buffer.baseAddress else { preconditionFailure("it has an element") }
             return unsafe body(base)

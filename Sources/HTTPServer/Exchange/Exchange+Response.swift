@@ -4,8 +4,8 @@ public import HTTPWire
 extension Exchange {
     /// Gives the whole response at once.
     ///
-    /// The server writes Date, Server, Content-Length and Connection; a response to HEAD, and one with status 204 or
-    /// 304, goes without its body. The bytes are copied before the call returns.
+    /// The server writes Date, Server, Content-Length and Connection; a response to HEAD, and one
+    /// with status 204 or 304, goes without its body. The bytes are copied before the call returns.
     ///
     /// - Returns: `accepted`, `closed`, or a refusal, after which the response is still owed.
     public func respond(
@@ -36,8 +36,8 @@ extension Exchange {
     /// Gives status and fields; the body follows with `write` and ends with `finish`.
     ///
     /// - Parameters:
-    ///   - contentLength: the number of bytes that will follow; `nil` sends chunks, or to an HTTP/1.0 client
-    ///     everything up to the end of the connection.
+    ///   - contentLength: the number of bytes that will follow; `nil` sends chunks, or to an
+    ///     HTTP/1.0 client everything up to the end of the connection.
     public func begin(
         status: UInt16, fields: UnsafeBufferPointer<HeaderField>, contentLength: UInt64?
     ) -> ResponseResult {
@@ -81,8 +81,8 @@ extension Exchange {
         return answer(of: connection)
     }
 
-    /// Lends room for `count` bytes of the body, to be filled in place and given with `commit`; `nil` where `write`
-    /// would refuse.
+    /// Lends room for `count` bytes of the body, to be filled in place and given with `commit`;
+    /// `nil` where `write` would refuse.
     public func reserve(_ count: Int) -> UnsafeMutableRawPointer? {
         guard state.response == .begun, state.reserved == 0, count > 0,
             let connection = state.connection, !connection.state.isBroken,
@@ -130,7 +130,8 @@ extension Exchange {
         complete()
     }
 
-    /// Completes the response by cutting the connection, so that the client cannot take what it has for the whole.
+    /// Completes the response by cutting the connection, so that the client cannot take what it has
+    /// for the whole.
     public func abort() {
         guard state.response != .complete else { return }
         state.isCut = true

@@ -4,7 +4,8 @@ import HTTPWire
 ///
 /// - Source: the IANA registry of media types; text types say that they are UTF-8.
 enum ContentTypes {
-    /// The type of a file with this name; `application/octet-stream` when the end of the name says nothing.
+    /// The type of a file with this name; `application/octet-stream` when the end of the name says
+    /// nothing.
     static func type(ofName name: ByteSlice) -> StaticString {
         var start = name.count
         while start > 0, name[start - 1] != UInt8(ascii: ".") {

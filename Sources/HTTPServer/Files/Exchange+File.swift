@@ -4,8 +4,9 @@ public import HTTPWire
 extension Exchange {
     /// Gives a run of an open regular file as the whole response.
     ///
-    /// The descriptor belongs to the server from then on, whatever the result. Small runs are read at once; others
-    /// leave with sendfile(2) while the client takes them, and if the file shrinks meanwhile the connection is cut.
+    /// The descriptor belongs to the server from then on, whatever the result. Small runs are read
+    /// at once; others leave with sendfile(2) while the client takes them, and if the file shrinks
+    /// meanwhile the connection is cut.
     public func respond(
         status: UInt16, fields: UnsafeBufferPointer<HeaderField>, descriptor: Int32,
         offset: UInt64, count: UInt64

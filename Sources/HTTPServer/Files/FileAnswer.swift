@@ -17,7 +17,8 @@ struct FileAnswer {
 
     init(_ exchange: Exchange) { self.exchange = exchange }
 
-    /// Answers with the file, or with what the request's conditions ask for; takes over its descriptor.
+    /// Answers with the file, or with what the request's conditions ask for; takes over its
+    /// descriptor.
     ///
     /// - Source: RFC 9110, section 13.2.2 for the order of the conditions.
     func send(_ file: OpenFile) -> UInt16 {
@@ -185,8 +186,8 @@ struct FileAnswer {
 
     /// Sends the client to the same path with a slash behind it.
     ///
-    /// The place is built from the path in normal form, which begins with exactly one slash, so that it can never name
-    /// another host.
+    /// The place is built from the path in normal form, which begins with exactly one slash, so
+    /// that it can never name another host.
     func redirectToDirectory() -> UInt16 {
         var location = ""
         for index in 0..<exchange.path.count {

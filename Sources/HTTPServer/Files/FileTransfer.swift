@@ -3,8 +3,8 @@ import Glibc
 
 /// What a connection still has to send from files: parts of one file, each with bytes before it.
 ///
-/// It belongs to the connection and not to the exchange, which has ended when the last bytes leave. Made once for a
-/// response, so that nothing of it needs to be quick.
+/// It belongs to the connection and not to the exchange, which has ended when the last bytes leave.
+/// Made once for a response, so that nothing of it needs to be quick.
 final class FileTransfer {
     /// A run of the file and the text that goes before it.
     struct Part {
@@ -24,7 +24,8 @@ final class FileTransfer {
         self.parts = parts
     }
 
-    /// Puts the next text into the output, or sends a run of the file; leaves the connection when all is out.
+    /// Puts the next text into the output, or sends a run of the file; leaves the connection when
+    /// all is out.
     func advance(on connection: Connection) {
         guard index < parts.count else {
             connection.state.files = nil

@@ -6,7 +6,8 @@ public import HTTPWire
 public struct StaticFileOptions: Sendable {
     /// The file that answers for a directory; empty for none.
     public var index = "index.html"
-    /// The file that answers for everything that is not there, as applications of one page want it; `nil` for none.
+    /// The file that answers for everything that is not there, as applications of one page want it;
+    /// `nil` for none.
     public var fallback: String?
     /// Whether `name.gz` is sent in place of `name` to clients that take gzip.
     public var servesPrecompressed = true
@@ -19,20 +20,22 @@ public struct StaticFileOptions: Sendable {
 
 /// Serves the files below one directory, and nothing outside of it.
 ///
-/// The directory is held open; every path is resolved beneath it by the kernel (openat2 with `RESOLVE_BENEATH` and
-/// `RESOLVE_NO_MAGICLINKS`), so that neither `..` nor a symbolic link leads out, whatever happens to the tree
-/// meanwhile. Links that stay inside are followed. Where the kernel has no openat2 each component is opened without
-/// following any link. Names that begin with a dot are not served.
+/// The directory is held open; every path is resolved beneath it by the kernel (openat2 with
+/// `RESOLVE_BENEATH` and `RESOLVE_NO_MAGICLINKS`), so that neither `..` nor a symbolic link leads
+/// out, whatever happens to the tree meanwhile. Links that stay inside are followed. Where the
+/// kernel has no openat2 each component is opened without following any link. Names that begin with
+/// a dot are not served.
 ///
-/// Entity tags are strong, made of inode, size and modification time; a file that changed within the last two seconds
-/// gets a weak one, because it may change again without its time showing it.
+/// Entity tags are strong, made of inode, size and modification time; a file that changed within
+/// the last two seconds gets a weak one, because it may change again without its time showing it.
 public final class StaticFileResponder: Sendable {
     private let directory: Int32
     private let options: StaticFileOptions
 
     /// Opens the directory.
     ///
-    /// - Throws: `ServerError.Code.directoryUnreadable`, or `configurationInvalid` for options that name no file.
+    /// - Throws: `ServerError.Code.directoryUnreadable`, or `configurationInvalid` for options that
+    ///   name no file.
     public init(
         directory path: String, options: StaticFileOptions = StaticFileOptions()
     ) throws(ServerError) {
@@ -57,11 +60,12 @@ public final class StaticFileResponder: Sendable {
 
     /// Completes the response with a file, a redirect or an error.
     ///
-    /// Works on the reactor's thread and needs two to four system calls before the first byte leaves.
+    /// Works on the reactor's thread and needs two to four system calls before the first byte
+    /// leaves.
     ///
     /// - Parameters:
-    ///   - path: what is asked for, below the directory: a tail of `exchange.path`, with or without leading slash;
-    ///     empty for the directory itself.
+    ///   - path: what is asked for, below the directory: a tail of `exchange.path`, with or without
+    ///     leading slash; empty for the directory itself.
     /// - Returns: the status of the response.
     @discardableResult
     public func respond(to exchange: Exchange, path: ByteSlice) -> UInt16 {
@@ -206,7 +210,8 @@ public final class StaticFileResponder: Sendable {
         return unsafe linux_open_component(directory, ".", 1)
     }
 
-    /// Says whether a name can mean a served file: no hidden component, no dot segment, nothing that ends a C string.
+    /// Says whether a name can mean a served file: no hidden component, no dot segment, nothing
+    /// that ends a C string.
     private static func mayBeServed(_ name: ByteSlice) -> Bool {
         guard name.count < 4_096 else { return false }
         var atStart = true

@@ -24,8 +24,8 @@ package struct AdminClient: Sendable {
     ///
     /// It waits as long as the daemon works on it.
     ///
-    /// - Throws: the `HostError` that the daemon sent; `daemon_unreachable` when it ended meanwhile;
-    ///   `admin_socket_failed`.
+    /// - Throws: the `HostError` that the daemon sent; `daemon_unreachable` when it ended
+    ///   meanwhile; `admin_socket_failed`.
     package func send(
         _ method: String, _ path: String, body: JSONValue? = nil
     ) async throws(HostError) -> JSONValue {

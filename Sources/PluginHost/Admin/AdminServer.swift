@@ -15,8 +15,8 @@ package struct AdminRequest: Sendable {
 
 /// The admin interface's door: HTTP and JSON on a Unix socket that only its owner may use.
 ///
-/// It has a reactor of its own, so that nothing that an operator asks for delays a client. What it is
-/// asked is answered by a closure in a task; the reactor waits for none.
+/// It has a reactor of its own, so that nothing that an operator asks for delays a client. What it
+/// is asked is answered by a closure in a task; the reactor waits for none.
 package final class AdminServer: Sendable {
     /// Carries out a request; what it throws is sent with the status that `status` gives.
     package typealias Answer = @Sendable (AdminRequest) async throws(HostError) -> JSONValue

@@ -3,8 +3,9 @@ internal import HostModel
 
 /// The admin socket as the kernel knows it.
 ///
-/// A Unix socket's address holds 107 bytes, which a deep root exceeds; so the socket is reached through
-/// the descriptor of its directory, `/proc/self/fd/N/host.sock`, whatever the length of the path.
+/// A Unix socket's address holds 107 bytes, which a deep root exceeds; so the socket is reached
+/// through the descriptor of its directory, `/proc/self/fd/N/host.sock`, whatever the length of the
+/// path.
 enum AdminSocket {
     private static let backlogMax: Int32 = 64
 

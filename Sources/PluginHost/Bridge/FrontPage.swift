@@ -34,10 +34,12 @@ enum FrontPage {
             <!DOCTYPE html><html lang="en"><head><meta charset="utf-8">\
             <meta name="viewport" content="width=device-width"><title>Plugins</title><style>\
             :root{color-scheme:light dark}\
-            body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}\
+            body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;\
+            padding:0 1rem}\
             table{border-collapse:collapse;width:100%}\
             th,td{text-align:left;vertical-align:top;padding:.4rem .8rem .4rem 0;\
-            border-bottom:1px solid #8886}code{font-size:.9em}ul{margin:0;padding:0;list-style:none}\
+            border-bottom:1px solid #8886}code{font-size:.9em}\
+            ul{margin:0;padding:0;list-style:none}\
             </style></head><body><main><h1>Plugins</h1>\(body)</main></body></html>
 
             """
@@ -53,7 +55,8 @@ enum FrontPage {
             return "<li><a href=\"/plugin/\(name)/api\(escaped(route.pattern))\">\(text)</a>"
         }
         return """
-            <tr><th scope="row">\(title)<td>\(version)<td>\(isActive(mount) ? "active" : "unavailable")\
+            <tr><th scope="row">\(title)<td>\(version)\
+            <td>\(isActive(mount) ? "active" : "unavailable")\
             <td><ul>\(routes.joined())</ul></tr>
             """
     }

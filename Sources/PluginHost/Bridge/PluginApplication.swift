@@ -7,9 +7,11 @@ internal import Synchronization
 /// Answers HTTP with plugins: `/plugin/<name>/api/...` by their code, `/plugin/<name>/...` by their
 /// files, and the rest by the host's own pages.
 ///
-/// Each reactor has its own snapshot of the mount table, so that a request takes no lock and touches
-/// no reference count.
-package final class PluginApplication: Application, @unchecked Sendable {  // because it is immutable
+/// Each reactor has its own snapshot of the mount table, so that a request takes no lock and
+/// touches no reference count.
+///
+/// `@unchecked Sendable` because it is immutable.
+package final class PluginApplication: Application, @unchecked Sendable {
     /// A request that the host had to answer in a plugin's stead.
     package struct Fault: Sendable {
         package let name: PluginName

@@ -6,10 +6,10 @@ internal import Synchronization
 
 /// The functions by which plugins answer: the `ph_http` of every plugin in this process.
 ///
-/// On the loop that handed the request over, a call goes straight into the connection's output buffer;
-/// on another thread it is copied and sent to the loop.
+/// On the loop that handed the request over, a call goes straight into the connection's output
+/// buffer; on another thread it is copied and sent to the loop.
 enum PluginHTTP {
-    /// The table; never freed.
+    /// The table; never freed. Unsafe, but sound because it is not written to again.
     nonisolated(unsafe) static let table: UnsafePointer<ph_http> = {
         let table = UnsafeMutablePointer<ph_http>.allocate(capacity: 1)
         unsafe table.initialize(

@@ -4,8 +4,9 @@ internal import Synchronization
 
 /// Takes what the server tells about an exchange to the plugin's observer.
 ///
-/// A completion on another thread and a call of the observer may meet: the loop marks the record while
-/// it calls, and does not call once the response is complete; the other thread waits for the mark.
+/// A completion on another thread and a call of the observer may meet: the loop marks the record
+/// while it calls, and does not call once the response is complete; the other thread waits for the
+/// mark.
 enum PluginObserver {
     /// Copies the plugin's observer into the record and has the server call it.
     static func install(

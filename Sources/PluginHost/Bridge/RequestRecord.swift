@@ -124,8 +124,8 @@ struct RecordPointer {
         unsafe record.pointee.word.store(Self.word(word, phase), ordering: .releasing)
     }
 
-    /// Changes the phase on another thread; false when the word is not what the caller has seen, but
-    /// for an observer that has begun or ended.
+    /// Changes the phase on another thread; false when the word is not what the caller has seen,
+    /// but for an observer that has begun or ended.
     func exchangePhase(_ phase: RequestRecord.Phase, from seen: UInt64) -> Bool {
         var expected = seen
         while true {

@@ -1,11 +1,12 @@
 internal import HTTPWire
 package import HostModel
 
-/// Which plugin answers below `/plugin/<name>`: an immutable snapshot that each reactor holds one of.
+/// Which plugin answers below `/plugin/<name>`: an immutable snapshot that each reactor holds one
+/// of.
 ///
-/// A hash table over the bytes of the names, at most half full, so that a look-up costs the same for
-/// one plugin and for thousands. A changed table shares the mounts, and so the route trees, of the one
-/// it was made from.
+/// A hash table over the bytes of the names, at most half full, so that a look-up costs the same
+/// for one plugin and for thousands. A changed table shares the mounts, and so the route trees, of
+/// the one it was made from.
 @safe
 package final class MountTable: @unchecked Sendable {  // because nothing changes after init
     @unsafe
@@ -66,7 +67,8 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
         unsafe names.deallocate()
     }
 
-    /// Returns a table in which this mount stands, instead of the one with its name if there is one.
+    /// Returns a table in which this mount stands, instead of the one with its name if there is
+    /// one.
     package func replacing(_ mount: Mount) -> MountTable {
         var mounts = mounts
         mounts[mount.name] = mount

@@ -76,8 +76,8 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
         }
     }
 
-    /// Asks to be told once this reactor has released its last request of this generation, which may
-    /// be now; on the reactor's thread, after it has been given a table without the generation.
+    /// Asks to be told once this reactor has released its last request of this generation, which
+    /// may be now; on the reactor's thread, after it has been given a table without the generation.
     package func beginDraining(reactor: Int, _ drained: @escaping @Sendable () -> Void) {
         let slot = unsafe serving.pointee.slot(reactor)
         if unsafe slot.pointee.inFlight.load(ordering: .relaxed) == 0 { return drained() }

@@ -1,8 +1,10 @@
 internal import Synchronization
 
-/// What one reactor counts for one generation; 64 bytes apart, so that reactors do not share a line.
+/// What one reactor counts for one generation; 64 bytes apart, so that reactors do not share a
+/// line.
 ///
-/// Only the reactor's thread writes, with plain loads and stores; other threads may read the figures.
+/// Only the reactor's thread writes, with plain loads and stores; other threads may read the
+/// figures.
 struct ReactorSlot: ~Copyable {
     static let strideBytes = 64
 

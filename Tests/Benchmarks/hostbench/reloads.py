@@ -1,4 +1,4 @@
-"""What a reload costs: from the replaced file to the first new answer, and what it leaves behind."""
+"""What a reload costs: from the replaced file to the first new answer, and what it leaves."""
 import json
 import os
 import pathlib

@@ -168,7 +168,9 @@ final class ChildProcess: @unchecked Sendable {  // because all that changes is 
             + (directory.map { ["--chdir", $0] } ?? []) + command
         var arguments = command.map { strdup($0) } + [nil]
         var variables = everything.map { strdup("\($0)=\($1)") } + [nil]
-        defer { (arguments + variables).forEach { free($0) } }
+        defer {
+            for copy in arguments + variables { free(copy) }
+        }
         var pid: pid_t = 0
         let error = posix_spawn(&pid, command[0], &actions, &attributes, &arguments, &variables)
         guard error == 0 else { throw CannotStart(command: command, errno: error) }

@@ -77,7 +77,8 @@ extension HelloSwift {
         return .json(["count": .integer(count), "sum": .integer(await total.value)])
     }
 
-    /// A long answer: a line each 100 ms. It goes on over a reload, in the generation that began it.
+    /// A long answer: a line each 100 ms. It goes on over a reload, in the generation that began
+    /// it.
     static func slow(seconds: Int) -> Response {
         .stream(contentType: "text/plain; charset=utf-8") { writer in
             let clock = ContinuousClock()
