@@ -115,7 +115,7 @@ extension PluginManager {
     }
 
     /// What answers for the files of the release in force; nil if it has none that can be opened.
-    private func files(of slot: PluginSlot) -> StaticFiles? {
+    private func files(of slot: PluginSlot) -> StaticFileResponder? {
         let path = slot.releaseDirectory + "/priv/static"
         guard let manifest = slot.current?.loaded.manifest, Directory.isDirectory(path) else {
             return nil
@@ -124,8 +124,7 @@ extension PluginManager {
         options.index = manifest.files.index
         options.fallback = manifest.files.fallback
         do throws(ServerError) {
-            let responder = try StaticFileResponder(directory: path, options: options)
-            return { exchange, path in _ = responder.respond(to: exchange, path: path) }
+            return try StaticFileResponder(directory: path, options: options)
         } catch {
             say(.warning, "its files are not served: \(error)", slot.name)
             return nil
