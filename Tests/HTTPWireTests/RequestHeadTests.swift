@@ -79,4 +79,72 @@ import Testing
         #expect(error.description.contains("\n  why: "))
         #expect(error.description.contains("\n  fix: "))
     }
+
+    /// Bytes that were seen are not looked at again while a line grows: here they have been
+    /// overwritten with what would be refused.
+    @Test func growingLine_isNotReadAgain() {
+        let text = "GET / HTTP/1.1\r\nHost: h\r\nA: " + String(repeating: "v", count: 20_000)
+        let bytes = Array(text.utf8)
+        let poisoned = [UInt8](repeating: 0, count: bytes.count - 10) + bytes.suffix(10)
+        #expect(parseHead(bytes, seen: 0, limits: WireLimits()) == .incomplete)
+        #expect(parseHead(poisoned, seen: bytes.count - 10, limits: WireLimits()) == .incomplete)
+        #expect(
+            parseHead(poisoned, seen: bytes.count - 11, limits: WireLimits()).code == .controlByte)
+    }
+
+    @Test func emptyInput_isIncomplete() {
+        #expect(parseHead("") == .incomplete)
+        var head = RequestHead()
+        let fields = UnsafeMutableBufferPointer<HeaderField>(start: nil, count: 0)
+        let outcome = RequestParser(limits: WireLimits()).parse(
+            UnsafeRawBufferPointer(start: nil, count: 0), alreadySeen: 0, fields: fields,
+            head: &head)
+        #expect(outcome == .incomplete)
+    }
+
+    @Test func head_isFilledAnew_whateverItHeld() {
+        let first = "POST http://x/a?q HTTP/1.0\r\nHost: y\r\nContent-Length: 3\r\n\r\n"
+        let second = "GET /%41 HTTP/1.1\r\nHost: z\r\n\r\n"
+        let parser = RequestParser(limits: WireLimits())
+        let fields = UnsafeMutableBufferPointer<HeaderField>.allocate(capacity: 8)
+        fields.initialize(repeating: HeaderField())
+        defer { fields.deallocate() }
+        for (before, after) in [(first, second), (second, first)] {
+            withSlice(before) { before in
+                withSlice(after) { after in
+                    var used = RequestHead()
+                    _ = parser.parse(before.buffer, alreadySeen: 0, fields: fields, head: &used)
+                    _ = parser.parse(after.buffer, alreadySeen: 0, fields: fields, head: &used)
+                    var fresh = RequestHead()
+                    _ = parser.parse(after.buffer, alreadySeen: 0, fields: fields, head: &fresh)
+                    #expect(used == fresh)
+                }
+            }
+        }
+    }
+
+    @Test func statuses_areThoseOfTheirRules() {
+        let special: [WireError.Code: UInt16] = [
+            .bodyTooLong: 413, .requestLineTooLong: 414, .expectationUnknown: 417,
+            .headTooLong: 431, .tooManyFields: 431, .trailerTooLong: 431,
+            .transferEncodingUnsupported: 501, .versionUnsupported: 505,
+        ]
+        for code in WireError.Code.allCases {
+            let error = WireError(code, offset: 0)
+            #expect(error.status == special[code] ?? 400)
+            #expect(error.reasons.allSatisfy { !$0.isEmpty } && !error.remedy.isEmpty)
+        }
+    }
+
+    @Test func fields_areFoundByNameWithoutCase() {
+        let fields = UnsafeMutableBufferPointer<HeaderField>.allocate(capacity: 2)
+        defer { fields.deallocate() }
+        fields.initialize(repeating: HeaderField())
+        fields[0] = HeaderField(name: ByteSlice("If-None-Match"), value: ByteSlice("\"a\""))
+        fields[1] = HeaderField(name: ByteSlice("if-none-match"), value: ByteSlice("\"b\""))
+        let list = HeaderFields(fields, count: 2)
+        #expect(list.firstValue(named: "if-none-match") == ByteSlice("\"a\""))
+        #expect(list.firstValue(named: "if-match") == nil)
+        #expect(list.map(\.value) == [ByteSlice("\"a\""), ByteSlice("\"b\"")])
+    }
 }
