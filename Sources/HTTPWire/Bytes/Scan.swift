@@ -134,25 +134,35 @@ enum Scan {
     /// Says whether the whole slice is one token.
     @inline(__always)
     static func isToken(_ slice: ByteSlice) -> Bool {
-        guard let start = unsafe slice.base, slice.count > 0 else { return false }
-        let end = unsafe start + slice.count
-        if slice.count >= 8, slice.count <= 16 {
+        if let start = unsafe slice.base, slice.count >= 8, slice.count <= 16 {
             // Two steps that overlap cover all of it.
             let hits = unsafe Word.notLetterOrHyphen(Word.load(start))
-            if unsafe hits | Word.notLetterOrHyphen(Word.load(end - 8)) == 0 { return true }
+            let last = unsafe Word.load(start + (slice.count &- 8))
+            if hits | Word.notLetterOrHyphen(last) == 0 { return true }
         }
-        return unsafe token(start, end) == end
+        return isTokenThroughout(slice)
+    }
+
+    @inline(never)
+    private static func isTokenThroughout(_ slice: ByteSlice) -> Bool {
+        guard let start = unsafe slice.base, slice.count > 0 else { return false }
+        return unsafe token(start, start + slice.count) == start + slice.count
     }
 
     /// Says whether the whole slice may be a field's value.
     @inline(__always)
     static func isFieldValue(_ slice: ByteSlice) -> Bool {
-        guard let start = unsafe slice.base, slice.count > 0 else { return true }
-        let end = unsafe start + slice.count
-        if slice.count >= 8, slice.count <= 16 {
+        if let start = unsafe slice.base, slice.count >= 8, slice.count <= 16 {
             let hits = unsafe Word.control(Word.load(start))
-            if unsafe hits | Word.control(Word.load(end - 8)) == 0 { return true }
+            let last = unsafe Word.load(start + (slice.count &- 8))
+            if hits | Word.control(last) == 0 { return true }
         }
-        return unsafe fieldValue(start, end) == end
+        return isFieldValueThroughout(slice)
+    }
+
+    @inline(never)
+    private static func isFieldValueThroughout(_ slice: ByteSlice) -> Bool {
+        guard let start = unsafe slice.base, slice.count > 0 else { return true }
+        return unsafe fieldValue(start, start + slice.count) == start + slice.count
     }
 }

@@ -22,6 +22,9 @@ public struct RequestParser: Sendable {
     ///   - fields: receives the fields; its size bounds their number as `fieldCountMax` does.
     ///   - head: filled in when the outcome is `complete`; otherwise its content is unspecified.
     /// - Source: RFC 9112, sections 2 to 6.
+    ///
+    /// A GET of 64 bytes with one field costs 670 instructions in a release build, a browser's head
+    /// of 530 bytes 2,500 (`valgrind --tool=callgrind`, x86-64).
     public func parse(
         _ input: UnsafeRawBufferPointer, alreadySeen: Int,
         fields: UnsafeMutableBufferPointer<HeaderField>, head: inout RequestHead
