@@ -69,6 +69,9 @@ package struct BundleExtractor {
                         0)
                         == 0
                 else { throw failed(path, errno) }
+                let original = target.joined(separator: "/")
+                let bytes = files.first { $0.path == original }?.bytes ?? 0
+                files.append(File(path: path.joined(separator: "/"), bytes: bytes))
             }
         }
         guard judge.objections.isEmpty else {

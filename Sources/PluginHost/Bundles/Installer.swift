@@ -44,7 +44,8 @@ package struct Installer: Sendable {
     /// there.
     ///
     /// - Throws: `HostError` with code `layout_changed` when a link in the plugin's directory has
-    ///   been replaced by something else, or `system_call_failed`; nothing has changed then.
+    ///   been replaced by something else (nothing has changed then), or `system_call_failed`, which
+    ///   may come from the sync after the change: `installed(_:)` tells what is in force.
     package func install(_ bundle: consuming PreparedBundle) throws(HostError) -> InstalledPlugin {
         let directory = layout.plugin(bundle.manifest.name)
         if Directory.isDirectory(directory.path) {

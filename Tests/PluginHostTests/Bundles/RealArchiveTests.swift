@@ -158,4 +158,24 @@ import Testing
         let first = Files.status(bundle.directory + "/priv/from-pax")
         #expect(first?.st_mtim.tv_sec == 1_600_000_000)
     }
+
+    @Test func hardLinks_areFilesLikeAnyOther() throws {
+        try #require(Shell.run("cd '\(scratch.path)/in/lib' && ln libdemo.so a.so") == 0)
+        let path = scratch.path + "/x.tar.gz"
+        // The archive names a.so first, so the library itself is the link.
+        try #require(
+            Shell.run(
+                "cd '\(scratch.path)/in' && tar -czf '\(path)' manifest.json lib/a.so lib priv")
+                == 0)
+        #expect(throws: HostError.self) {
+            _ = try Installer(layout).prepare(archive: path).manifest
+        }
+        try #require(
+            Shell.run(
+                "cd '\(scratch.path)/in' && tar --sort=name -czf '\(path)' manifest.json lib priv")
+                == 0)
+        let bundle = try Installer(layout).prepare(archive: path)
+        #expect(try Files.text(bundle.library) == "library")
+        #expect(bundle.files.contains { $0.path == "lib/libdemo.so" && $0.bytes == 7 })
+    }
 }
