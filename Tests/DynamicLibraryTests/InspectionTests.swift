@@ -225,6 +225,36 @@ import Testing
         #expect(found.reasons[0].cure.contains("-static-stdlib"))
     }
 
+    @Test func swiftWithItsOwnRuntime_isClosed_alsoWhenStripped() throws {
+        let found = try ImageInspection.inspect(
+            Fixtures.build("foundation.swift", flags: Fixtures.staticSwift))
+        #expect(found.swiftRuntime == .embedded)
+        #expect(found.embedsDispatch)
+        #expect(found.exportedSymbols == ["fixture_entry"])
+        #expect(found.reasons.isEmpty && found.refusals.isEmpty)
+    }
+
+    @Test func swiftWithTheSharedRuntime_isIsolated() throws {
+        let found = try ImageInspection.inspect(Fixtures.build("foundation.swift"))
+        #expect(codes(found.reasons) == [.sharedSwiftRuntime])
+        #expect(found.verdict == .isolate)
+        guard case .shared(let names) = found.swiftRuntime else {
+            Issue.record("the runtime is \(found.swiftRuntime)")
+            return
+        }
+        #expect(names.contains("libswiftCore.so"))
+    }
+
+    @Test func exportedNameOfTheProcess_isMentioned_unlessTheLibraryBindsToItself() throws {
+        let found = try ImageInspection.inspect(Fixtures.build("colliding_name.c"))
+        #expect(codes(found.reasons) == [.symbolCollision])
+        #expect(found.collidingSymbols == ["qsort"])
+        #expect(found.verdict == .close)
+        let bound = try ImageInspection.inspect(
+            Fixtures.build("colliding_name.c", flags: ["-Wl,-Bsymbolic"]))
+        #expect(bound.reasons.isEmpty)
+    }
+
     @Test func worstReason_decidesTheVerdict() throws {
         let found = try ImageInspection.inspect(
             Fixtures.build("static_tls.c", flags: ["-Wl,-z,nodelete"]))

@@ -287,6 +287,31 @@ import Testing
         #expect(!isMapped(library))
     }
 
+    @Test func companionBesideTheLibrary_isCopiedToo_andMayBeOverwritten() throws {
+        let directory = Fixtures.directory + "/beside"
+        try FileManager.default.createDirectory(
+            atPath: directory, withIntermediateDirectories: true)
+        let library = directory + "/libbeside.so"
+        try Fixtures.run(
+            "gcc",
+            [
+                "-shared", "-fPIC", "-DEXTRA", "-Wl,-soname,libbeside.so",
+                Fixtures.sources + "/library.c", "-o", library,
+            ])
+        let built = try Fixtures.build(
+            "needs_library.c", flags: ["-Wl,-rpath,$ORIGIN"], libraries: [library])
+        let needing = directory + "/needing.so"
+        try FileManager.default.moveItem(atPath: built, toPath: needing)
+        #expect(try ImageInspection.inspect(needing).refusals.isEmpty)
+        let image = try LoadedImage(Fixtures.copy(of: needing))
+        #expect(isMapped(Fixtures.directory + "/run/libbeside.so"))
+        #expect(!isMapped(library))
+        let file = open(library, O_WRONLY | O_TRUNC)
+        close(file)
+        #expect(try image.call("fixture_entry", 1) == 5)
+        #expect(image.close().isUnloaded)
+    }
+
     @Test func addresses_areNamed_whileLoadedAndAfterwards() throws {
         let image = try Fixtures.load("plain.c")
         let entry = UInt(bitPattern: image.symbol("fixture_entry"))

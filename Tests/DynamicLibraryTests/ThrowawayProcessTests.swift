@@ -101,6 +101,23 @@ import Testing
         }
     }
 
+    @Test func child_diesWithItsParent() async throws {
+        let path = Fixtures.directory + "/child-\(getpid())"
+        await #expect(processExitsWith: .exitCode(7)) { [path = path as String] in
+            Task {
+                try await ThrowawayProcess(
+                    executable: "/bin/sh",
+                    arguments: ["-c", "echo $$ > \(path).new; mv \(path).new \(path); sleep 100"],
+                    environment: ["PATH=/usr/bin:/bin"], deadline: .seconds(100)
+                ).run()
+            }
+            try await eventually { access(path, F_OK) == 0 }
+            _exit(7)
+        }
+        let child = try #require(Int32(systemText(path).split(separator: "\n")[0]))
+        try await eventually { kill(child, 0) != 0 || isZombie(child) }
+    }
+
     @Test func crashingConstructor_killsTheChildOnly() async throws {
         let library = try Fixtures.build("crashes_in_constructor.c")
         let program = Fixtures.directory + "/loads"

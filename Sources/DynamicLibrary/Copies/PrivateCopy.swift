@@ -6,7 +6,7 @@ import Glibc
 /// loader also tells images apart by path and inode, so each generation needs a path that was never loaded before.
 ///
 /// The copy is made from one open descriptor, whose identity, size and times are compared before and after: a file that
-/// changes meanwhile is refused. It shares blocks with the original where the file system can (FICLONE).
+/// changes meanwhile is refused. Libraries that it needs from its own directory (`$ORIGIN`) are copied beside it. It shares blocks with the original where the file system can (FICLONE).
 public final class PrivateCopy: Sendable {
     /// Where the copy is: `<directory>/<stem>.<generation>.so`.
     public let path: String
@@ -50,6 +50,12 @@ public final class PrivateCopy: Sendable {
             _ = unsafe unlink(path)
             throw failure
         }
+        do {
+            try Self.copyCompanions(of: path, from: source, into: directory)
+        } catch {
+            _ = unsafe unlink(path)
+            throw error
+        }
         self.path = path
         self.generation = generation
         self.size = file.size
@@ -73,7 +79,7 @@ public final class PrivateCopy: Sendable {
         _ = unsafe unlink(path)
     }
 
-    private static func fill(_ fd: Int32, from file: borrowing ReadOnlyFile) -> LibraryError? {
+    static func fill(_ fd: Int32, from file: borrowing ReadOnlyFile) -> LibraryError? {
         if let number = transfer(from: file.fd, to: fd, count: file.size) {
             return LibraryError.system(
                 number == ENOSPC || number == EDQUOT ? .noSpace : .cannotCopy,

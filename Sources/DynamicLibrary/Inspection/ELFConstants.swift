@@ -72,6 +72,7 @@ enum ELF {
         static let stringBytes: UInt64 = 10
         static let soname: UInt64 = 14
         static let rpath: UInt64 = 15
+        static let symbolic: UInt64 = 16
         static let jumpRelocations: UInt64 = 23
         static let runpath: UInt64 = 29
         static let flags: UInt64 = 30
@@ -84,6 +85,7 @@ enum ELF {
     }
 
     enum Flags {
+        static let symbolic: UInt64 = 0x2
         static let staticThreadStorage: UInt64 = 0x10
     }
 

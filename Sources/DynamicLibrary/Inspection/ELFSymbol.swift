@@ -9,6 +9,8 @@ struct ELFSymbol: Equatable {
     var isDefined: Bool { section != 0 }
     /// STT_FUNC or STT_GNU_IFUNC.
     var isFunction: Bool { info & 15 == 2 || info & 15 == 10 }
+    /// STT_OBJECT.
+    var isObject: Bool { info & 15 == 1 }
     var isWeak: Bool { info >> 4 == 2 }
     var isGlobal: Bool { info >> 4 == 1 }
     /// STB_GNU_UNIQUE: the loader never unmaps an image that provides one.

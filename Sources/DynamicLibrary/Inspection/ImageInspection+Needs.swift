@@ -6,7 +6,9 @@ extension ImageInspection {
     /// Only files are read: the needed libraries are found as the loader would, breadth first. What
     /// the process already offers globally is asked of the loader; the exports of the needed
     /// libraries are read for the rest.
-    mutating func checkNeeds(_ elf: borrowing ELFFile, search: LibrarySearch) {
+    mutating func checkNeeds(
+        _ elf: borrowing ELFFile, entry: String?, search: LibrarySearch
+    ) {
         var companions: [String: Companion] = [:]
         var queue = needed.map { (name: $0, by: Needer(self)) }
         var isComplete = true
@@ -32,7 +34,21 @@ extension ImageInspection {
         addIndirectSwiftRuntime(companions.keys.sorted())
         checkVersions(elf.neededVersions(), companions)
         if isComplete { checkSymbols(companions) }
+        if !bindsToItself { findCollisions(elf, besides: entry) }
     }
+
+    /// Strong definitions only: weak ones, such as C++ templates, are meant to be merged.
+    private mutating func findCollisions(_ elf: borrowing ELFFile, besides entry: String?) {
+        for symbol in elf.dynamicSymbols where symbol.isDefined && symbol.isGlobal {
+            guard symbol.isFunction || symbol.isObject, symbol.name != entry,
+                !Self.sharedByDesign.contains(symbol.name)
+            else { continue }
+            if unsafe dlsym(nil, symbol.name) != nil { collidingSymbols.append(symbol.name) }
+        }
+    }
+
+    /// What old linkers export from every library.
+    private static let sharedByDesign: Set<String> = ["_init", "_fini"]
 
     /// More libraries than this in one closure are not followed.
     static var companionsMax: Int { 512 }

@@ -85,6 +85,15 @@ extension ImageInspection {
                         + (others > 0 ? " and \(others) more" : ""),
                     cure: "compile it with -fno-gnu-unique, or with clang"))
         }
+        if let first = collidingSymbols.first {
+            let others = collidingSymbols.count - 1
+            reasons.append(
+                Objection(
+                    .symbolCollision,
+                    "it exports what this process has under the same name and would use that instead: "
+                        + first + (others > 0 ? " and \(others) more" : ""),
+                    cure: "export the entry only: -fvisibility=hidden, or a version script"))
+        }
         if hasThreadLocalDestructors {
             reasons.append(
                 Objection(

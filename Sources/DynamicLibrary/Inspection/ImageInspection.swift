@@ -54,6 +54,11 @@ public struct ImageInspection: Sendable {
     public internal(set) var weakUndefinedSymbols: [String] = []
     /// The exported names of kind STB_GNU_UNIQUE.
     public internal(set) var uniqueSymbols: [String] = []
+    /// The exported functions and objects that this process has already under the same name, so that the image's own
+    /// uses of them go to the other definition.
+    public internal(set) var collidingSymbols: [String] = []
+    /// Whether its own uses of exported names stay with it (`-Bsymbolic`).
+    public internal(set) var bindsToItself = false
     /// Whether the file itself forbids its unloading (DF_1_NODELETE).
     public internal(set) var isNoDelete = false
     /// Whether it takes its thread-local storage from the fixed supply of the process
@@ -110,7 +115,7 @@ public struct ImageInspection: Sendable {
         var result = ImageInspection(elf)
         result.refuse(elf, entry: entry)
         if let search, result.refusals.isEmpty {
-            result.checkNeeds(elf, search: search)
+            result.checkNeeds(elf, entry: entry, search: search)
         }
         result.judge()
         return result
@@ -141,6 +146,9 @@ public struct ImageInspection: Sendable {
         needed = elf.dynamic.needed
         rpath = elf.dynamic.rpath
         runpath = elf.dynamic.runpath
+        bindsToItself =
+            elf.dynamic.flags & ELF.Flags.symbolic != 0
+            || elf.dynamic.values[ELF.Tag.symbolic] != nil
         isNoDelete = elf.dynamic.flags1 & ELF.Flags1.noDelete != 0
         usesStaticThreadStorage =
             elf.dynamic.flags & ELF.Flags.staticThreadStorage != 0 && threadStorage != nil

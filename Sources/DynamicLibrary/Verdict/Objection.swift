@@ -20,6 +20,7 @@ public struct Objection: Sendable, Equatable, CustomStringConvertible {
         case executableStack = "executable_stack"
         case noDelete = "nodelete"
         case uniqueSymbols = "unique_symbols"
+        case symbolCollision = "symbol_collision"
         case threadLocalDestructors = "thread_local_destructors"
 
         // The image is still in memory.

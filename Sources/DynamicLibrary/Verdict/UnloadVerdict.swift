@@ -32,7 +32,7 @@ extension Objection.Code {
         case .noDelete, .uniqueSymbols, .liveThreads, .outstandingDestructors, .heldElsewhere,
             .closeFailed:
             .pin
-        case .threadLocalDestructors: .close
+        case .threadLocalDestructors, .symbolCollision: .close
         }
     }
 }

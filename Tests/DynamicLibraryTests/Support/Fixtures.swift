@@ -205,8 +205,9 @@ struct Holdings: Equatable {
         (try? FileManager.default.contentsOfDirectory(atPath: path).count) ?? -1
     }
 
+    /// How many mappings of files there are; the allocator's own come and go.
     static func mappingCount() -> Int {
-        systemText("/proc/self/maps").utf8.count { $0 == UInt8(ascii: "\n") }
+        systemText("/proc/self/maps").split(separator: "\n").count { $0.contains("/") }
     }
 
     /// The bytes in use on the heap.

@@ -1,6 +1,6 @@
 #include <pthread.h>
 
-static void *run(void *unused) { return unused; }
+static void *run(void *unused) { pthread_exit(unused); }
 
 int fixture_entry(int value) {
     pthread_t thread;
