@@ -1,6 +1,6 @@
 import Dispatch
-import FoundationEssentials
 import Glibc
+import HostModel
 import Synchronization
 
 /// The host's log: one line an entry, written by a thread of its own.
@@ -61,7 +61,7 @@ public final class HostLog: Sendable {
             dropped.add(1, ordering: .relaxed)
             return
         }
-        let moment = Date()
+        let moment = Timestamp.now
         queue.async { [self] in
             queued.subtract(1, ordering: .relaxed)
             let lost = dropped.exchange(0, ordering: .relaxed)
@@ -92,10 +92,10 @@ public final class HostLog: Sendable {
         }
     }
 
-    static func line(_ level: Level, _ message: String, _ subject: Subject?, _ date: Date) -> String
+    static func line(_ level: Level, _ message: String, _ subject: Subject?, _ moment: Timestamp)
+        -> String
     {
-        var line = date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
-        line += " \(level.name)"
+        var line = "\(moment) \(level.name)"
         if let subject {
             line += " plugin=\(subject.plugin)"
             if let version = subject.version { line += " version=\(version)" }
