@@ -1,4 +1,5 @@
 internal import CPluginABI
+internal import DynamicLibrary
 package import HTTPServer
 internal import HTTPWire
 package import HostModel
@@ -184,8 +185,10 @@ package final class PluginApplication: Application, @unchecked Sendable {
         unsafe pointer.set(.owed, from: free)
         assert(exchange.isOnLoopThread, "handle is called on the exchange's loop")
         let serving = unsafe record.pointee.serving
+        let host = unsafe ImageContext.enter(serving.pointee.image)
         let status = unsafe serving.pointee.handle(
             serving.pointee.state, &record.pointee.request, pointer.response)
+        ImageContext.leave(host)
         unsafe record.pointee.isInHandle = false
         if status == ph_status(PH_PENDING) { return }
         let word = unsafe record.pointee.word.load(ordering: .acquiring)

@@ -1,4 +1,5 @@
 internal import CPluginABI
+internal import DynamicLibrary
 internal import HTTPServer
 internal import Synchronization
 
@@ -51,7 +52,9 @@ enum PluginObserver {
             word = original
         }
         assert(unsafe record.pointee.exchange.isOnLoopThread, "an observer runs on its loop")
+        let host = unsafe ImageContext.enter(record.pointee.serving.pointee.image)
         unsafe body(record)
+        ImageContext.leave(host)
         unsafe _ = record.pointee.word.bitwiseAnd(
             ~RequestRecord.observing, ordering: .acquiringAndReleasing)
     }

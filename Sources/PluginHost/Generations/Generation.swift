@@ -26,9 +26,11 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
     ///   - handle: answers a request; called with `state`.
     ///   - state: what the plugin's `init` made.
     ///   - reactors: how many reactors will count requests.
+    ///   - image: the number of its image in the ledger's books; 0 books its calls to the host.
     package init(
         name: PluginName, number: UInt64, version: SemanticVersion, tree: RouteTree,
-        reactors: Int, handle: @escaping Handle, state: UnsafeMutableRawPointer?
+        reactors: Int, handle: @escaping Handle, state: UnsafeMutableRawPointer?,
+        image: UInt32 = 0
     ) {
         self.name = name
         self.number = number
@@ -49,7 +51,8 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
         unsafe serving = .allocate(capacity: 1)
         unsafe serving.initialize(
             to: ServingRecord(
-                handle: handle, state: state, tree: tree.view, limits: limits, slots: slots))
+                handle: handle, state: state, image: image, tree: tree.view, limits: limits,
+                slots: slots))
         for reactor in 0..<reactors {
             unsafe serving.pointee.slot(reactor).initialize(to: ReactorSlot())
         }
@@ -103,6 +106,7 @@ struct RouteLimits {
 struct ServingRecord {
     let handle: Generation.Handle
     let state: UnsafeMutableRawPointer?
+    let image: UInt32
     let tree: RouteTreeView
     let limits: UnsafeMutablePointer<RouteLimits>
     let slots: UnsafeMutableRawPointer

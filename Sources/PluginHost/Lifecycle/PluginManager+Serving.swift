@@ -61,7 +61,7 @@ extension PluginManager {
             let generation = unsafe Generation(
                 name: name, number: UInt64(number), version: loaded.version, tree: tree,
                 reactors: reactorCount, handle: loaded.code.handle,
-                state: loaded.statePointer)
+                state: loaded.statePointer, image: loaded.image.id)
             let image = HostedImage(loaded: loaded, generation: generation)
             do throws(HostError) {
                 try await loaded.start(seconds: seconds)
