@@ -136,6 +136,33 @@ import Testing
         }
     }
 
+    @Test func target_isTakenApart_asByReadingItByteByByte() {
+        var random = SplitMix(seed: 0x7A46)
+        let alphabet = Array("//..%?#!a\u{7F}\u{1}".utf8) + [0x80, 0xFF]
+        for _ in 0..<5_000 {
+            let length = Int.random(in: 0...40, using: &random)
+            let rarely = UInt8.random(in: 0...1, using: &random) == 0
+            let letters = rarely ? Array("/.%?!ab".utf8) : alphabet
+            let target =
+                [UInt8(ascii: "/")]
+                + (0..<length).map { _ in letters.randomElement(using: &random) ?? 0 }
+            let bytes = Array("GET ".utf8) + target + Array(" HTTP/1.1\r\nHost: h\r\n\r\n".utf8)
+            let isGood = target.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }
+            let parts = target.split(
+                separator: UInt8(ascii: "?"), maxSplits: 1, omittingEmptySubsequences: false)
+            let path = String(decoding: parts[0], as: UTF8.self)
+            let head = parseHead(bytes).head
+            #expect((head != nil) == isGood, "\(target)")
+            guard let head else { continue }
+            #expect(head.path == path)
+            #expect(
+                head.query == (parts.count > 1 ? String(decoding: parts[1], as: UTF8.self) : nil))
+            #expect(
+                head.pathNeedsNormalizing
+                    == ["%", "//", "/."].contains { path.contains($0) }, "\(path)")
+        }
+    }
+
     @Test func fields_areFoundByNameWithoutCase() {
         let fields = UnsafeMutableBufferPointer<HeaderField>.allocate(capacity: 2)
         defer { fields.deallocate() }
