@@ -2,9 +2,14 @@ import Synchronization
 
 /// Opens once every reactor has finished with an image.
 final class DrainLatch: Sendable {
+    private struct Waiter {
+        var continuation: CheckedContinuation<Bool, Never>
+        var deadline: Deadline?
+    }
+
     private struct State {
         var missing: Int
-        var waiters: [Int: CheckedContinuation<Bool, Never>] = [:]
+        var waiters: [Int: Waiter] = [:]
         var nextWaiter = 0
     }
 
@@ -22,11 +27,11 @@ final class DrainLatch: Sendable {
         let waiters = state.withLock { state in
             state.missing -= 1
             precondition(state.missing >= 0, "more arrivals than reactors")
-            guard state.missing == 0 else { return [CheckedContinuation<Bool, Never>]() }
+            guard state.missing == 0 else { return [Waiter]() }
             defer { state.waiters = [:] }
             return Array(state.waiters.values)
         }
-        for waiter in waiters { waiter.resume(returning: true) }
+        for waiter in waiters { waiter.continuation.resume(returning: true) }
     }
 
     /// Waits until the latch opens.
@@ -34,28 +39,24 @@ final class DrainLatch: Sendable {
     /// - Parameter deadline: nil waits as long as it takes.
     /// - Returns: false when the deadline passed first.
     func wait(deadline: Duration?) async -> Bool {
-        let (number, opened) = state.withLock { state in
-            state.nextWaiter += 1
-            return (state.nextWaiter, state.missing == 0)
-        }
-        if opened { return true }
-        let timer = deadline.map { deadline in
-            Task {
-                do { try await Task.sleep(for: deadline) } catch { return }
-                self.give(up: number)
+        await withCheckedContinuation { continuation in
+            let isOpen = state.withLock { state in
+                guard state.missing > 0 else { return true }
+                let number = state.nextWaiter
+                state.nextWaiter += 1
+                state.waiters[number] = Waiter(
+                    continuation: continuation,
+                    deadline: deadline.map { deadline in
+                        Deadline(after: deadline) { [weak self] in self?.giveUp(number) }
+                    })
+                return false
             }
-        }
-        defer { timer?.cancel() }
-        return await withCheckedContinuation { continuation in
-            let opened = state.withLock { state in
-                if state.missing > 0 { state.waiters[number] = continuation }
-                return state.missing == 0
-            }
-            if opened { continuation.resume(returning: true) }
+            if isOpen { continuation.resume(returning: true) }
         }
     }
 
-    private func give(up number: Int) {
-        state.withLock { $0.waiters.removeValue(forKey: number) }?.resume(returning: false)
+    private func giveUp(_ number: Int) {
+        let waiter = state.withLock { $0.waiters.removeValue(forKey: number) }
+        waiter?.continuation.resume(returning: false)
     }
 }

@@ -37,7 +37,7 @@ enum LifecycleThread {
 private final class Call<Value: Sendable>: Sendable {
     private struct State {
         var waiter: CheckedContinuation<LifecycleThread.Outcome<Value>, Never>?
-        var deadline: Task<Void, Never>?
+        var deadline: Deadline?
         var thread = pthread_t()
     }
 
@@ -78,10 +78,7 @@ private final class Call<Value: Sendable>: Sendable {
         state.withLock { state in
             state.thread = thread
             guard state.waiter != nil else { return }
-            state.deadline = Task {
-                do { try await Task.sleep(for: deadline) } catch { return }
-                self.expire()
-            }
+            state.deadline = Deadline(after: deadline) { self.expire() }
         }
     }
 

@@ -298,20 +298,21 @@ extension PluginManager {
     private func waitUntilGone(
         _ image: HostedImage, _ slot: PluginSlot, _ patience: Duration
     ) async {
+        let name = slot.name
         let deadline = clock.now + patience
         while slot.leaving.contains(where: { $0 === image && $0.use != .pinned }),
             clock.now < deadline
         {
-            let timer = Task {
-                do { try await Task.sleep(until: deadline) } catch { return }
-                self.wakeLeaveWaiters(slot)
+            let timer = Deadline(after: deadline - clock.now) {
+                Task { await self.wakeLeaveWaiters(name) }
             }
             await withCheckedContinuation { slot.leaveWaiters.append($0) }
             timer.cancel()
         }
     }
 
-    private func wakeLeaveWaiters(_ slot: PluginSlot) {
+    private func wakeLeaveWaiters(_ name: PluginName) {
+        let slot = slot(name)
         for waiter in slot.leaveWaiters { waiter.resume() }
         slot.leaveWaiters = []
     }

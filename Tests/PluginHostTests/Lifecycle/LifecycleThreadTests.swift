@@ -65,6 +65,12 @@ import Testing
         #expect(await second)
     }
 
+    @Test func deadlineOfNothing_endsTheWait_everyTime() async {
+        for _ in 0..<200 {
+            #expect(await DrainLatch(parties: 1).wait(deadline: .zero) == false)
+        }
+    }
+
     @Test func deadline_endsTheWait_andALaterArrivalStillOpens() async {
         let latch = DrainLatch(parties: 1)
         #expect(await latch.wait(deadline: .milliseconds(5)) == false)
