@@ -1,11 +1,12 @@
 import Glibc
 
 extension PrivateCopy {
-    /// Copies the libraries that a copied one wants from its own directory (`$ORIGIN` in its run path).
+    /// Copies the libraries that a copied one wants from its own directory (`$ORIGIN` in its run
+    /// path).
     ///
-    /// They keep their names, since the loader looks them up by name, and come into place by rename: an image that still
-    /// runs keeps the file it has mapped. While an older generation has a library of that name in memory, the loader gives
-    /// it to the newer one too.
+    /// They keep their names, since the loader looks them up by name, and come into place by
+    /// rename: an image that still runs keeps the file it has mapped. While an older generation has
+    /// a library of that name in memory, the loader gives it to the newer one too.
     static func copyCompanions(
         of copy: String, from source: String, into directory: String
     ) throws(LibraryError) {

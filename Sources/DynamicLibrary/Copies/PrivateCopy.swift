@@ -2,11 +2,14 @@ import Glibc
 
 /// A copy of a library that nobody but the host writes to, and that no other generation shares.
 ///
-/// The file a user may overwrite is never the file that is mapped: writing over a mapped library kills the process. The
-/// loader also tells images apart by path and inode, so each generation needs a path that was never loaded before.
+/// The file a user may overwrite is never the file that is mapped: writing over a mapped library
+/// kills the process. The loader also tells images apart by path and inode, so each generation
+/// needs a path that was never loaded before.
 ///
-/// The copy is made from one open descriptor, whose identity, size and times are compared before and after: a file that
-/// changes meanwhile is refused. Libraries that it needs from its own directory (`$ORIGIN`) are copied beside it. It shares blocks with the original where the file system can (FICLONE).
+/// The copy is made from one open descriptor, whose identity, size and times are compared before
+/// and after: a file that changes meanwhile is refused. Libraries that it needs from its own
+/// directory (`$ORIGIN`) are copied beside it. It shares blocks with the original where the file
+/// system can (FICLONE).
 public final class PrivateCopy: Sendable {
     /// Where the copy is: `<directory>/<stem>.<generation>.so`.
     public let path: String
@@ -25,8 +28,8 @@ public final class PrivateCopy: Sendable {
     ///   - directory: Where to; its parent must exist.
     ///   - stem: The name's first part, without a slash.
     ///   - generation: The name's second part; never the same twice for one stem and directory.
-    /// - Throws: `changedWhileCopying` when the source changed meanwhile, `noSpace` when the file system is full,
-    ///   `cannotCopy` for anything else. Nothing is left behind.
+    /// - Throws: `changedWhileCopying` when the source changed meanwhile, `noSpace` when the file
+    ///   system is full, `cannotCopy` for anything else. Nothing is left behind.
     public init(
         of source: String, in directory: String, stem: String, generation: UInt64
     ) throws(LibraryError) {
@@ -102,7 +105,8 @@ public final class PrivateCopy: Sendable {
         return nil
     }
 
-    /// Copies by the cheapest way that both file systems offer; the result is an error number or nil.
+    /// Copies by the cheapest way that both file systems offer; the result is an error number or
+    /// nil.
     private static func transfer(from source: Int32, to target: Int32, count: UInt64) -> Int32? {
         if ioctl(target, ficlone, source) == 0 { return nil }
         var copied: UInt64 = 0

@@ -90,7 +90,7 @@ extension ImageInspection {
             reasons.append(
                 Objection(
                     .symbolCollision,
-                    "it exports what this process has under the same name and would use that instead: "
+                    "it exports names that this process has too, and would use those instead: "
                         + first + (others > 0 ? " and \(others) more" : ""),
                     cure: "export the entry only: -fvisibility=hidden, or a version script"))
         }

@@ -54,8 +54,8 @@ public struct ImageInspection: Sendable {
     public internal(set) var weakUndefinedSymbols: [String] = []
     /// The exported names of kind STB_GNU_UNIQUE.
     public internal(set) var uniqueSymbols: [String] = []
-    /// The exported functions and objects that this process has already under the same name, so that the image's own
-    /// uses of them go to the other definition.
+    /// The exported functions and objects that this process has already under the same name, so
+    /// that the image's own uses of them go to the other definition.
     public internal(set) var collidingSymbols: [String] = []
     /// Whether its own uses of exported names stay with it (`-Bsymbolic`).
     public internal(set) var bindsToItself = false
