@@ -19,9 +19,7 @@ extension Connection {
         exchange.state.keepsAlive =
             exchange.state.head.keepAlive
             && state.requestCount < loop.state.limits.requestsPerConnectionMax
-        if exchange.state.head.framing != .none || exchange.state.head.pathNeedsNormalizing
-            || loop.state.isDraining
-        {
+        if exchange.state.head.framing != .none || exchange.state.head.pathNeedsNormalizing {
             guard prepareUncommon(exchange) else { return }
         }
         switch loop.withApplication({ $0.route(exchange) }) {
@@ -50,7 +48,6 @@ extension Connection {
     /// refused.
     @inline(never)
     private func prepareUncommon(_ exchange: Exchange) -> Bool {
-        if loop.state.isDraining { exchange.state.keepsAlive = false }
         switch exchange.state.head.framing {
         case .none: break
         case .length(let count): state.bodyRemaining = count

@@ -17,7 +17,10 @@ extension Connection {
 
     @inline(never)
     private func handleUncommon(_ readiness: Poller.Readiness) {
-        if readiness.contains(.writable) { state.isSendBlocked = false }
+        if readiness.contains(.writable) {
+            state.isSendBlocked = false
+            state.writeDeadline = 0
+        }
         let isGone = !readiness.isDisjoint(with: [.failed, .hungUp])
         if wantsInput {
             if isGone || !readiness.isDisjoint(with: [.readable, .peerFinished]) { receive() }
@@ -153,7 +156,8 @@ extension Connection {
         giveBackIdleBuffers()
         let now = loop.state.wheel.now
         var deadline = ownDeadline(now)
-        if hasOutput {
+        let awaitsReader = hasOutput || state.exchange?.state.waitsForWritable == true
+        if awaitsReader {
             if state.writeDeadline == 0 {
                 state.writeDeadline = now &+ loop.state.limits.writeTicks
             }
@@ -164,7 +168,7 @@ extension Connection {
         var interest = state.interest
         if wantsInput { interest.formUnion([.readable, .peerFinished]) }
         if state.peerHasFinished { interest.subtract([.readable, .peerFinished]) }
-        if hasOutput || state.exchange?.state.waitsForWritable == true {
+        if awaitsReader {
             interest.insert(.writable)
         } else {
             interest.remove(.writable)

@@ -15,6 +15,9 @@ struct BufferPool {
 
     private var free: UnsafeMutableRawPointer?
     private var keptCount = 0
+    /// The bytes of all buffers, lent and kept, and the most that they have been.
+    private(set) var bytes = 0
+    private(set) var bytesPeak = 0
 
     init() { unsafe free = nil }
 
@@ -30,9 +33,11 @@ struct BufferPool {
     }
 
     @inline(never)
-    private func allocate(_ count: Int) -> (base: UnsafeMutableRawPointer, capacity: Int) {
+    private mutating func allocate(_ count: Int) -> (base: UnsafeMutableRawPointer, capacity: Int) {
         var capacity = BufferPool.bufferBytes
         while capacity < count { capacity *= 2 }
+        bytes += capacity
+        bytesPeak = max(bytesPeak, bytes)
         return (.allocate(byteCount: capacity, alignment: 16), capacity)
     }
 
@@ -44,6 +49,7 @@ struct BufferPool {
             unsafe free = buffer
             keptCount &+= 1
         } else {
+            bytes -= capacity
             unsafe buffer.deallocate()
         }
     }

@@ -73,6 +73,10 @@ public final class Reactor: @unchecked Sendable {
     /// The number of open connections, as other threads see it.
     public var connectionCount: Int { load.load(ordering: .relaxed) }
 
+    /// The most bytes that the buffers of this reactor have taken up; to be read on the loop's
+    /// thread.
+    public var bufferBytesPeak: Int { loop.state.buffers.bytesPeak }
+
     /// Runs the closure on the reactor's thread, soon; false when too many wait or the reactor has
     /// stopped.
     public func post(_ body: @escaping @Sendable () -> Void) -> Bool {

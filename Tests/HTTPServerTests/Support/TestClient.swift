@@ -2,7 +2,9 @@ import CLinux
 import Glibc
 
 /// A blocking socket with a receive timeout, for requests written byte by byte.
-final class TestClient {
+///
+/// `@unchecked Sendable` because tests use a client on one task at a time, but for sending while another task reads.
+final class TestClient: @unchecked Sendable {
     let descriptor: Int32
     private var buffer: [UInt8] = []
 
@@ -38,6 +40,19 @@ final class TestClient {
         }
     }
 
+    init(unix path: String) throws {
+        descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard result == 0 else { throw Failure(description: "connect: \(errno)") }
+    }
+
     deinit { close(descriptor) }
 
     func send(_ text: String) throws { try send(Array(text.utf8)) }
@@ -55,15 +70,6 @@ final class TestClient {
 
     /// Says that nothing more will be sent.
     func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
-
-    /// Closes with a reset.
-    func reset() {
-        var linger = linger(l_onoff: 1, l_linger: 0)
-        setsockopt(
-            descriptor, SOL_SOCKET, SO_LINGER, &linger,
-            socklen_t(MemoryLayout.size(ofValue: linger)))
-        shutdown(descriptor, Int32(SHUT_RDWR))
-    }
 
     /// Reads more into the buffer; false at the end of the stream.
     private func fill() throws -> Bool {
@@ -211,4 +217,23 @@ struct TestResponse {
 
 extension String {
     fileprivate var lines: [String] { split(separator: "\r\n").map(String.init) }
+}
+
+extension TestClient {
+    /// Whether nothing comes for so long.
+    func isSilent(forMilliseconds milliseconds: Int32) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, milliseconds) == 0
+    }
+
+    /// Closes with a reset at once.
+    func closeWithReset() {
+        var linger = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(
+            descriptor, SOL_SOCKET, SO_LINGER, &linger,
+            socklen_t(MemoryLayout.size(ofValue: linger)))
+        let null = open("/dev/null", O_RDONLY)
+        dup2(null, descriptor)
+        close(null)
+    }
 }

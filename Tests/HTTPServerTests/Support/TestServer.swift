@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import HTTPServer
 import HTTPWire
@@ -151,10 +152,31 @@ final class TestServer: Sendable {
         try TestClient(port: port, receiveBufferBytes: receiveBufferBytes)
     }
 
+    /// The most memory that the reactors' buffers have taken up so far.
+    func peakBufferBytes() async -> Int {
+        let total = Counter()
+        await server.forEachReactor { total.increment(by: $0.bufferBytesPeak) }
+        return total.value
+    }
+
     /// Waits until the reactors have done what they were told so far.
     func settle() async { await server.forEachReactor { _ in } }
 
     func stop() async { await server.stop(drainSeconds: 5) }
+}
+
+/// Runs blocking test code without keeping a thread of the cooperative pool from everyone else.
+func onOwnThread<R>(_ body: () async throws -> R) async rethrows -> R {
+    try await withTaskExecutorPreference(OwnThread(), operation: body)
+}
+
+private final class OwnThread: TaskExecutor {
+    private let queue = DispatchQueue(label: "test")
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
 }
 
 /// Runs a test against a server and stops it afterwards.
@@ -166,7 +188,7 @@ func withServer(
 ) async throws {
     let server = try TestServer(routes, reactors: reactors, onEnded: onEnded, configure: configure)
     do {
-        try await body(server)
+        try await onOwnThread { try await body(server) }
     } catch {
         await server.stop()
         throw error
@@ -181,6 +203,8 @@ final class Signal: Sendable {
         var waiters: [CheckedContinuation<Void, Never>] = []
     }
     private let state = Mutex(State())
+
+    var isSet: Bool { state.withLock { $0.isSet } }
 
     func set() {
         let waiters = state.withLock { state in
@@ -198,6 +222,40 @@ final class Signal: Sendable {
                 return state.isSet
             }
             if isSet { continuation.resume() }
+        }
+    }
+}
+
+/// A count that several threads keep.
+final class Counter: Sendable {
+    private let count = Atomic<Int>(0)
+
+    var value: Int { count.load(ordering: .relaxed) }
+
+    func increment(by step: Int = 1) { count.add(step, ordering: .relaxed) }
+}
+
+/// Runs the closure on a thread of its own.
+func elsewhere(_ body: @escaping @Sendable () -> Void) {
+    Thread.detachNewThread(body)
+}
+
+/// Blocking work on a thread of its own, to be waited for.
+final class Background: Sendable {
+    private let isDone = Signal()
+    private let failure = Mutex<(any Error)?>(nil)
+
+    init(_ body: @escaping @Sendable () throws -> Void) {
+        elsewhere {
+            do { try body() } catch { self.failure.withLock { $0 = error } }
+            self.isDone.set()
+        }
+    }
+
+    var value: Void {
+        get async throws {
+            await isDone.wait()
+            if let error = failure.withLock({ $0 }) { throw error }
         }
     }
 }
