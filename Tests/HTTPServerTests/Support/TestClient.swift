@@ -3,7 +3,8 @@ import Glibc
 
 /// A blocking socket with a receive timeout, for requests written byte by byte.
 ///
-/// `@unchecked Sendable` because tests use a client on one task at a time, but for sending while another task reads.
+/// `@unchecked Sendable` because tests use a client on one task at a time, but for sending while
+/// another task reads.
 final class TestClient: @unchecked Sendable {
     let descriptor: Int32
     private var buffer: [UInt8] = []
