@@ -34,6 +34,9 @@ public protocol Plugin: Sendable {
     static var manifest: Manifest { get }
 
     /// The requests that the plugin answers, below `/plugin/<name>/api`.
+    ///
+    /// In an extension, and not where the conformance is declared, Swift wants the builder named:
+    /// `@RouteBuilder<Self> static var routes: Routes`.
     @RouteBuilder<Self> static var routes: Routes { get }
 
     #if hasFeature(Embedded)
