@@ -26,8 +26,9 @@ struct SwiftPackage: Sendable, CustomStringConvertible {
     /// Leads the plugin through its life, with what the body does in between.
     func withHost(generation: UInt64 = 1, _ body: (FakeHost) throws -> Void) throws {
         try build()
-        let host = try FakeHost(library: library, name: name, generation: generation)
-        try Self.live(host) {
+        try Self.live {
+            try FakeHost(library: library, name: name, generation: generation)
+        } body: { host in
             try host.start()
             try body(host)
             try host.stop()
@@ -37,8 +38,16 @@ struct SwiftPackage: Sendable, CustomStringConvertible {
     /// Runs the plugin on a thread that has ended when the image is closed: the runtime inside the
     /// image leaves a value with a destructor on each thread that has run it, which the real host
     /// takes back.
-    static func live(_ host: FakeHost, _ body: () throws -> Void) throws {
-        try OwnThread.run(body)
+    static func live(
+        _ open: () throws -> FakeHost, body: (FakeHost) throws -> Void
+    ) throws {
+        var opened: FakeHost?
+        try OwnThread.run {
+            let host = try open()
+            opened = host
+            try body(host)
+        }
+        let host = try #require(opened)
         #expect(try host.close(), "the image is still mapped")
     }
 

@@ -31,15 +31,17 @@ struct SwiftPluginTests {
     @Test(arguments: SwiftPackage.samples)
     func manifestFile_saysWhatTheCodeSays(sample: SwiftPackage) throws {
         try sample.build()
-        let host = try FakeHost(library: sample.library, name: sample.name)
         let file = try Data(contentsOf: URL(fileURLWithPath: sample.bundle + "/manifest.json"))
         let json = try #require(try JSONSerialization.jsonObject(with: file) as? [String: Any])
-        #expect(json["name"] as? String == host.manifest.name.string)
-        #expect(json["version"] as? String == host.manifest.version.string)
-        #expect(json["abi"] as? String == "1.0")
-        #expect(json["description"] as? String == host.manifest.description.string)
-        #expect(json["services"] as? [String] == host.services)
-        #expect(try host.close())
+        try SwiftPackage.live {
+            try FakeHost(library: sample.library, name: sample.name)
+        } body: { host in
+            #expect(json["name"] as? String == host.manifest.name.string)
+            #expect(json["version"] as? String == host.manifest.version.string)
+            #expect(json["abi"] as? String == "1.0")
+            #expect(json["description"] as? String == host.manifest.description.string)
+            #expect(json["services"] as? [String] == host.services)
+        }
     }
 
     @Test(arguments: [SwiftPackage.helloSwift, .helloEmbedded])

@@ -6,14 +6,15 @@ import Testing
 @Suite(.serialized)
 struct UnrulyPluginTests {
     private func withHost(_ body: (FakeHost) throws -> Void) throws {
-        let host = try SwiftPackage.openUnruly()
-        try SwiftPackage.live(host) {
+        try SwiftPackage.live {
+            try SwiftPackage.openUnruly()
+        } body: { host in
             try host.start()
             try body(host)
             try host.stop()
+            #expect(host.logLines.contains("background has ended, cancelled: true"))
+            #expect(host.logLines.last == "stop")
         }
-        #expect(host.logLines.contains("background has ended, cancelled: true"))
-        #expect(host.logLines.last == "stop")
     }
 
     @Test(arguments: ["/header", "/waiting-header"])
@@ -124,9 +125,10 @@ struct UnrulyPluginTests {
     }
 
     @Test func stop_namesTasksThatDoNotEnd_andCutsTheirResponses() throws {
-        let host = try SwiftPackage.openUnruly()
         let calls = [FakeCall(), FakeCall()]
-        try SwiftPackage.live(host) {
+        try SwiftPackage.live {
+            try SwiftPackage.openUnruly()
+        } body: { host in
             try host.start()
             let answers = try calls.map { try host.begin("/never", $0) }
             let failure = #expect(throws: FakeHost.Failure.self) { try host.stop() }
@@ -136,9 +138,10 @@ struct UnrulyPluginTests {
     }
 
     @Test func stop_namesThreadsThatCannotBeJoined() throws {
-        let host = try SwiftPackage.openUnruly()
         let call = FakeCall()
-        try SwiftPackage.live(host) {
+        try SwiftPackage.live {
+            try SwiftPackage.openUnruly()
+        } body: { host in
             try host.start()
             _ = try host.begin("/blocked", call)
             let failure = #expect(throws: FakeHost.Failure.self) { try host.stop() }
@@ -177,9 +180,10 @@ struct UnrulyPluginTests {
     }
 
     @Test func refusals_tellTheReasonAndTheCure() throws {
-        let inInit = try SwiftPackage.openUnruly(refusing: "refuse-init")
-        try SwiftPackage.live(inInit) {
-            let refused = #expect(throws: FakeHost.Failure.self) { try inInit.start() }
+        try SwiftPackage.live {
+            try SwiftPackage.openUnruly(refusing: "refuse-init")
+        } body: { host in
+            let refused = #expect(throws: FakeHost.Failure.self) { try host.start() }
             #expect(
                 refused?.description.hasSuffix(
                     """
@@ -188,16 +192,18 @@ struct UnrulyPluginTests {
                       fix: close the other program
                     """) == true)
         }
-        let inStart = try SwiftPackage.openUnruly(refusing: "refuse-start")
-        try SwiftPackage.live(inStart) {
-            let failed = #expect(throws: FakeHost.Failure.self) { try inStart.start() }
+        try SwiftPackage.live {
+            try SwiftPackage.openUnruly(refusing: "refuse-start")
+        } body: { host in
+            let failed = #expect(throws: FakeHost.Failure.self) { try host.start() }
             #expect(failed?.description.contains(#"Secret(word: "start")"#) == true)
         }
     }
 
     @Test func health_isWhatThePluginSays() throws {
-        let host = try SwiftPackage.openUnruly(refusing: "sick")
-        try SwiftPackage.live(host) {
+        try SwiftPackage.live {
+            try SwiftPackage.openUnruly(refusing: "sick")
+        } body: { host in
             try host.start()
             let (status, reason) = try #require(host.health())
             #expect(status == UInt32(PH_HEALTH_DEGRADED))
@@ -209,7 +215,8 @@ struct UnrulyPluginTests {
     private func threadNames() -> [String] {
         let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
         return tasks.compactMap { task in
-            try? String(contentsOfFile: "/proc/self/task/\(task)/comm", encoding: .utf8)
+            let file = FileHandle(forReadingAtPath: "/proc/self/task/\(task)/comm")
+            return try? file?.readToEnd().map { String(decoding: $0, as: UTF8.self) }
         }
     }
 

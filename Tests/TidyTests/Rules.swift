@@ -12,7 +12,9 @@ extension Rule {
     /// Tests wait for events, not for time to pass.
     static let noSleepInTests = Rule.without(
         ["Task.sleep", "usleep(", "nanosleep(", "Thread.sleep", " sleep("],
-        in: { $0.isSwift && $0.isBelow("Tests") && !$0.isTidiness })
+        in: {
+            $0.isSwift && $0.isBelow("Tests") && !$0.isBelow("Tests/Fixtures") && !$0.isTidiness
+        })
 
     /// `String(contentsOfFile:)` and `Data(contentsOf:)` stop after the first page of a file in
     /// /proc: a test that looks for something there would pass whatever is in it.
