@@ -31,20 +31,7 @@ struct Main {
 
 /// The two places that a command writes to.
 enum Output {
-    static func print(_ text: String) { write(text, to: STDOUT_FILENO) }
+    static func print(_ text: String) { CommandEnvironment.write(text, to: .output) }
 
-    static func complain(_ text: String) { write(text, to: STDERR_FILENO) }
-
-    private static func write(_ text: String, to descriptor: Int32) {
-        var text = text
-        text.withUTF8 { bytes in
-            var rest = UnsafeRawBufferPointer(bytes)
-            while rest.count > 0 {
-                let count = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
-                if count < 0 && errno == EINTR { continue }
-                guard count > 0 else { return }
-                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-            }
-        }
-    }
+    static func complain(_ text: String) { CommandEnvironment.write(text, to: .errors) }
 }

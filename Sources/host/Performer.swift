@@ -1,5 +1,4 @@
 import Glibc
-import HTTPServer
 import HostModel
 import PluginHost
 
@@ -30,11 +29,7 @@ struct Performer {
 
     private var layout: RootLayout {
         if let root = invocation.value("--root") { return RootLayout(root: root) }
-        var environment: [String: String] = [:]
-        for name in ["PLUGIN_HOST_ROOT", "XDG_DATA_HOME", "HOME"] {
-            environment[name] = unsafe getenv(name).map { unsafe String(cString: $0) }
-        }
-        return RootLayout.standard(environment: environment)
+        return CommandEnvironment.standardRoot
     }
 
     private func send(
@@ -49,8 +44,8 @@ struct Performer {
         var options = Daemon.Options(layout: layout)
         let addresses = invocation.values("--listen")
         for text in addresses.isEmpty ? ["127.0.0.1:8080"] : addresses {
-            do throws(ServerError) {
-                options.listen.append(try ListenAddress(text))
+            do throws(HostError) {
+                try options.addListener(text)
             } catch {
                 throw Invocation.UsageError(
                     message: "--listen \(text): " + error.reasons.joined(separator: "; "),
@@ -59,23 +54,15 @@ struct Performer {
         }
         options.threads = try invocation.number("--threads", in: 1...256)
         if invocation.has("--no-proof") { options.manager.probeExecutable = nil }
-        try await Daemon(options: options).run { bound in
-            for address in bound { Output.print("listening on \(Self.url(of: address))\n") }
-        }
-    }
-
-    /// - Shape: `http://ADDRESS:PORT`, or `unix:PATH`.
-    private static func url(of address: ListenAddress) -> String {
-        switch address {
-        case .ip: "http://\(address)"
-        case .unix: "\(address)"
+        try await Daemon(options: options).run { addresses in
+            for address in addresses { Output.print("listening on \(address)\n") }
         }
     }
 
     // MARK: - Changes
 
     private func install() async throws {
-        let path = absolute(invocation.arguments[0])
+        let path = CommandEnvironment.absolute(invocation.arguments[0])
         var body: JSONObject = [
             "path": .string(path), "activate": .bool(!invocation.has("--no-activate")),
         ]
@@ -136,25 +123,19 @@ struct Performer {
     // MARK: - Files
 
     private func inspect() throws {
-        let path = absolute(invocation.arguments[0])
+        let path = CommandEnvironment.absolute(invocation.arguments[0])
         let report = try FileInspection.inspect(path)
         Output.print(invocation.has("--json") ? report.json.text(.pretty) : report.text)
         guard report.isLoadable else { exit(1) }
     }
 
     private func pack() throws {
-        let directory = absolute(invocation.arguments[0])
+        let directory = CommandEnvironment.absolute(invocation.arguments[0])
         guard let output = invocation.value("-o") else {
             throw Invocation.UsageError(
                 message: "pack needs -o FILE.tar.gz", verb: .pack)
         }
-        let packed = try BundleWriter().pack(directory, to: absolute(output))
+        let packed = try BundleWriter().pack(directory, to: CommandEnvironment.absolute(output))
         Output.print("\(packed.manifest.name) \(packed.manifest.version): \(output)\n")
-    }
-
-    private func absolute(_ path: String) -> String {
-        guard !path.hasPrefix("/"), let here = unsafe getcwd(nil, 0) else { return path }
-        defer { unsafe free(here) }
-        return unsafe String(cString: here) + "/" + path
     }
 }

@@ -26,8 +26,8 @@ package struct AdminAPI: Sendable {
 
     /// Carries out one request.
     ///
-    /// - Throws: `no_such_resource`, `method_not_allowed`, `request_invalid` with every objection, or
-    ///   what the manager throws.
+    /// - Throws: `no_such_resource`, `method_not_allowed`, `request_invalid` with every objection,
+    ///   or what the manager throws.
     package func answer(
         _ method: String, _ path: String, _ body: JSONValue? = nil
     ) async throws(HostError) -> JSONValue {
@@ -138,8 +138,8 @@ package struct AdminAPI: Sendable {
     }
 }
 
-/// The members of a request, read one by one; what is wrong is collected, and what was not asked for
-/// is wrong.
+/// The members of a request, read one by one; what is wrong is collected, and what was not asked
+/// for is wrong.
 private struct Form {
     private let members: JSONObject
     private var known: [String] = []

@@ -1,6 +1,6 @@
 import Dispatch
 import Glibc
-package import HTTPServer
+import HTTPServer
 package import HostModel
 
 /// `host serve`: the server, the manager and the admin interface, from the root's lock to the last
@@ -9,7 +9,7 @@ package struct Daemon: Sendable {
     /// What the daemon serves, and how.
     package struct Options: Sendable {
         package var layout: RootLayout
-        package var listen: [ListenAddress] = []
+        fileprivate var listen: [ListenAddress] = []
         /// nil: one reactor for each processor.
         package var threads: Int?
         package var manager = ManagerOptions()
@@ -17,6 +17,17 @@ package struct Daemon: Sendable {
 
         package init(layout: RootLayout) {
             self.layout = layout
+        }
+
+        /// Adds `ADDRESS:PORT`, `[ADDRESS]:PORT` or `unix:PATH`; port 0 takes a free one.
+        ///
+        /// - Throws: `address_invalid`.
+        package mutating func addListener(_ text: String) throws(HostError) {
+            do throws(ServerError) {
+                listen.append(try ListenAddress(text))
+            } catch {
+                throw HostError(error)
+            }
         }
     }
 
@@ -30,10 +41,11 @@ package struct Daemon: Sendable {
     ///
     /// Clients that come before the plugins are loaded wait in the listeners' backlog.
     ///
-    /// - Parameter ready: told the addresses once requests are answered.
-    /// - Throws: `listen_failed`, `root_locked`, or whatever keeps the host from starting. A plugin that
-    ///   cannot be loaded does not.
-    package func run(ready: ([ListenAddress]) -> Void) async throws(HostError) {
+    /// - Parameter ready: told the addresses as URLs, or `unix:PATH`, once
+    ///   requests are answered.
+    /// - Throws: `listen_failed`, `root_locked`, or whatever keeps the host from starting. A plugin
+    ///   that cannot be loaded does not.
+    package func run(ready: ([String]) -> Void) async throws(HostError) {
         let log = HostLog(minimum: options.logLevel)
         let signals = Signals()
         let (server, addresses) = try makeServer(log)
@@ -52,7 +64,7 @@ package struct Daemon: Sendable {
             throw HostError(error)
         }
         try admin.start()
-        ready(addresses)
+        ready(addresses.map(Self.url))
         for await signal in signals.received {
             if signal == SIGHUP {
                 log.write(.info, "SIGHUP: looking for changes")
@@ -68,6 +80,13 @@ package struct Daemon: Sendable {
         await manager.stop()
         log.write(.info, "stopped")
         log.flush()
+    }
+
+    private static func url(of address: ListenAddress) -> String {
+        switch address {
+        case .ip: "http://\(address)"
+        case .unix: "\(address)"
+        }
     }
 
     private func makeServer(
@@ -94,7 +113,7 @@ package struct Daemon: Sendable {
 /// The signals that a daemon is told things with, as a stream.
 private final class Signals: Sendable {
     let received: AsyncStream<Int32>
-    // Sources are thread-safe, and stay for the life of the process.
+    // because sources are thread-safe, and stay for the life of the process
     private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
 
     init() {

@@ -1,7 +1,7 @@
 package import HostModel
 
-/// Whoever carries out what the command asks for: the daemon, when one runs on the root, or else this
-/// process on the root itself.
+/// Whoever carries out what the command asks for: the daemon, when one runs on the root, or else
+/// this process on the root itself.
 package enum HostControl: Sendable {
     case daemon(AdminClient)
     case offline(AdminAPI)

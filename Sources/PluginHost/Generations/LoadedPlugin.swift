@@ -12,8 +12,8 @@ import Synchronization
 /// 4. `stop` ends its work;
 /// 5. `close` frees its state, unmaps it and verifies that it is gone.
 ///
-/// The manager calls one step at a time. A step that misses its deadline leaves the plugin stuck: it
-/// stays in memory, and `close` can be tried again once the call has come back.
+/// The manager calls one step at a time. A step that misses its deadline leaves the plugin stuck:
+/// it stays in memory, and `close` can be tried again once the call has come back.
 @safe final class LoadedPlugin: Sendable {
     private struct State {
         var pointer: UInt?

@@ -1,8 +1,8 @@
 import CPluginABI
 import HostModel
 
-/// What the entry of an image returned, read and checked once: the manifest as Swift values, and the
-/// functions, none of which is null.
+/// What the entry of an image returned, read and checked once: the manifest as Swift values, and
+/// the functions, none of which is null.
 ///
 /// Nothing in the image is believed: sizes, counts and lengths have bounds, and every objection is
 /// collected before the plugin is refused. Pointers that lead nowhere cannot be told; the throwaway
@@ -52,7 +52,8 @@ import HostModel
             throw HostError(
                 "entry_refused", what: "the plugin does not work with this host", subject: subject,
                 why:
-                    "\(PH_ENTRY_SYMBOL) returned null for ABI \(ABIVersion(rawValue: HostVersion.abi))",
+                    "\(PH_ENTRY_SYMBOL) returned null for ABI "
+                    + "\(ABIVersion(rawValue: HostVersion.abi))",
                 fix: "install a version of the plugin that was built for this host")
         }
         try unsafe self.init(reading: plugin, subject: subject)

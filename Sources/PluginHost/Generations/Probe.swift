@@ -3,8 +3,8 @@ import DynamicLibrary
 import Glibc
 import HostModel
 
-/// The throwaway load: an image is opened, asked for its manifest and closed in a process of its own,
-/// before it may enter the host.
+/// The throwaway load: an image is opened, asked for its manifest and closed in a process of its
+/// own, before it may enter the host.
 ///
 /// The child is the host's own executable, run as `host probe LIBRARY NAME [--keep]`. It prints one
 /// line of JSON; a child that prints something else, dies or takes too long has failed.
@@ -19,8 +19,8 @@ package enum Probe {
     /// Runs the child and returns what the code says of itself.
     ///
     /// - Parameter closes: whether the image is expected to unload; if not, the child does not try.
-    /// - Throws: `probe_failed` when the child crashed, hung or spoke nonsense; the child's own error
-    ///   when it refused the image.
+    /// - Throws: `probe_failed` when the child crashed, hung or spoke nonsense; the child's own
+    ///   error when it refused the image.
     static func run(
         executable: String, library: String, name: PluginName, closes: Bool, seconds: Int,
         subject: String

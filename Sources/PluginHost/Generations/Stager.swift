@@ -6,11 +6,11 @@ import Synchronization
 ///
 /// 1. A private copy is made, so that nobody can change what will be mapped.
 /// 2. Its digest is taken, and compared with the one that is pinned, if one is.
-/// 3. The ELF file is inspected: what is damaged, foreign or has no entry is refused; what cannot be
-///    unloaded is refused unless the operator insists.
+/// 3. The ELF file is inspected: what is damaged, foreign or has no entry is refused; what cannot
+///    be unloaded is refused unless the operator insists.
 /// 4. It is loaded and closed in a throwaway process: what crashes or hangs there never enters. The
-///    manifest that its code returns is compared with `manifest.json`. A digest that has passed once
-///    is not proven again.
+///    manifest that its code returns is compared with `manifest.json`. A digest that has passed
+///    once is not proven again.
 final class Stager: Sendable {
     /// One file to be staged.
     struct Request: Sendable {
@@ -20,7 +20,8 @@ final class Stager: Sendable {
         var manifest: Manifest
         var directory: PluginDirectory
         var generation: UInt64
-        /// The operator asked for `--mode in-process`: what cannot be unloaded is loaded all the same.
+        /// The operator asked for `--mode in-process`: what cannot be unloaded is loaded all the
+        /// same.
         var insists: Bool
         /// A library with this digest is not wanted: it is what runs already.
         var unless: Digest?

@@ -7,7 +7,7 @@ import Dispatch
 final class Deadline: Sendable {
     private static let queue = DispatchQueue(label: "plugin-host.deadlines")
 
-    // Sources are thread-safe.
+    // because sources are thread-safe
     private nonisolated(unsafe) let timer: any DispatchSourceTimer
 
     init(after duration: Duration, _ body: @escaping @Sendable () -> Void) {

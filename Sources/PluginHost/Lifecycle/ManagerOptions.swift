@@ -26,8 +26,8 @@ package struct DrainPolicy: Sendable {
 
 /// How a manager goes about its work.
 package struct ManagerOptions: Sendable {
-    /// The executable that is run with `probe ...` to load a new image in a throwaway process first;
-    /// nil: images enter without that proof.
+    /// The executable that is run with `probe ...` to load a new image in a throwaway process
+    /// first; nil: images enter without that proof.
     package var probeExecutable: String? = "/proc/self/exe"
     package var probeSeconds = 10
     /// For plugins whose manifest does not say otherwise.

@@ -147,8 +147,8 @@ extension PluginManager {
         }
     }
 
-    /// Reloads a plugin whose library may have changed; changes that come meanwhile lead to one more
-    /// reload.
+    /// Reloads a plugin whose library may have changed; changes that come meanwhile lead to one
+    /// more reload.
     private func libraryChanged(_ name: PluginName) async {
         let slot = slot(name)
         slot.pendingChanges += 1

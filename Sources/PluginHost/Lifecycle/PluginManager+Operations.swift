@@ -5,8 +5,8 @@ package import HostModel
 extension PluginManager {
     // MARK: - Install
 
-    /// Puts a bundle in place, as a new plugin or as the next release of one that is there, and serves
-    /// it.
+    /// Puts a bundle in place, as a new plugin or as the next release of one that is there, and
+    /// serves it.
     ///
     /// With a server, the new image is up before anything on the disk or in the table changes: what
     /// fails on the way leaves the old release in force, on disk and in memory.
@@ -160,7 +160,8 @@ extension PluginManager {
     /// Takes a plugin out of service and out of memory; its files and data stay.
     ///
     /// - Returns: the status after its image has left memory, or has turned out not to.
-    /// - Throws: `drain_refused` when the policy is to refuse and requests were still being answered.
+    /// - Throws: `drain_refused` when the policy is to refuse and requests were still being
+    ///   answered.
     package func deactivate(
         _ name: PluginName, drain policy: DrainPolicy? = nil
     ) async throws(HostError) -> PluginStatus {
@@ -321,7 +322,8 @@ extension PluginManager {
 
     /// Takes a plugin out of service, out of memory and off the disk.
     ///
-    /// - Parameter keepsData: whether what is in `sqlite` and `events` is kept under `<root>/removed`.
+    /// - Parameter keepsData: whether what is in `sqlite` and `events` is kept under
+    ///   `<root>/removed`.
     /// - Throws: `drain_refused`; `generation_still_loaded` when an image of it cannot be unloaded.
     package func remove(
         _ name: PluginName, keepsData: Bool, drain policy: DrainPolicy? = nil

@@ -142,8 +142,8 @@ extension PluginManager {
 
     /// Takes an image that no longer serves out of memory: drain, stop, close, verify.
     ///
-    /// - Returns: false when the policy is to refuse and the deadline passed; nothing was changed then
-    ///   but for the draining, which has been called off.
+    /// - Returns: false when the policy is to refuse and the deadline passed; nothing was changed
+    ///   then but for the draining, which has been called off.
     func retire(_ image: HostedImage, _ slot: PluginSlot, _ policy: DrainPolicy) async -> Bool {
         let begin = clock.now
         image.use = .draining

@@ -3,11 +3,11 @@ import DynamicLibrary
 package import HTTPServer
 package import HostModel
 
-/// The control plane: installs, loads, reloads, drains and unloads plugins, and publishes what serves
-/// to the reactors.
+/// The control plane: installs, loads, reloads, drains and unloads plugins, and publishes what
+/// serves to the reactors.
 ///
-/// It is the only writer of the journal, of the plugins' directories and of the dispatch table. Without
-/// a server it works on the root alone, and leaves loading to the next `host serve`.
+/// It is the only writer of the journal, of the plugins' directories and of the dispatch table.
+/// Without a server it works on the root alone, and leaves loading to the next `host serve`.
 package actor PluginManager {
     let layout: RootLayout
     let options: ManagerOptions
@@ -33,8 +33,8 @@ package actor PluginManager {
     /// Takes the root, and brings it into order after whatever happened before.
     ///
     /// - Parameter server: nil works on the root alone.
-    /// - Throws: `root_locked` when another process has it; `HostError` of the root, the journal or the
-    ///   recovery.
+    /// - Throws: `root_locked` when another process has it; `HostError` of the root, the journal or
+    ///   the recovery.
     package init(
         root layout: RootLayout, options: ManagerOptions = ManagerOptions(), server: HTTPServer?,
         log: HostLog

@@ -13,8 +13,8 @@ final class HostedImage {
     /// Requests that it has not completed.
     var requestsInFlight: Int { generation?.inFlight ?? 0 }
 
-    /// Whether what pins it can come to an end: a thread, a request, a call that hangs. What the file
-    /// itself brings along cannot.
+    /// Whether what pins it can come to an end: a thread, a request, a call that hangs. What the
+    /// file itself brings along cannot.
     var mayStillLeave: Bool { loaded.inspection.verdict == .close }
 
     init(loaded: LoadedPlugin, generation: Generation?) {
@@ -25,14 +25,15 @@ final class HostedImage {
 
 /// What the manager keeps for one name; only ever touched by the manager.
 ///
-/// Operations on one plugin come one after the other: `isBusy` is held for the whole of one, and the
-/// next in line is woken when it ends.
+/// Operations on one plugin come one after the other: `isBusy` is held for the whole of one, and
+/// the next in line is woken when it ends.
 final class PluginSlot {
     let name: PluginName
     var isBusy = false
     var waiters: [CheckedContinuation<Void, Never>] = []
 
-    /// Where the files of the release in force are; it goes on showing that release after an upgrade.
+    /// Where the files of the release in force are; it goes on showing that release after an
+    /// upgrade.
     var releaseDirectory = ""
     /// The image that serves.
     var current: HostedImage?

@@ -5,6 +5,7 @@ import HostModel
 /// `ph.log/1`: a plugin's lines in the host's log.
 enum LogService {
     /// The table that plugins are handed; it lives as long as the process.
+    // because it is written once, here
     nonisolated(unsafe) static let table: UnsafePointer<ph_log> = {
         let table = UnsafeMutablePointer<ph_log>.allocate(capacity: 1)
         unsafe table.initialize(

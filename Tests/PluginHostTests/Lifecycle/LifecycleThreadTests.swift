@@ -8,7 +8,9 @@ import Testing
 
 @Suite struct LifecycleThreadTests {
     @Test func value_isReturned_andThreadHasEnded() async {
-        let outcome = await LifecycleThread.run("test", deadline: .seconds(10)) { linux_thread_id() }
+        let outcome = await LifecycleThread.run("test", deadline: .seconds(10)) {
+            linux_thread_id()
+        }
         guard case .finished(let thread) = outcome else {
             Issue.record("it came too late")
             return

@@ -1,0 +1,39 @@
+import Glibc
+
+/// What a command knows of the process it runs in.
+package enum CommandEnvironment {
+    package enum Stream: Sendable {
+        case output, errors
+    }
+
+    /// Writes text to a standard stream; a stream that is closed is no error.
+    package static func write(_ text: String, to stream: Stream) {
+        let descriptor = stream == .output ? STDOUT_FILENO : STDERR_FILENO
+        var text = text
+        text.withUTF8 { bytes in
+            var rest = UnsafeRawBufferPointer(bytes)
+            while rest.count > 0 {
+                let count = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
+                if count < 0 && errno == EINTR { continue }
+                guard count > 0 else { return }
+                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            }
+        }
+    }
+
+    /// A path made absolute against the working directory.
+    package static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let here = unsafe getcwd(nil, 0) else { return path }
+        defer { unsafe free(here) }
+        return unsafe String(cString: here) + "/" + path
+    }
+
+    /// The root that is used when the command line names none.
+    package static var standardRoot: RootLayout {
+        var environment: [String: String] = [:]
+        for name in ["PLUGIN_HOST_ROOT", "XDG_DATA_HOME", "HOME"] {
+            environment[name] = unsafe getenv(name).map { unsafe String(cString: $0) }
+        }
+        return RootLayout.standard(environment: environment)
+    }
+}
