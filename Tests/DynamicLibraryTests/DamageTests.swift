@@ -56,6 +56,53 @@ import Testing
         #expect(refused > 50, "seed \(seed): flips that hit headers must be noticed")
     }
 
+    @Test func symbolsThatAllNameOneLongString_areRefused_beforeTheyFillTheMemory() throws {
+        let library = try Fixtures.build("plain.c", flags: ["-Wl,--hash-style=sysv"])
+        var elf = ELFFile(try ReadOnlyFile(path: library))
+        elf.readDynamicSection()
+        let hashOffset = elf.offset(ofAddress: elf.dynamic.values[ELF.Tag.hash] ?? 0)
+        let hash = try #require(hashOffset)
+        let headers = elf.programHeaders
+        let dynamic = try #require(
+            headers.first { $0.type == ELF.Segment.dynamic }
+        ).offset
+        let load = try #require(
+            headers.firstIndex { $0.type == ELF.Segment.load })
+        // The first segment is made to reach to the end of the file, where the tables are put.
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: library))
+        let symbolCount = 60_000
+        let strings = Data([0]) + Data(repeating: 0x61, count: 60_000) + Data([0])
+        let entry = Data([1, 0, 0, 0, 0x12, 0, 1, 0]) + Data(count: 16)
+        let symbolsAt = UInt64(bytes.count)
+        for _ in 0..<symbolCount { bytes += entry }
+        let stringsAt = UInt64(bytes.count)
+        bytes += strings
+        func patch(_ value: UInt64, at offset: UInt64, width: Int = 8) {
+            for index in 0..<width {
+                bytes[Int(offset) + index] = UInt8(truncatingIfNeeded: value >> (8 * index))
+            }
+        }
+        let header = 64 + UInt64(load) * ELF.programHeaderSize
+        patch(UInt64(bytes.count), at: header + 32)
+        patch(UInt64(bytes.count), at: header + 40)
+        patch(UInt64(symbolCount), at: hash + 4, width: 4)
+        var at = dynamic
+        while bytes[Int(at)] != 0 || bytes[Int(at) + 4] != 0 {
+            switch bytes[Int(at) + 4] == 0 ? UInt64(bytes[Int(at)]) : 0 {
+            case ELF.Tag.symbols: patch(symbolsAt, at: at + 8)
+            case ELF.Tag.strings: patch(stringsAt, at: at + 8)
+            case ELF.Tag.stringBytes: patch(UInt64(strings.count), at: at + 8)
+            default: break
+            }
+            at += 16
+        }
+        let path = Fixtures.directory + "/hostile.so"
+        try bytes.write(to: URL(fileURLWithPath: path))
+        let found = try ImageInspection.inspect(path)
+        #expect(found.refusals.map(\.code) == [.malformed])
+        #expect((2..<100).contains(found.exportedSymbols.count))
+    }
+
     @Test func absurdCounts_areRefused_quickly() throws {
         let whole = try Data(contentsOf: URL(fileURLWithPath: Fixtures.build("plain.c")))
         let path = Fixtures.directory + "/absurd.so"

@@ -153,10 +153,11 @@ public final class PrivateCopy: Sendable {
 }
 
 extension PrivateCopy {
-    /// `stem#generation`, as images are called in reports.
+    /// `stem#generation`, as images are called in reports; the file's name if the copy is lent.
     var label: String {
         let name = path.split(separator: "/").last.map(String.init) ?? path
         let suffix = ".\(generation).so"
+        guard name.hasSuffix(suffix) else { return name }
         return "\(name.dropLast(suffix.count))#\(generation)"
     }
 }

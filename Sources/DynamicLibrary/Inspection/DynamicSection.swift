@@ -101,8 +101,11 @@ extension ELFFile {
         return symbols(in: table, strings: strings)
     }
 
+    /// Names may share their ends, so together they may be longer than the strings, but not
+    /// without bound: a table whose entries all name one long string would fill the memory.
     private func symbols(in table: ByteView, strings: ByteView) -> [ELFSymbol] {
         var found: [ELFSymbol] = []
+        var nameBytesLeft = strings.count * 16 + (1 << 20)
         let width = Int(ELF.symbolSize)
         // The first entry is the null symbol.
         for at in stride(from: width, through: max(width, table.count) - width, by: width) {
@@ -110,6 +113,8 @@ extension ELFFile {
                 let section = table.u16(at + 6), let value = table.u64(at + 8),
                 let size = table.u64(at + 16), let text = strings.string(at: Int(name))
             else { continue }
+            nameBytesLeft -= text.utf8.count
+            guard nameBytesLeft >= 0 else { break }
             found.append(
                 ELFSymbol(name: text, value: value, size: size, info: info, section: section))
         }

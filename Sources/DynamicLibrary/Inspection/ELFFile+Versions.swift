@@ -16,6 +16,7 @@ extension ELFFile {
             return []
         }
         var found: [VersionNeed] = []
+        var entries = 0
         var at = start
         for _ in 0..<Self.versionsMax {
             guard let need = bytes(atAddress: at, count: 16), let library = need.u32(4),
@@ -26,16 +27,17 @@ extension ELFFile {
                 guard let entry = bytes(atAddress: entryAt, count: 16), let flags = entry.u16(4),
                     let name = entry.u32(8), let step = entry.u32(12)
                 else { break }
+                entries += 1
                 let isWeak = flags & 2 != 0
                 if !isWeak, let library = strings.string(at: Int(library)),
                     let version = strings.string(at: Int(name))
                 {
                     found.append(VersionNeed(library: library, version: version))
                 }
-                if step == 0 { break }
+                if step == 0 || entries > Self.versionsMax { break }
                 entryAt = entryAt &+ UInt64(step)
             }
-            if next == 0 || found.count > Self.versionsMax { break }
+            if next == 0 || entries > Self.versionsMax { break }
             at = at &+ UInt64(next)
         }
         return found

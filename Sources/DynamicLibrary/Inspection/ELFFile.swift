@@ -25,6 +25,8 @@ struct ELFFile: ~Copyable {
 
     /// Tables longer than this are taken for damage.
     static let tableBytesMax: UInt64 = 256 << 20
+    /// More program headers than this are taken for damage; a library has about ten.
+    static let programHeadersMax: UInt16 = 512
     /// More sections than this are taken for damage; a large C++ object has thousands, a library
     /// some 40.
     static let sectionsMax: UInt64 = 1 << 16
@@ -86,7 +88,8 @@ struct ELFFile: ~Copyable {
     private mutating func readProgramHeaders(_ header: ByteView) {
         guard let offset = header.u64(32), let entry = header.u16(54), let count = header.u16(56)
         else { return }
-        guard count > 0, UInt64(entry) == ELF.programHeaderSize, count < 0xffff else {
+        guard count > 0, UInt64(entry) == ELF.programHeaderSize, count <= Self.programHeadersMax
+        else {
             object(.malformed, "its program headers cannot be read (\(count) of \(entry) bytes)")
             return
         }

@@ -23,10 +23,12 @@ extension ELFFile {
     ///   alignment, 4 or 8.
     func notes() -> [ELFNote] {
         var found: [ELFNote] = []
+        var left = Self.noteBytesMax
         for segment in programHeaders where segment.type == ELF.Segment.note {
-            guard segment.fileSize <= Self.noteBytesMax,
+            guard segment.fileSize <= left,
                 let table = file.bytes(at: segment.offset, count: segment.fileSize)
             else { continue }
+            left -= segment.fileSize
             let alignment = segment.alignment == 8 ? 8 : 4
             func padded(_ count: Int) -> Int { (count + alignment - 1) & -alignment }
             var at = 0
