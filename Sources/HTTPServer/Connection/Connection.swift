@@ -100,6 +100,9 @@ struct PeerAddress {
     var port: UInt16 = 0
     var count: UInt8 = 0
     var characters: InlineArray<48, CChar> = .init(repeating: 0)
+    /// The address with its port, written when it is first asked for; `endpointCount` is 0 until then.
+    var endpoint: InlineArray<56, UInt8> = .init(repeating: 0)
+    var endpointCount: UInt8 = 0
 
     /// The text; valid as long as this value stays where it is.
     var text: ByteSlice {
@@ -117,6 +120,7 @@ struct PeerAddress {
             guard let text = unsafe $0.baseAddress?.assumingMemoryBound(to: CChar.self) else {
                 return -1
             }
+            endpointCount = 0
             return unsafe linux_accept(listener, text, &count, &port)
         }
     }
@@ -127,6 +131,7 @@ struct PeerAddress {
             guard let text = unsafe $0.baseAddress?.assumingMemoryBound(to: CChar.self) else {
                 return
             }
+            endpointCount = 0
             _ = unsafe linux_peer_address(descriptor, text, &count, &port)
         }
     }

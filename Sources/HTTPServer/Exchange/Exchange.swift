@@ -99,6 +99,12 @@ public struct Exchange: Equatable, @unchecked Sendable {
         return user < 0 ? nil : UInt32(user)
     }
 
+    /// What the application has hung on the exchange's reactor.
+    @inline(__always)
+    public var applicationState: UnsafeMutableRawPointer? {
+        unsafe state.loop.state.applicationState
+    }
+
     /// The reactor that this exchange belongs to.
     public var reactor: Reactor { state.loop.withReactor { $0 } }
 

@@ -56,9 +56,15 @@ package final class PluginApplication: Application, @unchecked Sendable {
 
     private static let prefix: StaticString = "/plugin/"
     private static let api: StaticString = "/api"
+    /// "/", with enough before it for `PathSegment`.
+    private static var apiRoot: ByteSlice {
+        let text: StaticString = "/plugin/NAME/api/"
+        let count = text.utf8CodeUnitCount
+        return ByteSlice(text)[(count - 1)..<count]
+    }
 
     override package func route(_ exchange: Exchange) -> Disposition {
-        guard let state = unsafe exchange.reactor.applicationState else {
+        guard let state = unsafe exchange.applicationState else {
             HostPages.starting(exchange)
             return .responded
         }
@@ -74,13 +80,12 @@ package final class PluginApplication: Application, @unchecked Sendable {
             unsafe Self.isPrefix(base)
         else { return hostPage(exchange, table) }
         let end = unsafe base + path.count
-        let name = unsafe base + prefixCount
-        let nameEnd = unsafe RouteWalk.segmentEnd(name, end)
-        guard let found = unsafe table.find(name, count: nameEnd - name) else {
+        let name = unsafe PathSegment(base + prefixCount, pathEnd: end)
+        guard let found = unsafe table.find(name) else {
             HostPages.noSuchPlugin(exchange)
             return .responded
         }
-        let rest = unsafe ByteSlice(nameEnd, count: end - nameEnd)
+        let rest = unsafe ByteSlice(name.end, count: end - name.end)
         guard Self.isAPI(rest) else {
             return unsafe found.mount._withUnsafeGuaranteedRef { files(exchange, $0, rest) }
         }
@@ -113,7 +118,7 @@ package final class PluginApplication: Application, @unchecked Sendable {
     /// The path that a plugin's patterns are matched with.
     @inline(__always)
     private func apiPath(_ rest: ByteSlice) -> ByteSlice {
-        guard rest.count > 4, let base = unsafe rest.base else { return ByteSlice("/") }
+        guard rest.count > 4, let base = unsafe rest.base else { return Self.apiRoot }
         return unsafe ByteSlice(base + 4, count: rest.count - 4)
     }
 
@@ -219,8 +224,10 @@ package final class PluginApplication: Application, @unchecked Sendable {
             case .length(let count): count
             case .chunked: .max
             }
-        unsafe request.remote_address = PeerText.write(
-            exchange, to: pointer.address + RequestRecord.addressOffset)
+        let endpoint = unsafe pointer.address + RequestRecord.addressOffset
+        unsafe request.remote_address = ph_text(
+            data: endpoint.assumingMemoryBound(to: CChar.self),
+            length: exchange.copyRemoteEndpoint(to: endpoint))
     }
 
     /// Completes what the plugin has not, and tells of it.

@@ -18,7 +18,7 @@ struct RequestRecord: ~Copyable {
     static let parametersOffset = 200
     static let addressOffset =
         parametersOffset + RoutePattern.parametersMax * MemoryLayout<ByteSlice>.stride
-    static let addressBytesMax = bytesMax - addressOffset
+    static let addressBytesMax = Exchange.remoteEndpointBytesMax
 
     /// How far the plugin has come with its response.
     enum Phase: UInt64 {

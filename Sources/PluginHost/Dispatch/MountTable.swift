@@ -53,10 +53,10 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
                 unsafe names[used] = byte
                 used += 1
             }
-            let key = unsafe SegmentKey(text, count: name.text.utf8.count)
+            let key = SegmentKey(name.text)
             var slot = key.hash(0) & mask
             while unsafe slots[slot].mount != nil { slot = (slot + 1) & mask }
-            unsafe slots[slot] = Slot(
+            unsafe slots[slot] = unsafe Slot(
                 key: key, text: text, mount: Unmanaged.passUnretained(mount),
                 serving: mount.availability == .active ? mount.generation?.serving : nil)
         }
@@ -84,18 +84,18 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
 
     /// Finds what is mounted at a name.
     @inline(__always)
-    func find(_ name: UnsafePointer<UInt8>, count: Int) -> Found? {
-        let key = unsafe SegmentKey(name, count: count)
+    func find(_ name: PathSegment) -> Found? {
+        let key = name.key
         var index = key.hash(0) & mask
         while true {
             let slot = unsafe slots + index
             guard let mount = unsafe slot.pointee.mount else { return nil }
             if unsafe slot.pointee.key == key {
-                guard count > 16 else {
+                guard key.count > 16 else {
                     return unsafe Found(mount: mount, serving: slot.pointee.serving)
                 }
                 if let text = unsafe slot.pointee.text,
-                    unsafe SegmentKey.middlesAreEqual(text, name, count: count)
+                    unsafe SegmentKey.middlesAreEqual(text, name.start, count: key.count)
                 {
                     return unsafe Found(mount: mount, serving: slot.pointee.serving)
                 }

@@ -75,9 +75,8 @@ struct RouteTreeBuilder {
             }
             for (literal, child) in node.literals {
                 let slice = unsafe text.store(literal)
-                let key = unsafe slice.base.map { unsafe SegmentKey($0, count: slice.count) }
                 let edge = RouteEdge(
-                    key: key ?? SegmentKey(), parent: UInt32(index), child: UInt32(child),
+                    key: SegmentKey(literal), parent: UInt32(index), child: UInt32(child),
                     text: slice)
                 var slot = edge.key.hash(edge.parent) & (slots - 1)
                 while unsafe edges[slot].child != 0 { slot = (slot + 1) & (slots - 1) }

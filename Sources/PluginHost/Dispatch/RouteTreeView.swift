@@ -29,55 +29,6 @@ struct RouteEdge {
     var text = ByteSlice()
 }
 
-/// The length of a segment and its first and last bytes: all there is to one of up to 16 bytes.
-struct SegmentKey: Equatable {
-    var head: UInt64 = 0
-    var tail: UInt64 = 0
-    var count = 0
-
-    init() {}
-
-    /// Reads the key of the bytes without touching any beside them.
-    @inline(__always)
-    init(_ bytes: UnsafePointer<UInt8>, count: Int) {
-        self.count = count
-        let raw = unsafe UnsafeRawPointer(bytes)
-        if count >= 8 {
-            head = unsafe raw.loadUnaligned(as: UInt64.self)
-            tail = unsafe raw.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
-        } else if count >= 4 {
-            head = unsafe UInt64(raw.loadUnaligned(as: UInt32.self))
-            tail = unsafe UInt64(
-                raw.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self))
-        } else if count > 0 {
-            head = unsafe UInt64(bytes[0]) | UInt64(bytes[count >> 1]) << 8
-            tail = unsafe UInt64(bytes[count &- 1])
-        }
-    }
-
-    /// A hash of the key and the place it is looked up at.
-    @inline(__always)
-    func hash(_ seed: UInt32) -> Int {
-        let first = (head ^ UInt64(seed) &* 0x9E37_79B9_7F4A_7C15) &* 0xFF51_AFD7_ED55_8CCD
-        let second =
-            (tail ^ UInt64(truncatingIfNeeded: count) ^ (first >> 32)) &* 0xC4CE_B9FE_1A85_EC53
-        return Int(truncatingIfNeeded: (first ^ second) >> 32)
-    }
-
-    /// Compares what the key leaves out of longer segments.
-    @inline(__always)
-    static func middlesAreEqual(
-        _ left: UnsafePointer<UInt8>, _ right: UnsafePointer<UInt8>, count: Int
-    ) -> Bool {
-        var at = 8
-        while at < count &- 8 {
-            if unsafe left[at] != right[at] { return false }
-            at &+= 1
-        }
-        return true
-    }
-}
-
 /// What came of looking for a route.
 enum RouteMatch: Equatable {
     case route(Int)
@@ -153,8 +104,9 @@ struct RouteTreeView {
             }
         }
         if unsafe at > end { return take(node) }
-        let next = unsafe RouteWalk.segmentEnd(at, end)
-        let child = unsafe literalChild(of: node, at, count: next - at)
+        let segment = unsafe PathSegment(at, pathEnd: end)
+        let next = unsafe segment.end
+        let child = unsafe literalChild(of: node, segment)
         if child != 0 { unsafe collect(node: child, at: next + 1, end: end, into: &found) }
         let place = unsafe nodes[Int(node)]
         if place.parameter != 0, unsafe next > at {
@@ -165,17 +117,17 @@ struct RouteTreeView {
 
     /// The child of a node for a literal segment; 0: none.
     @inline(__always)
-    func literalChild(of node: UInt32, _ bytes: UnsafePointer<UInt8>, count: Int) -> UInt32 {
-        let key = unsafe SegmentKey(bytes, count: count)
+    func literalChild(of node: UInt32, _ segment: PathSegment) -> UInt32 {
+        let key = segment.key
         var slot = unsafe key.hash(node) & edgeMask
         while true {
             let edge = unsafe edges + slot
             let child = unsafe edge.pointee.child
             if child == 0 { return 0 }
             if unsafe edge.pointee.key == key && edge.pointee.parent == node {
-                if count <= 16 { return child }
+                if key.count <= 16 { return child }
                 if let text = unsafe edge.pointee.text.base,
-                    unsafe SegmentKey.middlesAreEqual(text, bytes, count: count)
+                    unsafe SegmentKey.middlesAreEqual(text, segment.start, count: key.count)
                 {
                     return child
                 }
@@ -203,9 +155,10 @@ struct RouteWalk {
         var at = unsafe from
         var parameterCount = taken
         while unsafe at <= end {
-            let next = unsafe Self.segmentEnd(at, end)
+            let segment = unsafe PathSegment(at, pathEnd: end)
+            let next = unsafe segment.end
             let place = unsafe view.nodes + Int(node)
-            let child = unsafe view.literalChild(of: node, at, count: next - at)
+            let child = unsafe view.literalChild(of: node, segment)
             let parameter = unsafe next > at ? place.pointee.parameter : 0
             let rest = unsafe end > at ? place.pointee.rest : 0
             if child != 0 {
@@ -260,15 +213,5 @@ struct RouteWalk {
             index &+= 1
         }
         return fallback
-    }
-
-    /// Returns the next "/" or the end.
-    @inline(__always)
-    static func segmentEnd(
-        _ from: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>
-    ) -> UnsafePointer<UInt8> {
-        var at = unsafe from
-        while unsafe at < end && at.pointee != UInt8(ascii: "/") { unsafe at += 1 }
-        return unsafe at
     }
 }

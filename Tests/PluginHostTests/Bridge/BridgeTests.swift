@@ -60,6 +60,16 @@ import Testing
         await host.stop()
     }
 
+    @Test(arguments: ["/plugin/fake/api", "/plugin/fake/api/", "/plugin/fake/api?x"])
+    func rootOfTheAPI_isARouteToo_withOrWithoutItsSlash(path: String) async throws {
+        let plugin = try FakePlugin(routes: [RouteDeclaration(method: "GET", pattern: "/")]) {
+            $0.respond(200, [], $0.path)
+        }
+        let host = try await BridgeServer([plugin])
+        #expect(host.client().call("GET", path).text == "/")
+        await host.stop()
+    }
+
     @Test func response_mayComeLater_fromAnotherThread() async throws {
         let plugin = try FakePlugin { call in
             onThread { _ = call.respond(200, [("X-From", "thread")], "later") }

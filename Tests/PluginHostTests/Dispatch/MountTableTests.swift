@@ -9,9 +9,11 @@ import Testing
     }
 
     private func find(_ table: MountTable, _ name: String) -> Mount? {
-        Array(name.utf8).withUnsafeBufferPointer { bytes in
+        Array("/plugin/\(name)/api".utf8).withUnsafeBufferPointer { bytes in
             guard let base = bytes.baseAddress else { return nil }
-            return table.find(base, count: bytes.count)?.mount.takeUnretainedValue()
+            let segment = PathSegment(base + 8, pathEnd: base + bytes.count)
+            #expect(segment.count == name.utf8.count)
+            return table.find(segment)?.mount.takeUnretainedValue()
         }
     }
 

@@ -25,10 +25,11 @@ extension RouteTree {
     }
 
     func find(_ method: String, _ path: String) -> Found {
-        let bytes = Array(path.utf8)
+        let bytes = Array("/plugin/name/api\(path)".utf8)
         let name = Array(method.utf8)
-        return bytes.withUnsafeBytes { pathBytes in
-            name.withUnsafeBytes { nameBytes in
+        return bytes.withUnsafeBytes { allBytes -> Found in
+            let pathBytes = UnsafeRawBufferPointer(rebasing: allBytes.suffix(path.utf8.count))
+            return name.withUnsafeBytes { nameBytes in
                 withUnsafeTemporaryAllocation(
                     of: ByteSlice.self, capacity: RoutePattern.parametersMax
                 ) { parameters in
