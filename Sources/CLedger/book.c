@@ -51,7 +51,7 @@ void book_close(book_lock lock) {
 
 void *book_next(const char *name) {
 #if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#if __has_feature(address_sanitizer)
     /* The sanitizer's own definition lies in this program too, under another name, and gave way to
      * the ledger's. */
     char wrapped[64];
