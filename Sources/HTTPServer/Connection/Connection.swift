@@ -100,8 +100,9 @@ struct PeerAddress {
     var port: UInt16 = 0
     var count: UInt8 = 0
     var characters: InlineArray<48, CChar> = .init(repeating: 0)
-    /// The address with its port, written when it is first asked for; `endpointCount` is 0 until then.
+    /// The address with its port, written when it is first asked for.
     var endpoint: InlineArray<56, UInt8> = .init(repeating: 0)
+    /// 0 until it has been written.
     var endpointCount: UInt8 = 0
 
     /// The text; valid as long as this value stays where it is.

@@ -9,9 +9,9 @@ struct PathSegment {
 
     /// Reads the segment that begins at `start`.
     ///
-    /// - Shape: the eight bytes before `pathEnd` may be read, as they may in every path that begins with
-    ///   `/plugin/`: the last bytes are loaded with what stands before them, so that nothing behind the
-    ///   path is touched.
+    /// - Shape: the eight bytes before `pathEnd` may be read, as they may in every path that begins
+    ///   with `/plugin/`: the last bytes are loaded with what stands before them, so that nothing
+    ///   behind the path is touched.
     @inline(__always)
     init(_ start: UnsafePointer<UInt8>, pathEnd: UnsafePointer<UInt8>) {
         unsafe self.start = start
@@ -72,8 +72,8 @@ struct PathSegment {
     }
 }
 
-/// The length of a segment, its first eight bytes and, if it has more, its last eight: all there is to
-/// one of up to 16 bytes.
+/// The length of a segment, its first eight bytes and, if it has more, its last eight: all there is
+/// to one of up to 16 bytes.
 struct SegmentKey: Equatable {
     var head: UInt64 = 0
     var tail: UInt64 = 0

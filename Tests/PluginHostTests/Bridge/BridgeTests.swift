@@ -274,4 +274,24 @@ import Testing
         client.close()
         await host.stop()
     }
+
+    @Test func replacedGeneration_isFreed_withItsMountAndTable() async throws {
+        weak var generation: Generation?
+        weak var mount: Mount?
+        weak var table: MountTable?
+        let host = try await BridgeServer([])
+        do {
+            let plugin = try FakePlugin { $0.respond(200, [], "old") }
+            let old = Mount(name: plugin.generation.name, generation: plugin.generation)
+            let first = MountTable(mounts: [old])
+            (generation, mount, table) = (plugin.generation, old, first)
+            await host.publish(first)
+            #expect(host.client().call("GET", "/plugin/fake/api/hello").text == "old")
+            await host.publish(first.removing(old.name))
+        }
+        #expect(generation == nil)
+        #expect(mount == nil)
+        #expect(table == nil)
+        await host.stop()
+    }
 }

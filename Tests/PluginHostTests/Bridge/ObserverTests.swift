@@ -50,6 +50,9 @@ final class FakeObserver: Sendable {
             method: "POST", pattern: "/upload", flags: UInt32(PH_ROUTE_STREAM_BODY))
     ]
 
+    private static let chunkedHead =
+        "POST /plugin/fake/api/upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
     @Test func streamedBody_comesInPieces_andTheResponseAfterIt() async throws {
         let received = Mutex("")
         let observers = Mutex<[FakeObserver]>([])
@@ -69,7 +72,7 @@ final class FakeObserver: Sendable {
         let host = try await BridgeServer([plugin])
         let client = host.client()
         client.send(
-            "POST /plugin/fake/api/upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            Self.chunkedHead
         )
         for piece in ["3\r\nabc\r\n", "2\r\nde\r\n", "0\r\n\r\n"] { client.send(piece) }
         #expect(client.read().text == "abcde")
@@ -145,7 +148,7 @@ final class FakeObserver: Sendable {
         #expect(host.client().call("POST", "/plugin/fake/api/upload", body: "123456").status == 413)
         let client = host.client()
         client.send(
-            "POST /plugin/fake/api/upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n"
+            Self.chunkedHead + "6\r\n123456\r\n"
         )
         #expect(!client.read().isWhole)
         _ = await reasons.wait()
@@ -254,7 +257,7 @@ final class FakeObserver: Sendable {
         for round in 0..<rounds {
             let client = host.client()
             client.send(
-                "POST /plugin/fake/api/upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                Self.chunkedHead
                     + String(repeating: "1\r\nx\r\n", count: 50))
             if round % 3 == 0 { client.reset() } else { _ = client.read() }
         }
