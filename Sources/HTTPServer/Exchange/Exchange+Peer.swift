@@ -6,8 +6,8 @@ extension Exchange {
 
     /// Copies the peer's address and port and returns the length of the text.
     ///
-    /// The text outlives the connection, which a view of it would not. It is made once a connection,
-    /// so that a request costs seven loads and stores.
+    /// The text outlives the connection, which a view of it would not. It is made once for a
+    /// connection, so that a request costs seven loads and stores.
     ///
     /// - Shape: `203.0.113.7:49152`, `[2001:db8::1]:49152` or `unix`; `room` has
     ///   `remoteEndpointBytesMax` bytes, all of which may be written.

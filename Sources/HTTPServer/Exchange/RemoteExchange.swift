@@ -84,8 +84,9 @@ public struct RemoteExchange: Sendable {
     public func resumeBody() { _ = put(.resumeBody) }
 
     private func put(_ act: RemoteAct) -> ResponseResult {
-        let isPut = mailbox.put(.exchange(exchange, generation: generation, act))
+        // Asked first: once the message is there, the exchange may end and be used again.
         let isClosed = unsafe exchange.state.remote.pointee.isClosed.load(ordering: .acquiring)
+        let isPut = mailbox.put(.exchange(exchange, generation: generation, act))
         return isPut && !isClosed ? .accepted : .closed
     }
 }
