@@ -80,13 +80,10 @@ enum Verb: String, CaseIterable {
         if self == .list || self == .status || self == .routes || self == .inspect {
             options.append(Option(name: "--json", meaning: "print JSON"))
         }
-        if self != .pack && self != .inspect {
-            options.append(
-                Option(
-                    name: "--root", value: "DIRECTORY",
-                    meaning: "the host's root ($PLUGIN_HOST_ROOT, or"
-                        + " ~/.local/share/plugin-host)"))
-        }
+        options.append(
+            Option(
+                name: "--root", value: "DIRECTORY",
+                meaning: "the host's root ($PLUGIN_HOST_ROOT, or ~/.local/share/plugin-host)"))
         return options
     }
 
