@@ -12,6 +12,7 @@
         /// Installs the executors before anything can begin a task.
         static func begin() -> Runtime {
             Executors.installed
+            Executors.scheduler.open()
             shared.tasks.open()
             return shared
         }
@@ -33,9 +34,14 @@
 
         /// Cancels what still runs, waits for it, and ends the threads.
         ///
+        /// - Parameters:
+        ///   - deadline: until when to wait.
+        ///   - stop: the plugin's own end, called when its handlers have ended.
+        ///   - drop: drops the plugin while there still are threads for what its parts leave to do.
         /// - Returns: what is left, as reasons for the operator; empty when all has ended.
         func end(
-            before deadline: Deadline, stop: (@Sendable () async -> Void)? = nil
+            before deadline: Deadline, stop: (@Sendable () async -> Void)? = nil,
+            drop: () -> Void = {}
         ) -> [String] {
             var reasons: [String] = []
             tasks.close()
@@ -47,10 +53,11 @@
                 tasks.abandon()
                 reasons.append(count(tasksLeft, "task") + " did not end after being cancelled")
             }
+            drop()
             Executors.scheduler.hurryTimers()
             let jobsLeft = Executors.scheduler.settle(before: deadline)
-            if jobsLeft > 0, tasksLeft == 0 {
-                reasons.append(count(jobsLeft, "task") + " that the plugin began still runs")
+            if jobsLeft > 0, reasons.isEmpty {
+                reasons.append(count(jobsLeft, "task") + " begun by the plugin did not end")
             }
             let threadsLeft = Executors.scheduler.shutDown(before: Deadline(seconds: 1))
             if threadsLeft > 0 {

@@ -5,6 +5,7 @@
     /// Everything here is called with the lock held, and holds it again when it returns.
     extension Scheduler {
         func push(_ job: UnownedJob, _ target: Target) {
+            guard phase != .closed else { return }
             switch target {
             case .pool:
                 pool.append(job)
@@ -13,7 +14,7 @@
                 main.append(job)
                 if mainIsBorn {
                     unsafe pthread_cond_signal(mainWork)
-                } else {
+                } else if phase == .open {
                     mainIsBorn = spawn(.main, number: 0)
                 }
             }
@@ -25,7 +26,9 @@
                 unsafe pthread_cond_signal(poolWork)
             } else if leads {
                 doorbell?.ring()
-            } else if poolWorkers < Self.workersMax, spawn(.pool, number: poolWorkers) {
+            } else if phase == .open, poolWorkers < Self.workersMax,
+                spawn(.pool, number: poolWorkers)
+            {
                 poolWorkers += 1
             }
         }
@@ -48,7 +51,7 @@
                 if let job = pool.popFirst() {
                     if !pool.isEmpty || hasTimers && !leads { callWorker() }
                     run { runners?.pool(job) }
-                } else if stops {
+                } else if phase == .stopping {
                     return
                 } else if hasTimers, !leads {
                     lead()
@@ -64,7 +67,7 @@
             while true {
                 if let job = main.popFirst() {
                     run { runners?.main(job) }
-                } else if stops {
+                } else if phase == .stopping {
                     return
                 } else {
                     unsafe pthread_cond_wait(mainWork, mutex)

@@ -18,6 +18,9 @@
         /// Which clock a timer is on: one stands still while the machine sleeps.
         enum Timeline: Sendable { case suspending, continuous }
 
+        /// Whether jobs are taken, and run, and whether idle threads end.
+        enum Phase { case open, stopping, closed }
+
         struct Timer {
             let job: UnownedJob
             let target: Target
@@ -50,7 +53,7 @@
         var idle = 0
         var running = 0
         var leads = false
-        var stops = false
+        var phase = Phase.closed
         var doorbell: Doorbell?
 
         init(threadName: StaticString) {
@@ -71,7 +74,16 @@
             unsafe mutex.deallocate()
         }
 
+        /// Takes jobs from now on.
+        func open() {
+            unsafe pthread_mutex_lock(mutex)
+            defer { unsafe pthread_mutex_unlock(mutex) }
+            phase = .open
+        }
+
         /// Takes a job; it runs as soon as a thread is free.
+        ///
+        /// After the end nothing runs any more: the job is lost, and its memory with it.
         func enqueue(_ job: UnownedJob, on target: Target) {
             unsafe pthread_mutex_lock(mutex)
             defer { unsafe pthread_mutex_unlock(mutex) }
@@ -84,6 +96,7 @@
         ) {
             unsafe pthread_mutex_lock(mutex)
             defer { unsafe pthread_mutex_unlock(mutex) }
+            guard phase != .closed else { return }
             if doorbell == nil { doorbell = Doorbell() }
             guard doorbell != nil else { return push(job, target) }
             let timer = Timer(job: job, target: target)
@@ -122,7 +135,7 @@
         ///   the image stays in memory.
         func shutDown(before deadline: Deadline) -> Int {
             unsafe pthread_mutex_lock(mutex)
-            stops = true
+            phase = .stopping
             unsafe pthread_cond_broadcast(poolWork)
             unsafe pthread_cond_broadcast(mainWork)
             doorbell?.ring()
@@ -160,7 +173,7 @@
             threads = [:]
             poolWorkers = 0
             mainIsBorn = false
-            stops = false
+            phase = .closed
             doorbell?.close()
             doorbell = nil
         }

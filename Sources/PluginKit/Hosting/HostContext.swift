@@ -12,16 +12,16 @@ public struct HostContext: @unchecked Sendable {
     public let log: Log
 
     #if hasFeature(Embedded)
-        init(unsafe raw: UnsafePointer<ph_host>) {
+        init(unsafe raw: UnsafePointer<ph_host>, log: Log) {
             unsafe self.raw = raw
-            log = unsafe Log(unsafe: raw)
+            self.log = log
         }
     #else
         let tasks: TaskRegistry
 
-        init(unsafe raw: UnsafePointer<ph_host>, tasks: TaskRegistry) {
+        init(unsafe raw: UnsafePointer<ph_host>, log: Log, tasks: TaskRegistry) {
             unsafe self.raw = raw
-            log = unsafe Log(unsafe: raw)
+            self.log = log
             self.tasks = tasks
         }
     #endif

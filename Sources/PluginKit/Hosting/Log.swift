@@ -11,9 +11,12 @@ public struct Log: @unchecked Sendable {
     let host: UnsafePointer<ph_host>
     let functions: UnsafePointer<ph_log>?
 
-    init(unsafe host: UnsafePointer<ph_host>) {
+    /// - Parameter isWanted: whether the manifest asks for the service; else the host is not asked,
+    ///   since it logs what it denies.
+    init(unsafe host: UnsafePointer<ph_host>, isWanted: Bool) {
         unsafe self.host = host
-        unsafe functions = host.service("ph.log/1")?.assumingMemoryBound(to: ph_log.self)
+        unsafe functions =
+            isWanted ? host.service(Service.log.id)?.assumingMemoryBound(to: ph_log.self) : nil
     }
 
     /// Whether lines are written at all.

@@ -105,7 +105,7 @@ extension JSON {
     /// Reads a document.
     ///
     /// - Throws: `JSONError` with what was expected, and at which byte.
-    public init(_ text: String) throws(JSONError) {
+    public init(parsing text: String) throws(JSONError) {
         var copy = text
         let result: Result<JSON, JSONError> = copy.withUTF8 { bytes in
             var parser = unsafe JSONParser(bytes)

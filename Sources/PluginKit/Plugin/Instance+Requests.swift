@@ -18,10 +18,10 @@ extension Instance {
         _ request: UnsafePointer<ph_request>, _ response: OpaquePointer
     ) -> ph_status {
         let index = unsafe Int(request.pointee.route)
-        guard index < bound.handlers.count else { return invalid }
-        let pattern = bound.handlers[index].pattern
+        guard let handlers = bound?.handlers, index < handlers.count else { return invalid }
+        let pattern = handlers[index].pattern
         let responder = unsafe Responder(unsafe: http, response)
-        switch bound.handlers[index].answer {
+        switch handlers[index].answer {
         case .inline(let answer):
             do {
                 let answered = try answer(unsafe Request(unsafe: request, pattern: pattern))
@@ -41,7 +41,7 @@ extension Instance {
             case .waiting(let answer):
                 return unsafe runtime.begin(
                     responder, request: request, pattern: pattern,
-                    streamsBody: bound.handlers[index].streamsBody, log: log, answer)
+                    streamsBody: handlers[index].streamsBody, log: log, answer)
         #endif
         }
     }
@@ -68,9 +68,5 @@ var internalError: HTTPError {
         if let error = error as? HTTPError { return error }
         log.error("a handler failed: \(describe(error))")
         return internalError
-    }
-
-    func describe(_ error: any Error) -> String {
-        (error as? PluginError)?.message ?? String(describing: error)
     }
 #endif

@@ -1,3 +1,5 @@
+import CPluginABI
+
 /// Who a plugin is and what it asks the host for.
 ///
 /// It says the same as the `manifest.json` of the bundle, or the host refuses the plugin.
@@ -24,6 +26,10 @@ public struct Manifest: Sendable {
         self.version = version
         self.description = description
         self.services = services
+    }
+
+    func asks(for service: Service) -> Bool {
+        services.contains { unsafe BorrowedText(unsafe: ph_text($0.id)) == service.id }
     }
 }
 

@@ -1,0 +1,90 @@
+import CPluginABI
+
+#if hasFeature(Embedded)
+    extension Instance {
+        convenience init(
+            unsafe host: UnsafePointer<ph_host>, _ http: UnsafePointer<ph_http>, _ log: Log,
+            _ registration: Registration
+        ) throws(PluginError) {
+            let bound = try registration.make(unsafe HostContext(unsafe: host, log: log))
+            unsafe self.init(unsafe: http, log: log, bound: bound)
+        }
+
+        func start(_ error: UnsafeMutablePointer<ph_error>?) -> ph_status {
+            do throws(PluginError) {
+                try bound?.start()
+                return done
+            } catch let refusal {
+                return unsafe Complaint(unsafe: error).fail(describe(refusal))
+            }
+        }
+
+        func stop(_ error: UnsafeMutablePointer<ph_error>?) -> ph_status {
+            bound?.stop()
+            bound = nil
+            return done
+        }
+
+        func endIfNotStopped() {}
+    }
+
+    func describe(_ error: PluginError) -> String { error.message }
+#else
+    extension Instance {
+        /// Makes the plugin, with its executors in place before it can begin a task.
+        convenience init(
+            unsafe host: UnsafePointer<ph_host>, _ http: UnsafePointer<ph_http>, _ log: Log,
+            _ registration: Registration
+        ) throws {
+            let runtime = Runtime.begin()
+            do {
+                let context = unsafe HostContext(unsafe: host, log: log, tasks: runtime.tasks)
+                let bound = try registration.make(context)
+                unsafe self.init(unsafe: http, log: log, bound: bound, runtime: runtime)
+            } catch {
+                _ = runtime.end(before: Deadline(seconds: 1))
+                throw error
+            }
+        }
+
+        func start(_ error: UnsafeMutablePointer<ph_error>?) -> ph_status {
+            guard let bound else { return wrongState }
+            let start = bound.start
+            let refusal = runtime.run(before: nil) { () async -> String in
+                do {
+                    try await start()
+                    return ""
+                } catch {
+                    return describe(error)
+                }
+            }
+            guard let refusal, !refusal.isEmpty else { return done }
+            endIfNotStopped()
+            return unsafe Complaint(unsafe: error).fail(refusal)
+        }
+
+        func stop(_ error: UnsafeMutablePointer<ph_error>?) -> ph_status {
+            guard let bound else { return wrongState }
+            let deadline = Deadline(seconds: bound.stopDeadlineSeconds)
+            let reasons = runtime.end(
+                before: deadline, stop: bound.stop, drop: { self.bound = nil })
+            guard !reasons.isEmpty else { return done }
+            let refusal = PluginError(
+                "the plugin did not stop in time", reasons: reasons,
+                remedy: "cancel the tasks that it begins, and wait for them, in stop()",
+                code: .tasksStillRunning)
+            return unsafe Complaint(unsafe: error).fail(describe(refusal))
+        }
+
+        /// Ends what `init` and `start` have begun when there was no `stop`.
+        func endIfNotStopped() {
+            guard let bound else { return }
+            let deadline = Deadline(seconds: bound.stopDeadlineSeconds)
+            _ = runtime.end(before: deadline, drop: { self.bound = nil })
+        }
+    }
+
+    func describe(_ error: any Error) -> String {
+        (error as? PluginError)?.message ?? String(describing: error)
+    }
+#endif
