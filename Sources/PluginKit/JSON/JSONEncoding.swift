@@ -1,6 +1,6 @@
 #if !hasFeature(Embedded)
     extension JSON {
-        /// Makes JSON of a value: members are named as its coding keys, and what is nil is left out.
+        /// Makes JSON of a value: members are named as its coding keys; what is nil is left out.
         ///
         /// Types that encode themselves as numbers or texts do so here: a `Date` of Foundation is
         /// its number of seconds since 2001, as with an encoder that has not been told otherwise.
