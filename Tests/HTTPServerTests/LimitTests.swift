@@ -24,6 +24,24 @@ struct LimitTests {
         }
     }
 
+    @Test func clientAfterALongSilence_hasItsTime() async throws {
+        try await withServer(
+            ["/": .hello],
+            configure: {
+                $0.headTimeoutSeconds = 0.3
+                $0.reactorCount = 1
+            }
+        ) { server in
+            try await withServer(["/": .hello]) { other in
+                let bystander = try other.client()
+                #expect(bystander.isSilent(forMilliseconds: 700))
+            }
+            let client = try server.client()
+            #expect(client.isSilent(forMilliseconds: 60))
+            #expect(try client.get("/").text == "hello")
+        }
+    }
+
     @Test func slowHead_isAnsweredWith408HoweverItDrips() async throws {
         try await withServer(["/": .hello], configure: { $0.headTimeoutSeconds = 0.3 }) { server in
             let client = try server.client()

@@ -24,7 +24,7 @@ extension Connection {
 
     func noteBodyProgress() {
         if state.phase == .lingering { return }
-        state.bodyDeadline = loop.state.wheel.now &+ loop.state.limits.bodyTicks
+        state.bodyDeadline = loop.state.tick &+ loop.state.limits.bodyTicks
     }
 
     @inline(never)

@@ -137,7 +137,7 @@ extension Connection {
             setInterest([.readable, .peerFinished])
             state.writeDeadline = 0
             loop.state.wheel.schedule(
-                self, at: loop.state.wheel.now &+ loop.state.limits.idleTicks)
+                self, at: loop.state.tick &+ loop.state.limits.idleTicks)
         } else {
             restUncommonly()
         }
@@ -154,7 +154,7 @@ extension Connection {
             }
         }
         giveBackIdleBuffers()
-        let now = loop.state.wheel.now
+        let now = loop.state.tick
         var deadline = ownDeadline(now)
         let awaitsReader = hasOutput || state.exchange?.state.waitsForWritable == true
         if awaitsReader {
@@ -194,7 +194,7 @@ extension Connection {
 
     /// Called by the wheel when the connection's deadline is over.
     func expire() {
-        let now = loop.state.wheel.now
+        let now = loop.state.tick
         if state.writeDeadline != 0, state.writeDeadline <= now {
             state.resetsOnClose = true
             return lose(.writeTimeout)
@@ -219,7 +219,7 @@ extension Connection {
         state.discarded = 0
         state.inputStart = 0
         state.inputEnd = 0
-        state.bodyDeadline = loop.state.wheel.now &+ loop.state.limits.lingerTicks
+        state.bodyDeadline = loop.state.tick &+ loop.state.limits.lingerTicks
         restUncommonly()
     }
 

@@ -136,7 +136,7 @@ extension Loop {
                 state.reserveDescriptor = linux_reserve_descriptor()
             }
             pauseAccepting()
-            state.acceptsAgainAt = state.wheel.now + Loop.acceptPauseTicks
+            state.acceptsAgainAt = state.tick + Loop.acceptPauseTicks
         default: return
         }
     }
@@ -179,7 +179,7 @@ extension Loop {
         pauseAccepting()
         state.isDraining = true
         state.acceptsAgainAt = .max
-        state.drainDeadline = state.wheel.now + milliseconds / TimerWheel.tickMilliseconds + 1
+        state.drainDeadline = state.tick + milliseconds / TimerWheel.tickMilliseconds + 1
         forEachConnection { connection in
             if connection.state.phase == .head, connection.availableInput == 0 {
                 enqueue(connection)
@@ -231,7 +231,7 @@ extension Connection {
         state.writeDeadline = 0
         state.requestCount = 0
         state.turnBytes = 0
-        state.headDeadline = loop.state.wheel.now &+ loop.state.limits.headTicks
+        state.headDeadline = loop.state.tick &+ loop.state.limits.headTicks
         state.interest = [.readable, .peerFinished]
         if loop.state.poller.add(descriptor, state.interest, token: token) < 0 { return close() }
         loop.state.wheel.schedule(self, at: state.headDeadline)

@@ -84,7 +84,7 @@ extension Loop {
 
     /// Acts on the deadlines that are over.
     private func passTime() {
-        let tick = state.nowMilliseconds / TimerWheel.tickMilliseconds
+        let tick = state.tick
         guard tick > state.wheel.now else { return }
         for passed in state.wheel.advance(to: tick) {
             state.wheel.visit(passed) { $0.expire() }

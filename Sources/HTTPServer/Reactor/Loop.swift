@@ -56,6 +56,8 @@ struct LoopFields: ~Copyable {
     let serverName: UnsafeRawBufferPointer
 
     var nowMilliseconds: UInt64
+    /// The same in ticks; the wheel follows when the events have been taken.
+    var tick: UInt64
     var wheel: TimerWheel
     var buffers = BufferPool()
     /// `Date`, and `Server` if there is a name: the lines that every response of this second has.
@@ -110,6 +112,7 @@ struct Loop {
     @inline(__always)
     func readClock() {
         state.nowMilliseconds = linux_monotonic_milliseconds()
+        state.tick = state.nowMilliseconds / TimerWheel.tickMilliseconds
         let second = linux_realtime_seconds()
         if second != state.preambleSecond { writePreamble(second) }
     }

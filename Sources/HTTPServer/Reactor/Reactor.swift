@@ -131,7 +131,8 @@ extension LoopFields {
         parser = RequestParser(limits: configuration.wire)
         unsafe self.application = Unmanaged.passRetained(application)
         nowMilliseconds = linux_monotonic_milliseconds()
-        wheel = TimerWheel(now: nowMilliseconds / TimerWheel.tickMilliseconds)
+        tick = nowMilliseconds / TimerWheel.tickMilliseconds
+        wheel = TimerWheel(now: tick)
         unsafe preamble = .allocate(capacity: Loop.preambleBytesMax)
         let name = Array(configuration.serverName.utf8.prefix(Loop.serverNameBytesMax))
         let kept = UnsafeMutableRawBufferPointer.allocate(byteCount: name.count, alignment: 1)
