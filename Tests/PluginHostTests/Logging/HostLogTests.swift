@@ -48,6 +48,8 @@ import Testing
     }
 
     @Test func writerThatFallsBehind_dropsAndCounts() throws {
+        // What is still queued meets a closed pipe in the end; the daemon ignores this signal too.
+        signal(SIGPIPE, SIG_IGN)
         var ends: [Int32] = [0, 0]
         try #require(pipe(&ends) == 0)
         let log = HostLog(descriptor: ends[1])
