@@ -59,7 +59,7 @@ struct SwiftPluginTests {
     @Test(arguments: [
         (SwiftPackage.helloEmbedded, ["GET:/hello", "GET:/version", "GET:/hello/Ann"], 0.3),
         (.helloSwift, ["GET:/hello", "GET:/sum", "GET:/main", "POST:/echo:abc", "GET:/fail"], 10),
-        (.helloSwift, ["GET:/status"], 12),
+        (.helloSwift, ["GET:/status", "GET:/sum"], 10),
         (.notes, [#"POST:/notes:{"title":"a"}"#, "GET:/notes?q=a"], 10),
     ])
     func sample_leavesNothing_whenItIsLoadedManyTimes(
@@ -71,6 +71,16 @@ struct SwiftPluginTests {
         let kilobytes = try #require(output.firstMatch(of: /([0-9.]+) KB a round/)?.1)
         #expect(try #require(Double(kilobytes)) <= kilobytesMax, "\(output)")
         #expect(output.contains(" 0 descriptors left"))
+    }
+
+    @Test func helloEmbedded_throwsTypedErrors() throws {
+        try SwiftPackage.helloEmbedded.withHost { host in
+            let square = try host.call("GET", "/square/{number}", parameters: ["-12"])
+            #expect(square.text == #"{"number":-12,"square":144}"#)
+            let large = try host.call("GET", "/square/{number}", parameters: ["4000000000"])
+            #expect(large.status == 400)
+            #expect(try host.call("GET", "/square/{number}", parameters: ["x"]).status == 404)
+        }
     }
 
     @Test func helloSwift_endsALongAnswer_whenItIsStopped() throws {

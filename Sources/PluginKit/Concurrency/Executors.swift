@@ -3,27 +3,23 @@
 
     /// Where tasks run that belong to no actor in particular.
     final class PoolExecutor: TaskExecutor, SchedulingExecutor {
-        private let scheduler: Scheduler
-
-        init(_ scheduler: Scheduler) {
-            self.scheduler = scheduler
-        }
-
         func enqueue(_ job: consuming ExecutorJob) {
-            scheduler.enqueue(UnownedJob(job), on: .pool)
+            unsafe Runtime.current?.scheduler.enqueue(UnownedJob(job), on: .pool)
         }
 
         func enqueue<C: Clock>(
             _ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C
         ) {
-            scheduler.enqueue(UnownedJob(job), on: .pool, after: delay, clock: clock)
+            unsafe Runtime.current?.scheduler.enqueue(
+                UnownedJob(job), on: .pool, after: delay, clock: clock)
         }
 
         func enqueue<C: Clock>(
             _ job: consuming ExecutorJob, at instant: C.Instant, tolerance: C.Duration?, clock: C
         ) {
             let delay = clock.now.duration(to: instant)
-            scheduler.enqueue(UnownedJob(job), on: .pool, after: delay, clock: clock)
+            unsafe Runtime.current?.scheduler.enqueue(
+                UnownedJob(job), on: .pool, after: delay, clock: clock)
         }
 
         func run(_ job: UnownedJob) {
@@ -33,27 +29,23 @@
 
     /// Where the main actor runs: one thread of the plugin, not the process's first one.
     final class MainThreadExecutor: MainExecutor, SchedulingExecutor {
-        private let scheduler: Scheduler
-
-        init(_ scheduler: Scheduler) {
-            self.scheduler = scheduler
-        }
-
         func enqueue(_ job: consuming ExecutorJob) {
-            scheduler.enqueue(UnownedJob(job), on: .main)
+            unsafe Runtime.current?.scheduler.enqueue(UnownedJob(job), on: .main)
         }
 
         func enqueue<C: Clock>(
             _ job: consuming ExecutorJob, after delay: C.Duration, tolerance: C.Duration?, clock: C
         ) {
-            scheduler.enqueue(UnownedJob(job), on: .main, after: delay, clock: clock)
+            unsafe Runtime.current?.scheduler.enqueue(
+                UnownedJob(job), on: .main, after: delay, clock: clock)
         }
 
         func enqueue<C: Clock>(
             _ job: consuming ExecutorJob, at instant: C.Instant, tolerance: C.Duration?, clock: C
         ) {
             let delay = clock.now.duration(to: instant)
-            scheduler.enqueue(UnownedJob(job), on: .main, after: delay, clock: clock)
+            unsafe Runtime.current?.scheduler.enqueue(
+                UnownedJob(job), on: .main, after: delay, clock: clock)
         }
 
         func run(_ job: UnownedJob) {
@@ -85,21 +77,18 @@
         }
     }
 
-    /// What the runtime of this image is given before its first task.
+    /// What Swift's runtime in this image is given before its first task.
+    ///
+    /// The executors are empty shells, which that runtime keeps for ever; what is behind them ends
+    /// with the plugin.
     struct Executors: ExecutorFactory {
-        static let scheduler = unsafe Scheduler(
-            threadName: Contract.current?.registration.manifest.name ?? "plugin")
-        static let pool = PoolExecutor(scheduler)
-        static let main = MainThreadExecutor(scheduler)
+        static let pool = PoolExecutor()
+        static let main = MainThreadExecutor()
 
         static var mainExecutor: any MainExecutor { main }
         static var defaultExecutor: any TaskExecutor { pool }
 
         /// Hands the executors to the runtime, once.
-        static let installed: Void = {
-            scheduler.runners = Scheduler.Runners(
-                pool: { job in pool.run(job) }, main: { job in main.run(job) })
-            _createExecutors(factory: Executors.self)
-        }()
+        static let installed: Void = _createExecutors(factory: Executors.self)
     }
 #endif

@@ -52,7 +52,7 @@
     }
 
     private func findExchange(_ context: UnsafeMutableRawPointer?) -> Exchange? {
-        Runtime.shared.tasks.find(UInt(bitPattern: context))
+        unsafe Runtime.current?.tasks.find(UInt(bitPattern: context))
     }
 
     /// What a client is told whose request comes too late.

@@ -2,19 +2,30 @@
     import CPluginABI
     import Glibc
 
-    /// The concurrent half of a plugin: its threads and its tasks, from `init` to `stop`.
+    /// The concurrent half of a plugin: its threads and its tasks, from `init` to `deinit`.
     final class Runtime: Sendable {
-        /// The runtime of this image, for the calls of the host that bring only a number.
-        static let shared = Runtime()
+        /// The runtime of this image, for calls that bring no state. It needs no lock because it is
+        /// set before the first task begins and cleared after the last thread has ended.
+        nonisolated(unsafe) private(set) static var current: Runtime?
 
         let tasks = TaskRegistry()
+        let scheduler: Scheduler
 
-        /// Installs the executors before anything can begin a task.
-        static func begin() -> Runtime {
+        private init(threadName: StaticString) {
+            scheduler = Scheduler(threadName: threadName)
+        }
+
+        /// Makes the runtime, and installs the executors before anything can begin a task.
+        static func begin(threadName: StaticString) -> Runtime {
+            let runtime = Runtime(threadName: threadName)
+            unsafe current = runtime
             Executors.installed
-            Executors.scheduler.open()
-            shared.tasks.open()
-            return shared
+            return runtime
+        }
+
+        /// Lets go of the runtime, whose threads have ended.
+        static func forget() {
+            unsafe current = nil
         }
 
         /// Runs a function of the plugin to its end.
@@ -54,12 +65,12 @@
                 reasons.append(count(tasksLeft, "task") + " did not end after being cancelled")
             }
             drop()
-            Executors.scheduler.hurryTimers()
-            let jobsLeft = Executors.scheduler.settle(before: deadline)
+            scheduler.hurryTimers()
+            let jobsLeft = scheduler.settle(before: deadline)
             if jobsLeft > 0, reasons.isEmpty {
                 reasons.append(count(jobsLeft, "task") + " begun by the plugin did not end")
             }
-            let threadsLeft = Executors.scheduler.shutDown(before: Deadline(seconds: 1))
+            let threadsLeft = scheduler.shutDown(before: Deadline(seconds: 1))
             if threadsLeft > 0 {
                 reasons.append(count(threadsLeft, "thread") + " cannot be joined")
             }

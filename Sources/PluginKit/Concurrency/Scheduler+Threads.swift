@@ -50,7 +50,7 @@
                 pushDue()
                 if let job = pool.popFirst() {
                     if !pool.isEmpty || hasTimers && !leads { callWorker() }
-                    run { runners?.pool(job) }
+                    run { Executors.pool.run(job) }
                 } else if phase == .stopping {
                     return
                 } else if hasTimers, !leads {
@@ -66,7 +66,7 @@
         private func runMain() {
             while true {
                 if let job = main.popFirst() {
-                    run { runners?.main(job) }
+                    run { Executors.main.run(job) }
                 } else if phase == .stopping {
                     return
                 } else {

@@ -26,12 +26,6 @@
             let target: Target
         }
 
-        /// How jobs are run on each kind of thread; the executors that the runtime knows.
-        struct Runners {
-            let pool: (UnownedJob) -> Void
-            let main: (UnownedJob) -> Void
-        }
-
         static var workersMax: Int { min(4, max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
         static var stackBytes: Int { 1 << 20 }
 
@@ -41,7 +35,6 @@
         let mainWork: UnsafeMutablePointer<pthread_cond_t>
         let settled: UnsafeMutablePointer<pthread_cond_t>
 
-        var runners: Runners?
         var pool = Ring<UnownedJob>()
         var main = Ring<UnownedJob>()
         var suspending = TimerHeap<Timer>()
@@ -53,7 +46,7 @@
         var idle = 0
         var running = 0
         var leads = false
-        var phase = Phase.closed
+        var phase = Phase.open
         var doorbell: Doorbell?
 
         init(threadName: StaticString) {
@@ -72,13 +65,6 @@
             unsafe dropCondition(settled)
             unsafe pthread_mutex_destroy(mutex)
             unsafe mutex.deallocate()
-        }
-
-        /// Takes jobs from now on.
-        func open() {
-            unsafe pthread_mutex_lock(mutex)
-            defer { unsafe pthread_mutex_unlock(mutex) }
-            phase = .open
         }
 
         /// Takes a job; it runs as soon as a thread is free.
@@ -143,7 +129,7 @@
             let ended = threads.filter(\.value).keys
             for thread in ended { threads[thread] = nil }
             let stuck = threads.count
-            if stuck == 0 { forget() }
+            if stuck == 0 { close() }
             unsafe pthread_mutex_unlock(mutex)
             for thread in ended { pthread_join(thread, nil) }
             return stuck
@@ -164,16 +150,12 @@
             return unsafe pthread_cond_timedwait(settled, mutex, &moment) != ETIMEDOUT
         }
 
-        /// Ready for another life, with nothing kept from this one.
-        private func forget() {
+        private func close() {
+            phase = .closed
             pool = Ring()
             main = Ring()
             suspending = TimerHeap()
             continuous = TimerHeap()
-            threads = [:]
-            poolWorkers = 0
-            mainIsBorn = false
-            phase = .closed
             doorbell?.close()
             doorbell = nil
         }

@@ -8,7 +8,7 @@
     /// the exchange has just ended finds nothing, instead of freed memory.
     final class TaskRegistry: Sendable {
         private struct State {
-            var isOpen = false
+            var isOpen = true
             var next: UInt = 1
             var exchanges: [UInt: Exchange] = [:]
             var background: [UInt: Task<Void, Never>] = [:]
@@ -16,11 +16,6 @@
         }
 
         private let state = Monitor(State())
-
-        /// Lets tasks begin.
-        func open() {
-            state.withLock { $0.isOpen = true }
-        }
 
         /// Lets no more tasks begin, and cancels those that have.
         func close() {

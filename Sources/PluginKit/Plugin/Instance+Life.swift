@@ -25,7 +25,7 @@ import CPluginABI
             return done
         }
 
-        func endIfNotStopped() {}
+        func dissolve() {}
     }
 
     func describe(_ error: PluginError) -> String { error.message }
@@ -36,13 +36,14 @@ import CPluginABI
             unsafe host: UnsafePointer<ph_host>, _ http: UnsafePointer<ph_http>, _ log: Log,
             _ registration: Registration
         ) throws {
-            let runtime = Runtime.begin()
+            let runtime = Runtime.begin(threadName: registration.manifest.name)
             do {
                 let context = unsafe HostContext(unsafe: host, log: log, tasks: runtime.tasks)
                 let bound = try registration.make(context)
                 unsafe self.init(unsafe: http, log: log, bound: bound, runtime: runtime)
             } catch {
                 _ = runtime.end(before: Deadline(seconds: 1))
+                Runtime.forget()
                 throw error
             }
         }
@@ -81,6 +82,12 @@ import CPluginABI
             guard let bound else { return }
             let deadline = Deadline(seconds: bound.stopDeadlineSeconds)
             _ = runtime.end(before: deadline, drop: { self.bound = nil })
+        }
+
+        /// Frees what is left; nothing of the plugin runs any more.
+        func dissolve() {
+            endIfNotStopped()
+            Runtime.forget()
         }
     }
 

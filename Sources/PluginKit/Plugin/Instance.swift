@@ -57,7 +57,7 @@ final class Instance {
     static func drop(_ state: UnsafeMutableRawPointer?) {
         guard let state = unsafe state else { return }
         let instance = unsafe Unmanaged<Instance>.fromOpaque(state)
-        unsafe instance.takeUnretainedValue().endIfNotStopped()
+        unsafe instance.takeUnretainedValue().dissolve()
         unsafe instance.release()
     }
 

@@ -12,6 +12,13 @@ struct HelloEmbedded: Plugin {
     static var routes: Routes {
         Get("/hello") { _, _ in .json(literal: #"{"message":"Hello, World!"}"#) }
         Get("/hello/{name}") { _, request in .text("Hello, \(request.parameters["name"])!\n") }
+        Get("/square/{number}") { _, request throws(HTTPError) in
+            let number = try request.parameters.integer("number")
+            guard number.magnitude <= 3_000_000_000 else {
+                throw HTTPError(.badRequest, "a square of that number does not fit")
+            }
+            return .json(["number": .integer(number), "square": .integer(number * number)])
+        }
         Get("/version") { plugin, _ in
             .json([
                 "name": .string(plugin.host.pluginName), "version": "1.0.0",
