@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+// recv, send and epoll_wait are thread cancellation points in glibc, which costs two atomic
+// operations and some 45 instructions a call; no thread here is ever cancelled.
 #define RESULT(call) ({ __typeof__(call) r_ = (call); r_ < 0 ? -errno : r_; })
 
 int linux_poller_create(void) { return RESULT(epoll_create1(EPOLL_CLOEXEC)); }
@@ -37,7 +39,8 @@ int linux_poller_remove(int poller, int fd) { return control(poller, EPOLL_CTL_D
 
 int linux_poller_wait(
     int poller, struct epoll_event *events, int capacity, int timeout_milliseconds) {
-    return RESULT(epoll_wait(poller, events, capacity, timeout_milliseconds));
+    return (int)RESULT(
+        syscall(SYS_epoll_pwait, poller, events, capacity, timeout_milliseconds, NULL, 8));
 }
 
 int linux_wakeup_create(void) { return RESULT(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
@@ -51,6 +54,24 @@ int linux_wakeup_clear(int fd) {
     uint64_t count;
     return read(fd, &count, sizeof count) < 0 ? -errno : 0;
 }
+
+int linux_alarm_create(void) {
+    return RESULT(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+}
+
+int linux_alarm_set(int fd, uint64_t monotonic_milliseconds) {
+    // All zero would disarm it.
+    if (monotonic_milliseconds == 0) monotonic_milliseconds = 1;
+    struct itimerspec when = {
+        .it_value = {
+            .tv_sec = (time_t)(monotonic_milliseconds / 1000),
+            .tv_nsec = (long)(monotonic_milliseconds % 1000) * 1000000,
+        },
+    };
+    return RESULT(timerfd_settime(fd, TFD_TIMER_ABSTIME, &when, NULL));
+}
+
+int linux_alarm_clear(int fd) { return linux_wakeup_clear(fd); }
 
 int linux_no_delay(int fd) {
     int one = 1;
@@ -134,12 +155,13 @@ int linux_local_port(int fd) {
 }
 
 ssize_t linux_receive(int fd, void *bytes, size_t count) {
-    ssize_t result = recv(fd, bytes, count, 0);
+    ssize_t result = syscall(SYS_recvfrom, fd, bytes, count, 0, NULL, NULL);
     return result < 0 ? -errno : result;
 }
 
 ssize_t linux_send(int fd, const void *bytes, size_t count, int more_follows) {
-    ssize_t result = send(fd, bytes, count, MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0));
+    int flags = MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0);
+    ssize_t result = syscall(SYS_sendto, fd, bytes, count, flags, NULL, 0);
     return result < 0 ? -errno : result;
 }
 

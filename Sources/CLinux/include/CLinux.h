@@ -40,6 +40,11 @@ int linux_wakeup_create(void);
 int linux_wakeup_signal(int fd);
 int linux_wakeup_clear(int fd);
 
+// An alarm clock: a timerfd on the monotonic clock, readable from the time on that was set last.
+int linux_alarm_create(void);
+int linux_alarm_set(int fd, uint64_t monotonic_milliseconds);
+int linux_alarm_clear(int fd);
+
 // Sockets. Descriptors are non-blocking and close-on-exec.
 enum { linux_address_text_max = 48 };
 int linux_listen(const struct sockaddr *address, socklen_t length, int backlog);

@@ -5,6 +5,7 @@ import Glibc
 enum Token {
     static let wakeup: UInt64 = 1
     static let listenerTag: UInt64 = 2
+    static let alarm: UInt64 = 3
 
     static func listener(_ index: Int) -> UInt64 { UInt64(index) << 8 | listenerTag }
 }
@@ -30,23 +31,23 @@ extension Loop {
     }
 
     private func wait() {
-        var timeout: Int32 = -1
-        if state.queueFirst != nil || state.readyFirst != nil {
-            timeout = 0
-        } else {
-            var ticks = state.wheel.ticksToNext() ?? .max
-            let wakeAt = min(state.acceptsAgainAt, state.drainDeadline)
-            if wakeAt != .max {
-                ticks = min(ticks, wakeAt > state.wheel.now ? wakeAt - state.wheel.now : 0)
-            }
-            if ticks != .max {
-                let end = (state.wheel.now + ticks) * TimerWheel.tickMilliseconds
-                let now = linux_monotonic_milliseconds()
-                timeout = end > now ? Int32(clamping: end - now) : 0
-            }
+        let hasWork = state.queueFirst != nil || state.readyFirst != nil
+        if !hasWork {
+            let wakeAt = min(state.wheel.nextTick, state.acceptsAgainAt, state.drainDeadline)
+            if wakeAt < state.alarmTick { setAlarm(wakeAt) }
         }
         state.eventIndex = 0
-        state.eventCount = state.poller.wait(timeoutMilliseconds: timeout)
+        state.eventCount = state.poller.wait(timeoutMilliseconds: hasWork ? 0 : -1)
+    }
+
+    /// Sets the alarm to an earlier tick. It stays set while deadlines move away, which they do with
+    /// each request: a wait with a timeout would have the kernel set and cancel a timer every time.
+    @inline(never)
+    private func setAlarm(_ tick: UInt64) {
+        state.alarmTick = tick
+        // The wheel turns by the coarse clock, which lags behind the timer's by a few milliseconds.
+        let lag: UInt64 = 5
+        _ = linux_alarm_set(state.alarm, tick &* TimerWheel.tickMilliseconds &+ lag)
     }
 
     @inline(__always)
@@ -55,6 +56,9 @@ extension Loop {
             if let connection = Connection(token: token) { connection.handle(readiness) }
         } else if token == Token.wakeup {
             openMailbox()
+        } else if token == Token.alarm {
+            _ = linux_alarm_clear(state.alarm)
+            state.alarmTick = TimerWheel.never
         } else {
             accept(listener: Int(token >> 8))
         }
@@ -85,9 +89,10 @@ extension Loop {
     /// Acts on the deadlines that are over.
     private func passTime() {
         let tick = state.tick
-        guard tick > state.wheel.now else { return }
-        for passed in state.wheel.advance(to: tick) {
-            state.wheel.visit(passed) { $0.expire() }
+        if tick > state.wheel.now {
+            for passed in state.wheel.advance(to: tick) {
+                state.wheel.visit(passed) { $0.expire() }
+            }
         }
         if state.acceptsAgainAt <= tick { resumeAccepting() }
         if state.drainDeadline <= tick { closeEverything() }

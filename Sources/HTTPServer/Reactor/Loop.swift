@@ -71,6 +71,9 @@ struct LoopFields: ~Copyable {
     var leaves = false
 
     var listeners: UnsafeMutableBufferPointer<Int32>
+    let alarm: Int32
+    /// The tick that the alarm is set to.
+    var alarmTick = TimerWheel.never
     var isAccepting = false
     var acceptsAgainAt = UInt64.max
     var reserveDescriptor: Int32
@@ -111,8 +114,10 @@ struct Loop {
     /// Tells the time; called once a turn, so that a request costs no clock call.
     @inline(__always)
     func readClock() {
-        state.nowMilliseconds = linux_monotonic_milliseconds()
-        state.tick = state.nowMilliseconds / TimerWheel.tickMilliseconds
+        let now = linux_monotonic_milliseconds()
+        if now == state.nowMilliseconds { return }
+        state.nowMilliseconds = now
+        state.tick = now / TimerWheel.tickMilliseconds
         let second = linux_realtime_seconds()
         if second != state.preambleSecond { writePreamble(second) }
     }

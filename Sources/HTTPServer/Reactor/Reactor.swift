@@ -52,10 +52,13 @@ public final class Reactor: @unchecked Sendable {
         let poller = try Poller(capacity: 512)
         let result = poller.add(mailbox.wakeup, .readable, token: Token.wakeup)
         if result < 0 { throw .kernel(Int(result), doing: "watch a wake-up descriptor") }
+        let alarm = linux_alarm_create()
+        if alarm < 0 { throw .kernel(Int(alarm), doing: "create a timer descriptor") }
+        _ = poller.add(alarm, .readable, token: Token.alarm)
         let fields = UnsafeMutablePointer<LoopFields>.allocate(capacity: 1)
         unsafe fields.initialize(
             to: LoopFields(
-                poller: poller, index: index, configuration: configuration,
+                poller: poller, alarm: alarm, index: index, configuration: configuration,
                 application: application))
         unsafe loop = Loop(fields)
         unsafe loop.state.reactor = Unmanaged.passUnretained(self)
@@ -122,16 +125,18 @@ public final class Reactor: @unchecked Sendable {
 
 extension LoopFields {
     init(
-        poller: consuming Poller, index: Int, configuration: ServerConfiguration,
+        poller: consuming Poller, alarm: Int32, index: Int, configuration: ServerConfiguration,
         application: Application
     ) {
         self.poller = poller
+        self.alarm = alarm
         self.index = index
         limits = LoopLimits(configuration)
         parser = RequestParser(limits: configuration.wire)
         unsafe self.application = Unmanaged.passRetained(application)
-        nowMilliseconds = linux_monotonic_milliseconds()
-        tick = nowMilliseconds / TimerWheel.tickMilliseconds
+        // Never read so far: the first turn reads the clock and writes the preamble.
+        nowMilliseconds = 0
+        tick = linux_monotonic_milliseconds() / TimerWheel.tickMilliseconds
         wheel = TimerWheel(now: tick)
         unsafe preamble = .allocate(capacity: Loop.preambleBytesMax)
         let name = Array(configuration.serverName.utf8.prefix(Loop.serverNameBytesMax))
@@ -148,6 +153,7 @@ extension Loop {
 
     /// Frees what the loop owns; its connections have been closed.
     func destroy() {
+        linux_close(state.alarm)
         if state.reserveDescriptor >= 0 { linux_close(state.reserveDescriptor) }
         unsafe state.application.release()
         var next = state.everyExchange

@@ -17,6 +17,8 @@ struct TimerWheel {
     private let buckets: UnsafeMutablePointer<Connection?>
     private let occupied: UnsafeMutablePointer<UInt64>
     private(set) var now: UInt64
+    /// No bucket before this tick is occupied.
+    private let firstOccupied: UnsafeMutablePointer<UInt64>
 
     init(now: UInt64) {
         unsafe buckets = .allocate(capacity: Int(TimerWheel.bucketCount))
@@ -25,11 +27,14 @@ struct TimerWheel {
         unsafe occupied = .allocate(capacity: words)
         unsafe occupied.initialize(repeating: 0, count: words)
         self.now = now
+        unsafe firstOccupied = .allocate(capacity: 1)
+        unsafe firstOccupied.initialize(to: TimerWheel.never)
     }
 
     func destroy() {
         unsafe buckets.deallocate()
         unsafe occupied.deallocate()
+        unsafe firstOccupied.deallocate()
     }
 
     /// Sets when the connection is to be visited, in ticks.
@@ -53,6 +58,7 @@ struct TimerWheel {
         unsafe buckets[index] = connection
         unsafe occupied[index >> 6] |= 1 << UInt64(index & 63)
         connection.state.linkedTick = tick
+        if unsafe tick < firstOccupied.pointee { unsafe firstOccupied.pointee = tick }
     }
 
     /// Forgets the connection.
@@ -95,8 +101,20 @@ struct TimerWheel {
         }
     }
 
+    /// The next tick that may have something due, or `never`.
+    @inline(__always)
+    var nextTick: UInt64 {
+        unsafe firstOccupied.pointee > now ? firstOccupied.pointee : findNextTick()
+    }
+
+    @inline(never)
+    private func findNextTick() -> UInt64 {
+        unsafe firstOccupied.pointee = ticksToNext().map { now + $0 } ?? TimerWheel.never
+        return unsafe firstOccupied.pointee
+    }
+
     /// The ticks until the next occupied bucket, or `nil` when there is none.
-    func ticksToNext() -> UInt64? {
+    private func ticksToNext() -> UInt64? {
         let words = Int(TimerWheel.bucketCount / 64)
         let start = Int((now &+ 1) % TimerWheel.bucketCount)
         for step in 0...words {
