@@ -1,6 +1,7 @@
 # `make help` lists what there is.
 PORT = 8080
 PREFIX = /usr/local
+ROUNDS = 1000000
 HOST = .build/release/host
 BUNDLES = .build/bundles
 samples = $(notdir $(patsubst %/,%,$(dir $(wildcard SamplePlugins/*/Makefile))))
@@ -34,8 +35,8 @@ plugin-%: build
 		bundle && $(HOST) pack SamplePlugins/$*/.build/bundle -o $(BUNDLES)/$*.tar.gz)
 
 run: plugins ## install the samples that are not there yet, and serve them: PORT=8080
-	@for one in $(patsubst $(BUNDLES)/%.tar.gz,%,$(wildcard $(BUNDLES)/*.tar.gz)); do \
-		$(HOST) status $$one >/dev/null 2>&1 || $(HOST) install $(BUNDLES)/$$one.tar.gz; done
+	@for one in $(BUNDLES)/*.tar.gz; do $(HOST) status $$(basename $$one .tar.gz) >/dev/null 2>&1 \
+		|| $(HOST) install $$one || exit 1; done
 	$(HOST) serve --listen 127.0.0.1:$(PORT)
 
 test: needs-test plugins ## run every test
@@ -54,8 +55,8 @@ check-headers:
 bench: plugins ## measure, beside the peers that are installed
 	python3 Tests/Benchmarks/bench.py
 
-fuzz: needs-test ## run the seeded fuzzers for longer
-	FUZZ_ROUNDS=100 swift test --filter [Ff]uzz
+fuzz: needs-build ## run the fuzzers for longer, with a new seed: ROUNDS=1000000
+	FUZZ_SEED=$(shell date +%s) FUZZ_ROUNDS=$(ROUNDS) swift test --filter Fuzz
 
 install: build ## install host and headers below PREFIX=/usr/local
 	install -D -m 755 $(HOST) $(DESTDIR)$(PREFIX)/bin/host
@@ -70,5 +71,6 @@ needs-build:
 needs-test: needs-build
 	@$(call packages,curl wrk g++)
 
-.PHONY: help build plugins run test check check-headers bench fuzz install clean needs-%
+.PHONY: help build plugins run test check check-headers bench fuzz install clean needs-build \
+	needs-test
 .NOTPARALLEL:

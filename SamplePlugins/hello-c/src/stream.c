@@ -116,7 +116,10 @@ static void *streams_run(void *context) {
 }
 
 int streams_start(streams *all) {
-    return pthread_create(&all->thread, NULL, streams_run, all);
+    int code = pthread_create(&all->thread, NULL, streams_run, all);
+    if (code == 0)
+        pthread_setname_np(all->thread, "hello-c-stream"); /* seen in `host status` */
+    return code;
 }
 
 void streams_stop(streams *all) {

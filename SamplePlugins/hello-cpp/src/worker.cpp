@@ -1,6 +1,7 @@
 #include "worker.hpp"
 
 #include <cstdio>
+#include <pthread.h>
 
 namespace {
 
@@ -17,7 +18,9 @@ size_t count_words(std::string_view text) {
 
 } // namespace
 
-Worker::Worker() : thread_([this] { run(); }) {}
+Worker::Worker() : thread_([this] { run(); }) {
+    pthread_setname_np(thread_.native_handle(), "hello-cpp-words"); // seen in `host status`
+}
 
 Worker::~Worker() {
     {
