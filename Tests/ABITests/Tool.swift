@@ -17,11 +17,12 @@ enum Tool {
         process.arguments = command
         process.standardOutput = output
         process.standardError = output
-        let source = Pipe()
-        process.standardInput = source
+        // A file, since writing to a pipe whose reader has ended would end this process as well.
+        let source = NSTemporaryDirectory() + "input-\(UUID().uuidString)"
+        try (input ?? "").write(toFile: source, atomically: false, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: source) }
+        process.standardInput = FileHandle(forReadingAtPath: source)
         try process.run()
-        try source.fileHandleForWriting.write(contentsOf: Data((input ?? "").utf8))
-        try source.fileHandleForWriting.close()
         let printed = String(
             decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
         process.waitUntilExit()
