@@ -72,7 +72,7 @@ import HostModel
     deinit {
         unsafe block.deinitialize(count: 1)
         unsafe block.deallocate()
-        unsafe texts.forEach { unsafe $0.deallocate() }
+        for index in unsafe texts.indices { unsafe texts[index].deallocate() }
     }
 }
 

@@ -36,11 +36,11 @@ import Testing
         let release = DispatchSemaphore(value: 0)
         let (ends, end) = AsyncStream.makeStream(of: Int.self)
         let outcome = await LifecycleThread.run(
-            "test", deadline: .milliseconds(20), afterwards: { end.yield($0) }
-        ) { () -> Int in
-            release.wait()
-            return 7
-        }
+            "test", deadline: .milliseconds(20), afterwards: { end.yield($0) },
+            { () -> Int in
+                release.wait()
+                return 7
+            })
         guard case .late = outcome else {
             Issue.record("it was not late")
             return
