@@ -8,7 +8,8 @@ import Testing
 @Suite(.timeLimit(.minutes(1)))
 struct LimitTests {
     @Test func idleConnection_isClosed() async throws {
-        try await withServer(["/": .hello], configure: { $0.idleTimeoutSeconds = 0.2 }) { server in
+        try await withServer(["/": .hello], configure: setting { $0.idleTimeoutSeconds = 0.2 }) {
+            server in
             let client = try server.client()
             #expect(try client.get("/").text == "hello")
             #expect(client.isClosedByPeer())
@@ -16,7 +17,8 @@ struct LimitTests {
     }
 
     @Test func silentConnection_isClosed() async throws {
-        try await withServer(["/": .hello], configure: { $0.headTimeoutSeconds = 0.2 }) { server in
+        try await withServer(["/": .hello], configure: setting { $0.headTimeoutSeconds = 0.2 }) {
+            server in
             do {
                 let client = try server.client()
                 #expect(client.isClosedByPeer())
@@ -43,7 +45,8 @@ struct LimitTests {
     }
 
     @Test func slowHead_isAnsweredWith408HoweverItDrips() async throws {
-        try await withServer(["/": .hello], configure: { $0.headTimeoutSeconds = 0.3 }) { server in
+        try await withServer(["/": .hello], configure: setting { $0.headTimeoutSeconds = 0.3 }) {
+            server in
             let client = try server.client()
             try client.send("GET / HTTP/1.1\r\n")
             let dripper = Background {
@@ -58,6 +61,9 @@ struct LimitTests {
 
     @Test func pausingBody_isAnsweredWith408() async throws {
         let closed = Signal()
+        @Sendable func release(_ exchange: Exchange) {
+            if exchange.path == "/stream" { Streamer.release(exchange) }
+        }
         try await withServer(
             [
                 "/buffer": .echo,
@@ -72,8 +78,8 @@ struct LimitTests {
                     streamer.observe()
                 },
             ],
-            onEnded: { if $0.path == "/stream" { Streamer.release($0) } },
-            configure: { $0.bodyTimeoutSeconds = 0.2 }
+            onEnded: release,
+            configure: setting { $0.bodyTimeoutSeconds = 0.2 }
         ) { server in
             for path in ["/buffer", "/stream"] {
                 let client = try server.client()
@@ -104,7 +110,7 @@ struct LimitTests {
                     streamer.onWritable = { while exchange.put(piece) == .accepted {} }
                     streamer.onWritable?()
                 }
-            ], onEnded: Streamer.release, configure: { $0.writeTimeoutSeconds = 0.3 }
+            ], onEnded: Streamer.release, configure: setting { $0.writeTimeoutSeconds = 0.3 }
         ) { server in
             let client = try server.client(receiveBufferBytes: 4_096)
             try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -127,7 +133,7 @@ struct LimitTests {
                     }
                 }
             ],
-            configure: {
+            configure: setting {
                 $0.idleTimeoutSeconds = 0.1
                 $0.headTimeoutSeconds = 0.1
                 $0.bodyTimeoutSeconds = 0.1
@@ -167,7 +173,8 @@ struct LimitTests {
     }
 
     @Test func connectionsBeyondTheLimit_waitInTheBacklog() async throws {
-        try await withServer(["/": .hello], configure: { $0.connectionsMax = 3 }) { server in
+        try await withServer(["/": .hello], configure: setting { $0.connectionsMax = 3 }) {
+            server in
             var clients = try (0..<3).map { _ in try server.client() }
             for client in clients { #expect(try client.get("/").text == "hello") }
             let waiting = try server.client()
@@ -198,7 +205,7 @@ struct LimitTests {
                     order.withLock { $0.append("b") }
                     exchange.answer(200, "")
                 },
-            ], configure: { $0.pipelinedMax = 10 }
+            ], configure: setting { $0.pipelinedMax = 10 }
         ) { server in
             let greedy = try server.client()
             let modest = try server.client()

@@ -135,6 +135,10 @@ struct RemoteTests {
         let closed = Signal()
         let handle = Mutex<RemoteExchange?>(nil)
         let ended = Signal()
+        @Sendable func release(_ exchange: Exchange) {
+            Streamer.release(exchange)
+            ended.set()
+        }
         try await withServer(
             [
                 "/": .streamed { exchange in
@@ -148,10 +152,7 @@ struct RemoteTests {
                     pending.set()
                 }
             ],
-            onEnded: {
-                Streamer.release($0)
-                ended.set()
-            }
+            onEnded: release
         ) { server in
             var client: TestClient? = try server.client()
             try client?.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -191,7 +192,7 @@ struct RemoteTests {
         let blocked = Signal()
         let gate = DispatchSemaphore(value: 0)
         let ran = Counter()
-        try await withServer(["/": .hello], configure: { $0.postedMax = 100 }) { server in
+        try await withServer(["/": .hello], configure: setting { $0.postedMax = 100 }) { server in
             let reactor = server.server.reactors[0]
             let isPosted = reactor.post {
                 blocked.set()

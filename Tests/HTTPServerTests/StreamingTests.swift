@@ -335,6 +335,9 @@ struct StreamingTests {
     @Test func clientThatLeavesWithinItsBody_isReported() async throws {
         let begun = Signal()
         let closed = Signal()
+        @Sendable func release(_ exchange: Exchange) {
+            if exchange.path == "/stream" { Streamer.release(exchange) }
+        }
         try await withServer(
             [
                 "/stream": .streamed { exchange in
@@ -351,9 +354,7 @@ struct StreamingTests {
                     streamer.observe()
                 }, "/buffer": .echo,
             ],
-            onEnded: { exchange in
-                if exchange.path == "/stream" { Streamer.release(exchange) }
-            }
+            onEnded: release
         ) { server in
             for path in ["/stream", "/buffer"] {
                 let client = try server.client()

@@ -1,7 +1,7 @@
 import Foundation
 
 /// One text file of this repository.
-struct TextFile {
+struct TextFile: Sendable {
     /// From the top of the repository, such as `Sources/host/Main.swift`.
     let path: String
     let lines: [String]
@@ -36,8 +36,12 @@ enum Checkout {
         try pathsKnownToGit() ?? pathsOnDisk()
     }
 
-    /// The files whose text is looked at.
-    static func files() throws -> [TextFile] {
+    /// The files whose text is looked at, read once.
+    static func files() throws -> [TextFile] { try read.get() }
+
+    private static let read = Result { try readFiles() }
+
+    private static func readFiles() throws -> [TextFile] {
         let kinds = [
             "swift", "c", "h", "cpp", "hpp", "rs", "py", "md", "json", "html", "toml", "map",
             "modulemap", "sh", "css", "js", "",

@@ -12,7 +12,7 @@ enum ELF {
     static let littleEndian: UInt8 = 1
     static let typeShared: UInt16 = 3
 
-    static let machineX86_64: UInt16 = 62
+    static let machineAMD64: UInt16 = 62
     static let machineAArch64: UInt16 = 183
 
     /// The machine that this program was built for.
@@ -20,7 +20,7 @@ enum ELF {
         #if arch(arm64)
             machineAArch64
         #else
-            machineX86_64
+            machineAMD64
         #endif
     }
 
@@ -28,7 +28,7 @@ enum ELF {
         switch machine {
         case 3: "i386"
         case 40: "arm"
-        case machineX86_64: "x86_64"
+        case machineAMD64: "x86_64"
         case machineAArch64: "aarch64"
         case 243: "riscv64"
         default: "machine \(machine)"

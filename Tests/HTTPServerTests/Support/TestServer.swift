@@ -179,6 +179,11 @@ private final class OwnThread: TaskExecutor {
     }
 }
 
+/// A change of the configuration, for `withServer`.
+func setting(
+    _ change: @escaping (inout ServerConfiguration) -> Void
+) -> (inout ServerConfiguration) -> Void { change }
+
 /// Runs a test against a server and stops it afterwards.
 func withServer(
     _ routes: [String: TestApplication.Route], reactors: Int = 1,

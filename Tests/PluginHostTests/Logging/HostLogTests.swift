@@ -65,7 +65,7 @@ import Testing
             text = String(text.suffix(200)) + String(decoding: bytes.prefix(count), as: UTF8.self)
         }
         #expect(text.contains("log entries were dropped"))
-        // What is still queued then meets a pipe without a reader, which the daemon ignores as well.
+        // What is still queued meets a pipe without a reader, which the daemon ignores as well.
         signal(SIGPIPE, SIG_IGN)
         close(ends[0])
     }
