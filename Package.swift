@@ -88,7 +88,8 @@ let package = Package(
             name: "IntegrationTests", dependencies: ["HostModel", "DynamicLibrary", "CLinux"],
             swiftSettings: tests),
         .testTarget(
-            name: "PluginKitTests", dependencies: ["PluginKit", "CPluginABI"], swiftSettings: tests),
+            name: "PluginKitTests", dependencies: ["PluginKit", "CPluginABI"],
+            swiftSettings: tests),
         .testTarget(name: "ABITests", dependencies: ["CPluginABI"], swiftSettings: tests),
         .testTarget(name: "TidyTests", swiftSettings: tests),
     ],
