@@ -74,6 +74,13 @@ struct UnrulyPluginTests {
         }
     }
 
+    @Test func methods_otherThanTheUsual_haveRoutesToo() throws {
+        try withHost { host in
+            #expect(try host.call("PURGE", "/cache").text == "PURGE")
+            #expect(try host.call("*", "/any").text == "*")
+        }
+    }
+
     @Test func pieces_areAllRead_howeverManyTheyAre() throws {
         try withHost { host in
             let pieces = (0..<300).map { _ in Data(repeating: 7, count: 1_000) }
@@ -173,6 +180,7 @@ struct UnrulyPluginTests {
             let pool = try #require(json["pool"] as? [String])
             #expect(pool.count >= 1 && pool.count <= 4)
             #expect(pool.allSatisfy { $0.hasPrefix("unruly-exec-") })
+            #expect((json["global"] as? String)?.hasPrefix("unruly-exec-") == true)
             #expect(json["main"] as? String == "unruly-main")
             #expect(json["same"] as? Bool == true)
         }

@@ -105,6 +105,8 @@ public struct Response: Sendable {
         /// A body that is made piece by piece, at the pace at which the client takes it.
         ///
         /// - Parameters:
+        ///   - contentType: the media type of the body.
+        ///   - status: the status, sent before the first piece.
         ///   - contentLength: the length in bytes when it is known; a body of another length cuts
         ///     the connection.
         ///   - write: writes the pieces; the response ends when it returns. If it throws, the

@@ -8,6 +8,7 @@
         /// - Throws: `CancellationError` when the client has gone or the plugin stops;
         ///   `StreamError` when there is more than the declared length.
         public func write(_ bytes: [UInt8]) async throws {
+            guard !bytes.isEmpty else { return }
             let isTaken = try unsafe bytes.withUnsafeBufferPointer { bytes in
                 try unsafe exchange.write(bytes)
             }

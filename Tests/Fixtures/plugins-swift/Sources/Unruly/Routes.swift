@@ -92,6 +92,8 @@ extension Unruly {
             sleep(4)
             return .empty()
         }
+        Route("PURGE", "/cache") { _, request in .text(String(request.method)) }
+        Every("/any") { _, request in .text(String(request.method)) }
         Get("/clocks") { _, _ in .json(try await clocks()) }
         Get("/threads") { _, _ in .json(await threads()) }
     }
@@ -140,7 +142,12 @@ extension Unruly {
         let main = await MainActor.run {
             (threadName(), MainActor.assumeIsolated { threadName() })
         }
+        let global = await withTaskExecutorPreference(globalConcurrentExecutor) {
+            await Task.yield()
+            return threadName()
+        }
         return [
+            "global": .string(global),
             "pool": .array(pool.sorted().map(JSON.string)), "main": .string(main.0),
             "same": .bool(main.0 == main.1),
         ]
