@@ -257,6 +257,28 @@ import Testing
         count.deallocate()
     }
 
+    /// A new image is often given the addresses that another one has just left.
+    @Test func imagesLoadedWhileOthersAreClosed_areBookedToThemselves() throws {
+        let library = try Fixtures.build("tls_destructor.cpp", flags: ["-fno-gnu-unique"])
+        DispatchQueue.concurrentPerform(iterations: 4) { lane in
+            var destroyed: Int32 = 0
+            for _ in 0..<300 {
+                do {
+                    let copy = try Fixtures.copy(of: library, stem: "lane\(lane)")
+                    let image = try LoadedImage(copy)
+                    _ = try image.watch(&destroyed)
+                    try image.call()
+                    #expect(image.ledger.destructorThreads.count == 1)
+                    let outcome = image.close()
+                    #expect(outcome.isUnloaded, "\(outcome.reasons)")
+                } catch {
+                    Issue.record(error)
+                }
+            }
+            #expect(destroyed == 300)
+        }
+    }
+
     @Test func rustThread_isNamedWhileItRuns_andDoesNotKeepTheImage() throws {
         guard Fixtures.has("rustc") else {
             print("rustc is not installed: Rust images were not tested")

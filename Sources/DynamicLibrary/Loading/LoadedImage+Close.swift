@@ -28,37 +28,44 @@ extension LoadedImage {
         waitForThreads(until: start + grace)
         return state.withLock { state in
             if case .unloaded(let outcome) = state { return outcome }
-            var reasons = blockers()
-            var reclaimed: [String] = []
-            if reasons.isEmpty {
-                if case .open(let handle) = state {
-                    reclaimed = reclaim()
-                    if let refusal = closeHandle(handle) {
-                        reasons.append(refusal)
-                    } else {
-                        state = .lingering
-                    }
-                } else {
-                    sweep()
-                }
-            }
-            let mappings =
-                MemoryMap.isFree(span.range) ? [] : MemoryMap.mappings(of: copy.path)
-            let isGone = mappings.isEmpty && reasons.isEmpty
-            if isGone {
-                ledger_forget(id)
-                RetiredSymbols.shared.retire(id: id)
-                copy.remove()
-            } else if reasons.isEmpty {
-                reasons = whyMapped()
-            }
-            let outcome = UnloadOutcome(
-                verdict: isGone ? .unloaded : .pinned, reasons: reasons, reclaimed: reclaimed,
-                milliseconds: (clock.now - start) / .milliseconds(1),
-                bytesStillMapped: mappings.reduce(0) { $0 + UInt64($1.end - $1.start) })
-            if isGone { state = .unloaded(outcome) }
-            return outcome
+            return Self.loading.withLock { _ in close(&state, clock, start) }
         }
+    }
+
+    /// Steps 2 to 6, while nothing else is loaded or unloaded.
+    private func close(
+        _ state: inout State, _ clock: ContinuousClock, _ start: ContinuousClock.Instant
+    ) -> UnloadOutcome {
+        var reasons = blockers()
+        var reclaimed: [String] = []
+        if reasons.isEmpty {
+            if case .open(let handle) = state {
+                reclaimed = reclaim()
+                if let refusal = closeHandle(handle) {
+                    reasons.append(refusal)
+                } else {
+                    state = .lingering
+                }
+            } else {
+                sweep()
+            }
+        }
+        let mappings =
+            MemoryMap.isFree(span.range) ? [] : MemoryMap.mappings(of: copy.path)
+        let isGone = mappings.isEmpty && reasons.isEmpty
+        if isGone {
+            ledger_forget(id)
+            RetiredSymbols.shared.retire(id: id)
+            copy.remove()
+        } else if reasons.isEmpty {
+            reasons = whyMapped()
+        }
+        let outcome = UnloadOutcome(
+            verdict: isGone ? .unloaded : .pinned, reasons: reasons, reclaimed: reclaimed,
+            milliseconds: (clock.now - start) / .milliseconds(1),
+            bytesStillMapped: mappings.reduce(0) { $0 + UInt64($1.end - $1.start) })
+        if isGone { state = .unloaded(outcome) }
+        return outcome
     }
 
     /// There is no event for the end of a detached thread; its last steps take microseconds.

@@ -41,8 +41,9 @@ public final class LoadedImage: Sendable {
     public let inspection: ImageInspection
     let state: Mutex<State>
 
-    /// One load at a time: what a load brings with it is told from what was there before.
-    private static let loading = Mutex(())
+    /// One load or unload at a time: what a load brings with it is told from what was there before,
+    /// and the addresses that an unload frees are off the books before a load can be given them.
+    static let loading = Mutex(())
 
     /// Loads the copy with RTLD_NOW and RTLD_LOCAL; its constructors run on the calling thread.
     ///
