@@ -60,6 +60,14 @@ struct ReactorTests {
         }
     }
 
+    @Test func movesInQuickSuccession_allEnd() async throws {
+        try await withServer(["/": .hello], reactors: 4) { server in
+            for _ in 0..<300 { try await server.server.moveReactorsToFreshThreads() }
+            let client = try server.client()
+            #expect(try client.get("/").text == "hello")
+        }
+    }
+
     @Test func connections_areSpreadEvenly() async throws {
         try await withServer(["/": .hello], reactors: 4) { server in
             var clients: [TestClient] = []

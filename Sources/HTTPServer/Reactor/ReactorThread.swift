@@ -12,28 +12,32 @@ final class ReactorThread: @unchecked Sendable {
     /// What the new thread is told.
     private final class Start {
         let reactor: Reactor
-        let baton: Baton
-        let gate = Baton(isFree: false)
+        /// Passed on by the thread that runs the reactor so far. Each thread has a baton of its own
+        /// to pass on: one for all could be taken by a later thread before an earlier one.
+        let predecessor: Baton?
+        let baton = Baton()
+        let gate = Baton()
         let isCalledOff = Atomic<Bool>(false)
 
-        init(_ reactor: Reactor, _ baton: Baton) {
+        init(_ reactor: Reactor, _ predecessor: Baton?) {
             self.reactor = reactor
-            self.baton = baton
+            self.predecessor = predecessor
         }
 
         func run() {
             unsafe linux_name_thread("reactor-\(reactor.index)")
             gate.take()
             if isCalledOff.load(ordering: .acquiring) { return }
-            baton.take()
+            predecessor?.take()
             reactor.run()
             baton.pass()
         }
     }
 
-    /// Makes a thread that waits for `go`, then for the baton, and then runs the reactor.
-    init(_ reactor: Reactor, baton: Baton) throws(ServerError) {
-        let context = Start(reactor, baton)
+    /// Makes a thread that waits for `go`, then for its predecessor to leave the reactor, and then
+    /// runs it.
+    init(_ reactor: Reactor, after predecessor: ReactorThread?) throws(ServerError) {
+        let context = Start(reactor, predecessor?.start.baton)
         self.start = context
         let start = unsafe Unmanaged.passRetained(context)
         var handle = pthread_t()
@@ -67,16 +71,16 @@ final class ReactorThread: @unchecked Sendable {
     }
 }
 
-/// The right to run a reactor; one thread has it at a time.
+/// A token that one thread passes on and another one waits for.
 ///
 /// `@unchecked Sendable` because it is nothing but a semaphore, which any thread may use.
 @safe
 final class Baton: @unchecked Sendable {
     private let semaphore: UnsafeMutablePointer<sem_t>
 
-    init(isFree: Bool) {
+    init() {
         unsafe semaphore = .allocate(capacity: 1)
-        unsafe sem_init(semaphore, 0, isFree ? 1 : 0)
+        unsafe sem_init(semaphore, 0, 0)
     }
 
     deinit {

@@ -30,7 +30,6 @@ public final class HTTPServer: Sendable {
     }
 
     private let situation = Mutex(Situation())
-    private let batons: [Baton]
     private let peers: Reactor.Peers
 
     /// Makes a server that does nothing yet.
@@ -51,7 +50,6 @@ public final class HTTPServer: Sendable {
                     peers: peers))
         }
         self.reactors = reactors
-        batons = reactors.map { _ in Baton(isFree: true) }
         peers.set(reactors)
     }
 
@@ -131,15 +129,16 @@ public final class HTTPServer: Sendable {
         }
         guard let listeners else { throw HTTPServer.startedBefore }
         for reactor in reactors { reactor.loop.setListeners(listeners) }
-        let threads = try startThreads()
+        let threads = try startThreads(after: [])
         situation.withLock { $0.threads = threads }
     }
 
-    private func startThreads() throws(ServerError) -> [ReactorThread] {
+    private func startThreads(after old: [ReactorThread]) throws(ServerError) -> [ReactorThread] {
         var threads: [ReactorThread] = []
         do throws(ServerError) {
-            for (reactor, baton) in zip(reactors, batons) {
-                threads.append(try ReactorThread(reactor, baton: baton))
+            for (index, reactor) in reactors.enumerated() {
+                let predecessor = old.isEmpty ? nil : old[index]
+                threads.append(try ReactorThread(reactor, after: predecessor))
             }
         } catch {
             for thread in threads { thread.callOff() }
@@ -185,7 +184,7 @@ public final class HTTPServer: Sendable {
         defer { releaseMoving() }
         let isRunning = situation.withLock { $0.stage == .running }
         guard isRunning else { return }
-        let fresh = try startThreads()
+        let fresh = try startThreads(after: situation.withLock { $0.threads })
         let old = situation.withLock { situation in
             let old = situation.threads
             situation.threads = fresh

@@ -17,10 +17,15 @@ final class TestApplication: Application, @unchecked Sendable {
     let routed = Atomic<Int>(0)
     let handled = Atomic<Int>(0)
     let endedCount = Atomic<Int>(0)
+    private let onRouted: (@Sendable (Exchange) -> Void)?
     private let onEnded: (@Sendable (Exchange) -> Void)?
 
-    init(_ routes: [String: Route], onEnded: (@Sendable (Exchange) -> Void)? = nil) {
+    init(
+        _ routes: [String: Route], onRouted: (@Sendable (Exchange) -> Void)? = nil,
+        onEnded: (@Sendable (Exchange) -> Void)? = nil
+    ) {
         self.routes = routes
+        self.onRouted = onRouted
         self.onEnded = onEnded
     }
 
@@ -30,7 +35,11 @@ final class TestApplication: Application, @unchecked Sendable {
             return .responded
         }
         routed.add(1, ordering: .relaxed)
-        if case .responded = route.disposition { route.handler(exchange) }
+        if case .responded = route.disposition {
+            route.handler(exchange)
+        } else {
+            onRouted?(exchange)
+        }
         return route.disposition
     }
 
@@ -133,13 +142,14 @@ final class TestServer: Sendable {
 
     init(
         _ routes: [String: TestApplication.Route], reactors: Int = 1,
+        onRouted: (@Sendable (Exchange) -> Void)? = nil,
         onEnded: (@Sendable (Exchange) -> Void)? = nil,
         configure: (inout ServerConfiguration) -> Void = { _ in }
     ) throws {
         var configuration = ServerConfiguration()
         configuration.reactorCount = reactors
         configure(&configuration)
-        application = TestApplication(routes, onEnded: onEnded)
+        application = TestApplication(routes, onRouted: onRouted, onEnded: onEnded)
         server = try HTTPServer(configuration: configuration, application: application)
         guard case .ip(_, let port)? = try server.listen([.ip("127.0.0.1", port: 0)]).first else {
             throw TestClient.Failure(description: "no address")
