@@ -135,7 +135,6 @@ struct LimitTests {
             ],
             configure: setting {
                 $0.idleTimeoutSeconds = 0.1
-                $0.headTimeoutSeconds = 0.1
                 $0.bodyTimeoutSeconds = 0.1
                 $0.writeTimeoutSeconds = 0.1
             }
