@@ -29,7 +29,7 @@ struct LimitTests {
     @Test func clientAfterALongSilence_hasItsTime() async throws {
         try await withServer(
             ["/": .hello],
-            configure: {
+            configure: setting {
                 $0.headTimeoutSeconds = 0.3
                 $0.reactorCount = 1
             }
