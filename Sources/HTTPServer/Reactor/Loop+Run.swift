@@ -40,8 +40,9 @@ extension Loop {
         state.eventCount = state.poller.wait(timeoutMilliseconds: hasWork ? 0 : -1)
     }
 
-    /// Sets the alarm to an earlier tick. It stays set while deadlines move away, which they do with
-    /// each request: a wait with a timeout would have the kernel set and cancel a timer every time.
+    /// Sets the alarm to an earlier tick. It stays set while deadlines move away, which they do
+    /// with each request: a wait with a timeout would have the kernel set and cancel a timer every
+    /// time.
     @inline(never)
     private func setAlarm(_ tick: UInt64) {
         state.alarmTick = tick
