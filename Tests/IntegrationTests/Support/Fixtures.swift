@@ -78,12 +78,6 @@ final class DraftBundle {
         try FileManager.default.removeItem(atPath: "\(path)/\(name)")
     }
 
-    /// Replaces a text in a file by another of the same length.
-    func patch(_ name: String, _ old: String, with new: String) throws {
-        try Data(try read(name).replacing(old, with: new))
-            .write(to: URL(fileURLWithPath: "\(path)/\(name)"))
-    }
-
     func pack() throws -> String {
         let bundle = directory("\(UUID().uuidString).tar.gz")
         try Fixtures.pack(path, as: bundle)

@@ -1,0 +1,71 @@
+import Foundation
+import Testing
+
+/// Deactivating, activating and removing while the host runs.
+@Suite(.ownThreads, .timeLimit(.minutes(5))) struct ActivationTests {
+    let root: Root
+    let host: HostProcess
+
+    init() throws {
+        root = try Root()
+        host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("sound"))
+        try root.must("install", Fixtures.bundle("versioned_v1"))
+    }
+
+    @Test func deactivatedPlugin_isUnmapped_andItsNeighboursServeOn() throws {
+        let neighbour = try host.client()
+        #expect(try neighbour.get("/plugin/versioned/api/hello").text == hello)
+        #expect(!host.maps(of: "sound").isEmpty)
+
+        try root.must("deactivate", "sound")
+
+        #expect(host.maps(of: "sound").isEmpty)
+        #expect([404, 503].contains(try host.get("/plugin/sound/api/hello").status))
+        #expect(try neighbour.get("/plugin/versioned/api/hello").text == hello)
+        let status = try root.status("sound")
+        #expect(status["state"].string == "inactive")
+        #expect(status["last_unload"]["verdict"].string == "unloaded")
+        #expect((status["last_unload"]["milliseconds"].number ?? -1) > 0)
+    }
+
+    @Test func activatedPlugin_servesAgain_asANewGeneration() throws {
+        try root.must("deactivate", "sound")
+        try root.must("activate", "sound")
+        #expect(try host.hello("sound") == hello)
+        #expect(try root.status("sound")["generation"].number == 2)
+    }
+
+    @Test func removedPlugin_isGoneFromDiskMemoryAndList() throws {
+        try root.must("remove", "sound")
+        #expect(host.maps(of: "sound").isEmpty)
+        #expect(try host.get("/plugin/sound/api/hello").status == 404)
+        #expect(!FileManager.default.fileExists(atPath: root.library("sound")))
+        expectRefusal(try root.host("status", "sound"), "sound")
+        let list = try JSON(parsing: root.must("list", "--json").output)
+        #expect(list.elements.map { $0["name"].string } == ["versioned"])
+        #expect(try host.hello("versioned") == hello)
+    }
+
+    @Test func removedPlugin_canBeInstalledAgain() throws {
+        try root.must("remove", "sound")
+        try root.must("install", Fixtures.bundle("sound"))
+        #expect(try host.hello("sound") == hello)
+    }
+
+    @Test func everyCommand_isRefusedByName_whenThereIsNoSuchPlugin() throws {
+        for command in ["activate", "deactivate", "reload", "remove", "status"] {
+            expectRefusal(try root.host(command, "versionde"), "versionde", "versioned")
+        }
+    }
+
+    @Test func commandLine_isAnsweredWithStatusTwo_whenItCannotBeUnderstood() throws {
+        for line in [["instal", "x"], ["list", "--jsno"], ["status"], ["status", "a", "b"]] {
+            let command = try Command.run([HostProcess.binary] + line)
+            #expect(command.status == 2, "\(command)")
+            #expect(command.output.isEmpty, "\(command)")
+        }
+        #expect(try Command.run([HostProcess.binary, "instal"]).errors.contains("install"))
+        #expect(try Command.run([HostProcess.binary, "list", "--jsno"]).errors.contains("--json"))
+    }
+}

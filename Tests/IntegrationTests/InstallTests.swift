@@ -1,0 +1,169 @@
+import Foundation
+import Testing
+
+/// From a bundle to a served plugin, and what the commands tell about it.
+@Suite(.ownThreads, .timeLimit(.minutes(5))) struct InstallTests {
+    let root: Root
+
+    init() throws { root = try Root() }
+
+    @Test func installedPlugin_isServed_withoutRestart() throws {
+        let host = try HostProcess(root)
+        #expect(try host.get("/plugin/sound/api/hello").status == 404)
+
+        try root.must("install", Fixtures.bundle("sound"))
+
+        let response = try host.get("/plugin/sound/api/hello")
+        #expect(response.status == 200)
+        #expect(response.text == hello)
+        #expect(response["content-type"] == "application/json")
+        #expect(try host.get("/plugin/sound/").text.contains("<title>sound</title>"))
+    }
+
+    @Test func status_hasTheFieldsThatAreDocumented() throws {
+        let host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("sound"))
+
+        let status = try root.status("sound")
+        #expect(status["name"].string == "sound")
+        #expect(status["version"].string == "1.0.0")
+        #expect(status["state"].string == "active")
+        #expect(status["mode"].string == "in-process")
+        #expect(status["generation"].number == 1)
+        #expect(status["in_flight"].number == 0)
+        #expect(
+            status["routes"].strings
+                == ["GET /plugin/sound/api/hello", "GET /plugin/sound/api/version"])
+        #expect(status["unload"]["verdict"].string == "close")
+        #expect(status["unload"]["reasons"] == .array([]))
+        #expect(status.members.keys.contains("last_unload"))
+        #expect(status["last_unload"] == .null)
+
+        let digest = try Command.succeed(["/usr/bin/sha256sum", root.library("sound")]).output
+        #expect(status["digest"].string == String(digest.prefix(64)))
+
+        let version = try #require(try host.get("/plugin/sound/api/version").json)
+        #expect(version["generation"] == status["generation"])
+    }
+
+    @Test func listAndRoutes_nameEveryPlugin() throws {
+        let host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("sound"))
+        try root.must("install", Fixtures.bundle("versioned_v1"))
+
+        let list = try JSON(parsing: root.must("list", "--json").output)
+        #expect(list.elements.map { $0["name"].string } == ["sound", "versioned"])
+        let table = try root.must("list").output
+        #expect(table.contains("sound") && table.contains("versioned"))
+
+        let routes = try root.must("routes").output
+        #expect(routes.contains("/plugin/versioned/api/which"))
+        let text = try root.must("routes", "--json").output
+        #expect(try JSON(parsing: text) != .null)
+        #expect(text.contains("/plugin/versioned/api/which"))
+        #expect(try host.hello("sound") == hello)
+    }
+
+    @Test func layout_isAsDocumented() throws {
+        let host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("sound"))
+        for name in [
+            "sound.tar.gz", "lib/libsound.so", "priv/static/index.html", "manifest.json", "sqlite",
+            "events", "run",
+        ] {
+            #expect(
+                FileManager.default.fileExists(atPath: "\(root.plugin("sound"))/\(name)"), "\(name)"
+            )
+        }
+        #expect(host.maps(of: "sound").allSatisfy { $0.contains("/sound/run/") })
+        #expect(!host.maps(of: "sound").isEmpty)
+    }
+
+    @Test func pluginInstalledOffline_isServedAtTheNextStart() throws {
+        try root.must("install", Fixtures.bundle("sound"))
+        #expect(try root.status("sound")["version"].string == "1.0.0")
+        let host = try HostProcess(root)
+        #expect(try host.hello("sound") == hello)
+    }
+
+    @Test func pluginInstalledWithoutActivation_isServedOnceActivated() throws {
+        let host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("sound"), "--no-activate")
+        #expect(try root.status("sound")["state"].string == "inactive")
+        #expect(host.maps(of: "sound").isEmpty)
+        try root.must("activate", "sound")
+        #expect(try host.hello("sound") == hello)
+    }
+
+    @Test func restart_bringsBackWhatWasActive() throws {
+        var host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("sound"))
+        try root.must("install", Fixtures.bundle("versioned_v1"))
+        try root.must("deactivate", "versioned")
+        #expect(try host.terminate() == 0)
+
+        host = try HostProcess(root)
+        #expect(try host.hello("sound") == hello)
+        #expect(try root.status("versioned")["state"].string == "inactive")
+        #expect(host.maps(of: "versioned").isEmpty)
+        let generation = try #require(try root.status("sound")["generation"].number)
+        #expect(generation == 2)
+    }
+
+    @Test func upgrade_replacesCodeAndManifest_whenANewerBundleIsInstalled() throws {
+        let host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("versioned_v1"))
+        #expect(try host.get("/plugin/versioned/api/which").text == "1.0.0")
+
+        try root.must("install", Fixtures.bundle("versioned_v2"))
+
+        #expect(try host.get("/plugin/versioned/api/which").text == "2.0.0")
+        #expect(try root.status("versioned")["version"].string == "2.0.0")
+        try root.waitForStatus("versioned", "generation 1 is unloaded") {
+            $0["last_unload"]["generation"].number == 1
+                && $0["last_unload"]["verdict"].string == "unloaded"
+        }
+        try host.waitUntilUnmapped("versioned", except: 2)
+    }
+
+    @Test func upgrade_happens_whenTheBundleIsDroppedOverTheInstalledOne() throws {
+        let host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("versioned_v1"))
+        let place = "\(root.plugin("versioned"))/versioned.tar.gz"
+
+        try Command.succeed(["/bin/cp", Fixtures.bundle("versioned_v2"), place])
+
+        try eventually("version 2.0.0 answers") {
+            try host.get("/plugin/versioned/api/which").text == "2.0.0"
+        }
+        try root.waitForStatus("versioned", "version 2.0.0") { $0["version"].string == "2.0.0" }
+        let manifest = try JSON(
+            parsing: Data(
+                contentsOf: URL(fileURLWithPath: "\(root.plugin("versioned"))/manifest.json")))
+        #expect(manifest["version"].string == "2.0.0")
+    }
+
+    @Test func hostPack_packsWhatInstallTakes() throws {
+        let directory = try TemporaryDirectory()
+        let bundle = directory("packed.tar.gz")
+        try Command.succeed([
+            HostProcess.binary, "pack", Fixtures.directory("sound"), "-o", bundle,
+        ])
+        let host = try HostProcess(root)
+        try root.must("install", bundle)
+        #expect(try host.hello("sound") == hello)
+    }
+
+    @Test func serve_endsWithStatusZero_onSIGTERM() throws {
+        let host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("sound"))
+        #expect(try host.terminate() == 0)
+    }
+
+    @Test func secondServe_isRefused_whileOneRunsOnTheRoot() throws {
+        let host = try HostProcess(root)
+        let second = try root.host("serve", "--listen", "127.0.0.1:0")
+        expectRefusal(second, root.path)
+        #expect(try host.get("/").status == 200)
+    }
+}

@@ -1,0 +1,129 @@
+import Foundation
+import Glibc
+import Testing
+
+/// Hot reload by replacing the library, in every way in which people do it.
+@Suite(.ownThreads, .timeLimit(.minutes(5))) struct ReplacementTests {
+    let root: Root
+    let host: HostProcess
+    let files: TemporaryDirectory
+
+    init() throws {
+        root = try Root()
+        files = try TemporaryDirectory()
+        host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("sound"))
+        try #require(try host.hello("sound") == hello)
+    }
+
+    private func newCode(_ number: Int) throws -> String {
+        try files.write("new-\(number).so", Fixtures.code("sound", saying: number))
+    }
+
+    /// Expects that the new code answers, and that the old one has left memory.
+    private func expectReloaded(_ number: Int, generation: Int) throws {
+        try host.waitForHello("sound", Fixtures.hello(saying: number))
+        let status = try root.waitForStatus("sound", "the former image has been unloaded") {
+            $0["last_unload"]["generation"].number == Double(generation - 1)
+        }
+        #expect(status["last_unload"]["verdict"].string == "unloaded", "\(status)")
+        #expect(status["generation"].number == Double(generation))
+        #expect(status["last_error"] == .null)
+        try host.waitUntilUnmapped("sound", except: generation)
+    }
+
+    @Test func newCodeAnswers_whenItIsCopiedOverTheLibrary() throws {
+        try Command.succeed(["/bin/cp", newCode(1), root.library("sound")])
+        try expectReloaded(1, generation: 2)
+    }
+
+    @Test func newCodeAnswers_whenItIsMovedOverTheLibrary() throws {
+        let staging = "\(root.plugin("sound"))/lib/staged"
+        try Command.succeed(["/bin/cp", newCode(2), staging])
+        try Command.succeed(["/bin/mv", staging, root.library("sound")])
+        try expectReloaded(2, generation: 2)
+    }
+
+    @Test func newCodeAnswers_whenItIsWrittenBesideAndRenamed_asRsyncDoes() throws {
+        let beside = "\(root.plugin("sound"))/lib/.libsound.so.Xa81Qz"
+        try Command.succeed(["/bin/cp", newCode(3), beside])
+        try #require(rename(beside, root.library("sound")) == 0)
+        try expectReloaded(3, generation: 2)
+    }
+
+    @Test func newCodeAnswers_whenTheLibraryIsUnlinkedAndWrittenAnew_asLinkersDo() throws {
+        let code = try newCode(4)
+        try #require(unlink(root.library("sound")) == 0)
+        #expect(try host.hello("sound") == hello)
+        try Command.succeed(["/bin/cp", code, root.library("sound")])
+        try expectReloaded(4, generation: 2)
+    }
+
+    @Test func halfWrittenLibrary_isNeverLoaded() throws {
+        let code = [UInt8](try Fixtures.code("sound", saying: 5))
+        let descriptor = open(root.library("sound"), O_WRONLY | O_TRUNC)
+        try #require(descriptor >= 0)
+        defer { close(descriptor) }
+        let client = try host.client()
+        let pieces = 24
+        for piece in 0..<pieces {
+            let bytes = code[code.count * piece / pieces..<code.count * (piece + 1) / pieces]
+            for byte in bytes {
+                try #require(
+                    withUnsafeBytes(of: byte) { write(descriptor, $0.baseAddress, 1) } == 1)
+            }
+            guard piece < pieces - 1 else { break }
+            for _ in 0..<100 {
+                #expect(try client.get("/plugin/sound/api/hello").text == hello)
+            }
+        }
+        try expectReloaded(5, generation: 2)
+    }
+
+    @Test func touchedLibrary_isNotReloaded() throws {
+        try Command.succeed(["/usr/bin/touch", root.library("sound")])
+        try Command.succeed(["/bin/cp", Fixtures.library("sound"), root.library("sound")])
+        // The host looks at changes in their order: once a later one is served, so are these.
+        try Command.succeed(["/bin/cp", newCode(6), root.library("sound")])
+        try expectReloaded(6, generation: 2)
+    }
+
+    @Test func explicitReload_isAnsweredOnceTheNewCodeServes() throws {
+        try Command.succeed(["/bin/cp", newCode(7), root.library("sound")])
+        try root.must("reload", "sound")
+        #expect(try host.hello("sound") == Fixtures.hello(saying: 7))
+    }
+
+    @Test func brokenReplacement_leavesTheOldCodeServing_andSaysWhy() throws {
+        try Command.succeed([
+            "/bin/cp", Fixtures.library("missing_entry"), root.library("sound"),
+        ])
+        let status = try root.waitForStatus("sound", "the failure is told") {
+            $0["last_error"] != .null
+        }
+        #expect(status["state"].string == "active")
+        #expect(status["generation"].number == 1)
+        #expect("\(status["last_error"])".contains("ph_plugin_entry"))
+        #expect(try host.hello("sound") == hello)
+
+        expectRefusal(try root.host("reload", "sound"), "sound", "ph_plugin_entry")
+        #expect(try host.hello("sound") == hello)
+
+        try Command.succeed(["/bin/cp", newCode(8), root.library("sound")])
+        try host.waitForHello("sound", Fixtures.hello(saying: 8))
+        try root.waitForStatus("sound", "no error is left") { $0["last_error"] == .null }
+    }
+
+    @Test func everyAnswer_isWholeAndFromOneGeneration_whileLibrariesAreReplaced() throws {
+        let load = SteadyLoad(port: host.port, paths: ["/plugin/sound/api/hello"], connections: 4)
+        for number in 10..<30 {
+            try Command.succeed(["/bin/cp", newCode(number), root.library("sound")])
+            try host.waitForHello("sound", Fixtures.hello(saying: number))
+        }
+        let result = load.end()
+        #expect(result.failures.isEmpty, "\(result.failures.prefix(5))")
+        #expect(result.answers > 100)
+        let allowed = Set([hello] + (10..<30).map { Fixtures.hello(saying: $0) })
+        #expect(result.bodies.isSubset(of: allowed), "\(result.bodies.subtracting(allowed))")
+    }
+}

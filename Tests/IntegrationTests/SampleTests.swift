@@ -1,0 +1,75 @@
+import Foundation
+import Testing
+
+/// The sample plugins, as `make plugins` leaves them.
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct SampleTests {
+    static let all: [String] = {
+        let samples = "\(Repository.path)/SamplePlugins"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: samples)) ?? []
+        return names.filter { Repository.sampleBundle($0) != nil }.sorted()
+    }()
+
+    static let hellos = all.filter { $0.hasPrefix("hello-") }
+
+    @Test func samplesAreBuilt_orItIsSaidThatTheyAreNot() throws {
+        if Self.all.isEmpty { print("no sample plugin is built: run `make plugins` first") }
+        let environment = ProcessInfo.processInfo.environment
+        try #require(!Self.all.isEmpty || environment["WITHOUT_SAMPLES"] != nil)
+    }
+
+    @Test(arguments: all)
+    func sample_isInstalledServedReloadedAndUnloaded(_ name: String) throws {
+        let root = try Root()
+        let host = try HostProcess(root)
+        try root.must("install", #require(Repository.sampleBundle(name)))
+        #expect(try root.status(name)["unload"]["verdict"].string == "close")
+        #expect(try host.get("/plugin/\(name)/").status == 200)
+
+        let files = try TemporaryDirectory()
+        let code = try Data(contentsOf: URL(fileURLWithPath: root.library(name)))
+        let changed = try files.write("new.so", code + Data("another digest".utf8))
+        try Command.succeed(["/bin/cp", changed, root.library(name)])
+        try root.waitForStatus(name, "generation 1 is unloaded") {
+            $0["last_unload"]["generation"].number == 1
+                && $0["last_unload"]["verdict"].string == "unloaded"
+        }
+
+        try root.must("deactivate", name)
+        let status = try root.waitForStatus(name, "generation 2 is unloaded") {
+            $0["last_unload"]["generation"].number == 2
+        }
+        #expect(status["last_unload"]["verdict"].string == "unloaded", "\(status)")
+        try host.waitUntilUnmapped(name)
+    }
+
+    @Test(arguments: hellos)
+    func hello_saysTheSameInEveryLanguage(_ name: String) throws {
+        let root = try Root()
+        let host = try HostProcess(root)
+        try root.must("install", #require(Repository.sampleBundle(name)))
+        let response = try host.get("/plugin/\(name)/api/hello")
+        #expect(response.status == 200)
+        #expect(response.text == hello)
+        #expect(response["content-type"] == "application/json")
+        let version = try host.get("/plugin/\(name)/api/version").json
+        #expect(version?["name"].string == name)
+        #expect(version?["generation"].number == 1)
+    }
+
+    @Test func allSamples_liveTogetherInOneHost() throws {
+        let root = try Root()
+        for name in Self.all {
+            try root.must("install", #require(Repository.sampleBundle(name)))
+        }
+        let host = try HostProcess(root)
+        for name in Self.hellos { #expect(try host.hello(name) == hello) }
+        for name in Self.all {
+            try root.must("deactivate", name)
+            for other in Self.hellos where other > name {
+                #expect(try host.hello(other) == hello, "after \(name) has gone")
+            }
+        }
+        #expect(host.state.maps(below: root.path + "/plugins").isEmpty)
+        #expect(try host.terminate() == 0)
+    }
+}
