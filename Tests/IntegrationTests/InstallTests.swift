@@ -166,4 +166,43 @@ import Testing
         expectRefusal(second, root.path)
         #expect(try host.get("/").status == 200)
     }
+
+    @Test func libraryReplacedWhileNoHostRan_isServedAtTheNextStart() throws {
+        var host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("sound"))
+        #expect(try host.terminate() == 0)
+        let files = try TemporaryDirectory()
+        let code = try files.write("new.so", Fixtures.code("sound", saying: 77))
+        try Command.succeed(["/bin/cp", code, root.library("sound")])
+
+        host = try HostProcess(root)
+
+        #expect(try host.hello("sound") == Fixtures.hello(saying: 77))
+        let digest = try Command.succeed(["/usr/bin/sha256sum", code]).output.prefix(64)
+        #expect(try root.status("sound")["digest"].string == String(digest))
+    }
+
+    @Test func adminSocket_isForItsOwnerOnly_andSpeaksHTTPAndJSON() throws {
+        let host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("sound"))
+        let socket = "\(root.path)/host.sock"
+        let attributes = try FileManager.default.attributesOfItem(atPath: socket)
+        #expect(attributes[.posixPermissions] as? Int == 0o600)
+
+        let curl = try Command.succeed([
+            "/usr/bin/curl", "--silent", "--fail", "--unix-socket", socket,
+            "http://localhost/plugins/sound",
+        ])
+        #expect(try JSON(parsing: curl.output)["name"].string == "sound")
+
+        let admin = try HTTPClient(unixSocket: socket)
+        let list = try admin.get("/plugins")
+        #expect(list.json?[0]["name"].string == "sound")
+        let missing = try admin.get("/plugins/nobody")
+        #expect(missing.status == 404)
+        #expect(missing.json?["error"]["code"].string != nil)
+        #expect(missing.json?["error"]["fix"].string != nil)
+        // What the admin socket answers is not to be had over TCP.
+        #expect(try host.get("/plugins/sound").status == 404)
+    }
 }
