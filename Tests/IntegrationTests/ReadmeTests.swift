@@ -11,22 +11,26 @@ import Testing
         var testDescription: String { command }
     }
 
-    /// A fenced block of the README and its language.
-    struct Block { let language: String, lines: [String] }
+    /// A fenced block of the README: its language, and the file that it is, if it says so.
+    struct Block {
+        let language: String
+        let file: String?
+        var lines: [String] = []
+    }
 
     static func blocks(of text: String) -> [Block] {
         var blocks: [Block] = []
-        var open: (String, [String])?
+        var isOpen = false
         for line in text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) {
             if line.hasPrefix("```") {
-                if let (language, lines) = open {
-                    blocks.append(Block(language: language, lines: lines))
-                    open = nil
-                } else {
-                    open = (String(line.dropFirst(3)), [])
+                let words = line.dropFirst(3).split(separator: " ").map(String.init)
+                if !isOpen {
+                    blocks.append(
+                        Block(language: words.first ?? "", file: words.dropFirst().first))
                 }
-            } else {
-                open?.1.append(line)
+                isOpen.toggle()
+            } else if isOpen {
+                blocks[blocks.count - 1].lines.append(line)
             }
         }
         return blocks
@@ -72,16 +76,28 @@ import Testing
         #expect(!Self.matches("ok, but", "ok"))
     }
 
-    /// Runs the console blocks in their order, in one shell's environment: the commands of `make` are
-    /// left to the run that runs this test, and the server is one of the test's own.
+    /// Runs the console blocks in their order, in one directory that looks like the checkout and
+    /// holds the files that the README shows. The commands of `make` are left to the run that runs
+    /// this test, and the server is one of the test's own.
     @Test func everyCommand_printsWhatTheReadmeShows() throws {
         let root = try Root()
         let host = try HostProcess(root)
         let files = try TemporaryDirectory()
-        let home = try files.write("bin/host", "")
-        try FileManager.default.removeItem(atPath: home)
-        try FileManager.default.createSymbolicLink(
-            atPath: home, withDestinationPath: HostProcess.binary)
+        let manager = FileManager.default
+        try manager.createDirectory(atPath: files("checkout"), withIntermediateDirectories: true)
+        for name in try manager.contentsOfDirectory(atPath: Repository.path) {
+            try manager.createSymbolicLink(
+                atPath: files("checkout/\(name)"),
+                withDestinationPath: "\(Repository.path)/\(name)")
+        }
+        try manager.createDirectory(atPath: files("bin"), withIntermediateDirectories: true)
+        try manager.createSymbolicLink(
+            atPath: files("bin/host"), withDestinationPath: HostProcess.binary)
+        let blocks = try Self.blocks(of: Self.readme())
+        for block in blocks {
+            guard let file = block.file else { continue }
+            try files.write("checkout/\(file)", block.lines.joined(separator: "\n") + "\n")
+        }
         let environment = [
             "PLUGIN_HOST_ROOT": root.path,
             "PATH": "\(files("bin")):/usr/local/bin:/usr/bin:/bin",
@@ -89,15 +105,14 @@ import Testing
         for name in SampleTests.all {
             try root.must("install", #require(Repository.sampleBundle(name)))
         }
-        let steps = try Self.blocks(of: Self.readme()).filter { $0.language == "console" }
-            .flatMap(Self.steps)
+        let steps = blocks.filter { $0.language == "console" }.flatMap(Self.steps)
         #expect(steps.count > 5)
         for step in steps where !step.command.hasPrefix("make ") {
             let line = step.command.replacingOccurrences(
                 of: "127.0.0.1:8080", with: "127.0.0.1:\(host.port)")
             let command = try Command.run(
                 ["/bin/bash", "-c", line], environment: environment,
-                directory: Repository.path)
+                directory: files("checkout"))
             let printed = (command.output + command.errors)
                 .replacingOccurrences(of: "127.0.0.1:\(host.port)", with: "127.0.0.1:8080")
                 .split(separator: "\n").map(String.init)
