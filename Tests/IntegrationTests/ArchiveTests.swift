@@ -14,7 +14,7 @@ import Testing
     }
 
     /// Where the archives below try to write.
-    static let victim = NSTemporaryDirectory() + "/plugin-host-victim"
+    static let victim = NSTemporaryDirectory() + "plugin-host-victim"
 
     static let hostile: [Hostile] = [
         Hostile("a name that climbs out") { $0.add("lib/../../../../plugin-host-victim", "x") },

@@ -95,6 +95,12 @@ final class Root: Sendable {
         try JSON(parsing: must("status", plugin, "--json").output)
     }
 
+    /// The names of the plugins that `host list` knows.
+    func list() throws -> [String] {
+        try JSON(parsing: must("list", "--json").output)["plugins"].elements
+            .compactMap { $0["name"].string }
+    }
+
     /// Waits until the status of a plugin is as described, and returns it.
     @discardableResult
     func waitForStatus(

@@ -6,7 +6,7 @@ final class TemporaryDirectory: Sendable {
     let path: String
 
     init() throws {
-        var template = Array("\(NSTemporaryDirectory())/plugin-host-test.XXXXXX".utf8CString)
+        var template = Array("\(NSTemporaryDirectory())plugin-host-test.XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
