@@ -126,12 +126,15 @@ import Testing
         try host.waitUntilUnmapped("versioned", except: 2)
     }
 
-    @Test func upgrade_happens_whenTheBundleIsDroppedOverTheInstalledOne() throws {
+    @Test(arguments: ["cp", "mv"])
+    func upgrade_happens_whenTheBundleIsReplacedInPlace(_ way: String) throws {
         let host = try HostProcess(root)
         try root.must("install", Fixtures.bundle("versioned_v1"))
         let place = "\(root.plugin("versioned"))/versioned.tar.gz"
+        let files = try TemporaryDirectory()
+        try Command.succeed(["/bin/cp", Fixtures.bundle("versioned_v2"), files("new.tar.gz")])
 
-        try Command.succeed(["/bin/cp", Fixtures.bundle("versioned_v2"), place])
+        try Command.succeed(["/bin/\(way)", files("new.tar.gz"), place])
 
         try eventually("version 2.0.0 answers") {
             try host.get("/plugin/versioned/api/which").text == "2.0.0"
@@ -141,6 +144,9 @@ import Testing
             parsing: Data(
                 contentsOf: URL(fileURLWithPath: "\(root.plugin("versioned"))/manifest.json")))
         #expect(manifest["version"].string == "2.0.0")
+        // And on from there, in the ordinary way.
+        try root.must("install", Fixtures.bundle("versioned_v1"))
+        #expect(try host.get("/plugin/versioned/api/which").text == "1.0.0")
     }
 
     @Test func hostPack_packsWhatInstallTakes() throws {

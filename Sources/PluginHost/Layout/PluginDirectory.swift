@@ -45,6 +45,10 @@ package struct PluginDirectory: Hashable, Sendable {
     package var releases: String { path + "/releases" }
     package var current: String { path + "/" + Self.currentName }
 
+    /// Where an operator's replacing shows: links are renamed over in `path`; what is copied over
+    /// a link changes the file behind it, in `current` or `lib`.
+    package var watchedPaths: [String] { [path, current, lib] }
+
     /// The shared library that the manifest names.
     package func library(_ manifest: Manifest) -> String { lib + "/" + manifest.library.file }
 }

@@ -113,8 +113,7 @@ extension PluginManager {
     /// Begins to watch what an operator may replace: the library and the bundle.
     func follow(_ name: PluginName) {
         guard let watcher else { return }
-        let directory = layout.plugin(name)
-        for path in [directory.path, directory.lib] {
+        for path in layout.plugin(name).watchedPaths {
             do throws(HostError) {
                 try watcher.watch(path)
                 watched[path] = name
@@ -125,8 +124,7 @@ extension PluginManager {
     }
 
     func unfollow(_ name: PluginName) {
-        let directory = layout.plugin(name)
-        for path in [directory.path, directory.lib] {
+        for path in layout.plugin(name).watchedPaths {
             watcher?.unwatch(path)
             watched[path] = nil
         }
@@ -141,7 +139,7 @@ extension PluginManager {
             await libraryChanged(name)
         } else if file == nil || file == directory.bundleName {
             await bundleChanged(name)
-        } else if file == PluginDirectory.currentName {
+        } else if path == directory.path, file == PluginDirectory.currentName {
             follow(name)
             await libraryChanged(name)
         }
@@ -174,21 +172,36 @@ extension PluginManager {
         }
     }
 
+    /// Installs what lies in the place of a plugin's bundle, if it is another one; changes that come
+    /// meanwhile lead to one more look.
     private func bundleChanged(_ name: PluginName) async {
-        let bundle = layout.plugin(name).bundle
-        let digest = try? await Blocking.run { () throws(HostError) in
-            try SHA256.digest(ofFile: bundle)
+        let slot = slot(name)
+        slot.pendingBundles += 1
+        guard !slot.isFollowingBundles else { return }
+        slot.isFollowingBundles = true
+        defer { slot.isFollowingBundles = false }
+        while slot.pendingBundles > 0, !isStopping {
+            slot.pendingBundles = 0
+            do throws(HostError) {
+                try await installReplacedBundle(name)
+            } catch {
+                slot.lastError = error
+                say(.error, error.description, name)
+            }
         }
-        guard let digest, digest != registry[name]?.release.bundleDigest else { return }
+    }
+
+    private func installReplacedBundle(_ name: PluginName) async throws(HostError) {
+        let installer = installer
+        let replaced = try await Blocking.run { () throws(HostError) in
+            try installer.takeReplacedBundle(name)
+        }
+        guard let replaced else { return }
+        defer { replaced.discard() }
+        guard replaced.digest != registry[name]?.release.bundleDigest else { return }
         say(.info, "its bundle was replaced", name)
-        do throws(HostError) {
-            let insists = registry[name]?.release.isInsisted == true
-            _ = try await install(
-                bundle: bundle, mode: insists ? .inProcess : nil, activates: false,
-                as: name)
-        } catch {
-            slot(name).lastError = error
-            say(.error, error.description, name)
-        }
+        let insists = registry[name]?.release.isInsisted == true
+        _ = try await install(
+            bundle: replaced.path, mode: insists ? .inProcess : nil, activates: false, as: name)
     }
 }

@@ -48,6 +48,9 @@ final class PluginSlot {
     /// Changes of the library that have not been looked at.
     var pendingChanges = 0
     var isFollowingChanges = false
+    /// Changes of the bundle that have not been looked at.
+    var pendingBundles = 0
+    var isFollowingBundles = false
 
     var unloads = 0
     /// Heap bytes in use after the first unload: what later ones are measured against.

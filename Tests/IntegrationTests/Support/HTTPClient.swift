@@ -15,6 +15,7 @@ final class HTTPClient {
     private let descriptor: Int32
     private var buffer: [UInt8] = []
     private var consumed = 0
+    private var isClosed = false
 
     /// Connects to a port of 127.0.0.1.
     init(port: UInt16, timeoutSeconds: Int = 30) throws {
@@ -51,7 +52,7 @@ final class HTTPClient {
         }
     }
 
-    deinit { close(descriptor) }
+    deinit { if !isClosed { close(descriptor) } }
 
     private func connect(_ timeoutSeconds: Int, _ connect: () -> Int32) throws {
         var limit = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
@@ -102,8 +103,15 @@ final class HTTPClient {
         }
     }
 
-    /// Ends the sending side, as a client does that has no more requests.
-    func shutdownSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+    /// Cuts the connection, as a client does that crashes; the server cannot take it for one that
+    /// only has no more to say.
+    func reset() {
+        var none = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(
+            descriptor, SOL_SOCKET, SO_LINGER, &none, socklen_t(MemoryLayout<linger>.size))
+        isClosed = true
+        close(descriptor)
+    }
 
     // MARK: Reading
 
