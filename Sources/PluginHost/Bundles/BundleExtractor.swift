@@ -77,6 +77,10 @@ package struct BundleExtractor {
         guard judge.objections.isEmpty else {
             throw .archiveRefused(judge.objections, subject: subject)
         }
+        // What is refused is never synced: that is most of the time that unpacking takes.
+        for file in files {
+            try root.open(file.path, flags: O_RDONLY | O_NOFOLLOW).sync()
+        }
         for path in directories {
             try open(path[...], under: root, made: &directories).sync()
         }
@@ -123,7 +127,6 @@ package struct BundleExtractor {
                 throw .system("the time could not be set", subject: file.path, errno: errno)
             }
         }
-        try file.sync()
     }
 
     private func failed(_ path: [String], _ number: Int32) -> HostError {
