@@ -37,7 +37,7 @@ import Testing
             if reload.status == 1 { refused += 1 }
         }
 
-        #expect(refused > 20)
+        #expect(refused > 50)
         let result = load.end()
         #expect(result.failures.isEmpty, "seed \(Self.seed): \(result.failures.prefix(3))")
         #expect(result.bodies == [hello])
@@ -71,17 +71,14 @@ import Testing
             let pattern =
                 #/\] (?<name>\.\S+) +\S+ +[0-9a-f]+ (?<offset>[0-9a-f]+) (?<size>[0-9a-f]+)/#
             guard let section = line.firstMatch(of: pattern) else { continue }
-            let read = [
-                ".note", ".gnu.", ".dynsym", ".dynstr", ".rodata", ".comment", ".symtab",
-                ".strtab", ".shstrtab", ".eh_frame",
-            ]
+            let read = [".note", ".gnu.", ".dynsym", ".dynstr", ".rodata"]
             guard read.contains(where: { section.name.hasPrefix($0) }),
                 let offset = Int(section.offset, radix: 16),
                 let size = Int(section.size, radix: 16)
             else { continue }
             places += Array(offset..<offset + size)
         }
-        try #require(places.count > 1_000)
+        try #require(places.count > 300)
         return places
     }
 }
