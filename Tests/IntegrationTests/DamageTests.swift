@@ -3,7 +3,7 @@ import Testing
 
 /// Libraries with flipped bits: whatever comes of one, the host lives and its other plugins serve.
 ///
-/// Damage to headers, symbols and names is found by looking at the file or by the throwaway process.
+/// Damage to headers, names and versions is found by looking at the file or by the throwaway process.
 /// Damage to the code, or to what leads to it, cannot be: it crashes as the plugin's own code would.
 @Suite(.ownThreads, .timeLimit(.minutes(15))) struct DamageTests {
     /// `INTEGRATION_SEED` makes another run of it.
@@ -62,8 +62,8 @@ import Testing
         }
     }
 
-    /// The offsets of the bytes that are neither code nor lead to it: headers, symbols, names,
-    /// versions, notes and constants.
+    /// The offsets of the bytes that are neither code nor lead to it: headers, names, versions,
+    /// notes and constants.
     private func loaderBytes(of library: String) throws -> [Int] {
         let table = try Command.succeed(["/usr/bin/readelf", "--sections", "--wide", library])
         var places = Array(0..<64)
@@ -71,14 +71,14 @@ import Testing
             let pattern =
                 #/\] (?<name>\.\S+) +\S+ +[0-9a-f]+ (?<offset>[0-9a-f]+) (?<size>[0-9a-f]+)/#
             guard let section = line.firstMatch(of: pattern) else { continue }
-            let read = [".note", ".gnu.", ".dynsym", ".dynstr", ".rodata"]
+            let read = [".note", ".gnu.", ".dynstr", ".rodata"]
             guard read.contains(where: { section.name.hasPrefix($0) }),
                 let offset = Int(section.offset, radix: 16),
                 let size = Int(section.size, radix: 16)
             else { continue }
             places += Array(offset..<offset + size)
         }
-        try #require(places.count > 300)
+        try #require(places.count > 200)
         return places
     }
 }

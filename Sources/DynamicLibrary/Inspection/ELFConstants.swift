@@ -80,6 +80,7 @@ enum ELF {
         static let flags1: UInt64 = 0x6fff_fffb
         static let versionNeeds: UInt64 = 0x6fff_fffe
         static let versionNeedCount: UInt64 = 0x6fff_ffff
+        static let versionSymbols: UInt64 = 0x6fff_fff0
         static let versionDefinitions: UInt64 = 0x6fff_fffc
         static let versionDefinitionCount: UInt64 = 0x6fff_fffd
     }

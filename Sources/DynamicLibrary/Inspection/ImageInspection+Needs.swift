@@ -32,6 +32,12 @@ extension ImageInspection {
             queue += companion.needed.map { ($0, next) }
         }
         addIndirectSwiftRuntime(companions.keys.sorted())
+        if !elf.versionIndexesAreSound() {
+            refusals.append(
+                Objection(
+                    .malformed, "its symbols have versions that it does not list",
+                    cure: "build the library again"))
+        }
         checkVersions(elf.neededVersions(), companions)
         if isComplete { checkSymbols(companions) }
         if !bindsToItself { findCollisions(elf, besides: entry) }
@@ -104,14 +110,26 @@ extension ImageInspection {
     private mutating func checkVersions(
         _ needs: [ELFFile.VersionNeed], _ companions: [String: Companion]
     ) {
+        // The loader ends the process when it cannot find the library that a version is of.
+        let isSound = needs.allSatisfy { need in
+            need.library.map { companions[$0] != nil || Self.isPresent($0) } ?? false
+        }
+        guard isSound || !refusals.isEmpty else {
+            refusals.append(
+                Objection(
+                    .malformed,
+                    "its table of needed versions names libraries that it does not need",
+                    cure: "build the library again"))
+            return
+        }
         for need in needs {
-            guard let companion = companions[need.library], !companion.versions.isEmpty,
-                !companion.versions.contains(need.version)
+            guard let library = need.library, let companion = companions[library],
+                !companion.versions.isEmpty, !companion.versions.contains(need.version)
             else { continue }
             refusals.append(
                 Objection(
                     .missingVersion,
-                    "it needs \(need.version) of \(need.library); "
+                    "it needs \(need.version) of \(library); "
                         + "\(companion.path) does not have it",
                     cure: "build it on a system no newer than this one"))
         }
