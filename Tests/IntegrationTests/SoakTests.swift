@@ -71,9 +71,15 @@ import Testing
                 try copy(variants[number % 2], to: beside)
                 try #require(rename(beside, root.library(plugin)) == 0)
             }
-            try eventually("generation \(number + 1) of \(plugin) answers") {
-                try client.get("/plugin/\(plugin)/api/version").json?["generation"].number
-                    == Double(number + 1)
+            do {
+                try eventually("generation \(number + 1) of \(plugin) answers") {
+                    try client.get("/plugin/\(plugin)/api/version").json?["generation"].number
+                        == Double(number + 1)
+                }
+            } catch {
+                let log = host.log.split(separator: "\n").suffix(20).joined(separator: "\n")
+                Issue.record("\(error)\n\(try status())\n\(log)")
+                throw error
             }
             var last = JSON.null
             try eventually("generation \(number) of \(plugin) has a verdict") {
