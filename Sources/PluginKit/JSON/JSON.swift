@@ -81,6 +81,7 @@ public enum JSON: Sendable {
     /// The document, as short as it can be.
     public var bytes: [UInt8] {
         var writer = JSONWriter()
+        writer.output.reserveCapacity(256)
         writer.write(self)
         return writer.output
     }

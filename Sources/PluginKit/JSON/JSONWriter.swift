@@ -46,21 +46,35 @@ struct JSONWriter {
 
     private mutating func write(_ text: String) {
         output.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""): write(literal: "\\\"")
-            case UInt8(ascii: "\\"): write(literal: "\\\\")
-            case 0x0A: write(literal: "\\n")
-            case 0x0D: write(literal: "\\r")
-            case 0x09: write(literal: "\\t")
-            case 0..<0x20:
-                write(literal: "\\u00")
-                output.append(hexadecimal(byte >> 4))
-                output.append(hexadecimal(byte & 15))
-            default: output.append(byte)
+        var text = text
+        text.withUTF8 { bytes in
+            var copied = 0
+            for index in bytes.indices {
+                let byte = unsafe bytes[index]
+                guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else {
+                    continue
+                }
+                unsafe output.append(contentsOf: bytes[copied..<index])
+                writeEscaped(byte)
+                copied = index + 1
             }
+            unsafe output.append(contentsOf: bytes[copied...])
         }
         output.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func writeEscaped(_ byte: UInt8) {
+        switch byte {
+        case UInt8(ascii: "\""): write(literal: "\\\"")
+        case UInt8(ascii: "\\"): write(literal: "\\\\")
+        case 0x0A: write(literal: "\\n")
+        case 0x0D: write(literal: "\\r")
+        case 0x09: write(literal: "\\t")
+        default:
+            write(literal: "\\u00")
+            output.append(hexadecimal(byte >> 4))
+            output.append(hexadecimal(byte & 15))
+        }
     }
 
     private func hexadecimal(_ digit: UInt8) -> UInt8 {
