@@ -6,8 +6,8 @@ import Testing
 
 /// Clients that do anything at any time, against every kind of handler, while the reactors move.
 ///
-/// What must hold: each exchange that was handed over ends exactly once, the server answers as before
-/// when it is over, and no connection is left.
+/// What must hold: each exchange that was handed over ends exactly once, the server answers as
+/// before when it is over, and no connection is left.
 @Suite(.timeLimit(.minutes(2)))
 struct ChaosTests {
     @Test(arguments: [1, 20_261_121, 77_777_777] as [UInt64])

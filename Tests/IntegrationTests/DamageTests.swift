@@ -3,8 +3,9 @@ import Testing
 
 /// Libraries with flipped bits: whatever comes of one, the host lives and its other plugins serve.
 ///
-/// Damage to headers, names and versions is found by looking at the file or by the throwaway process.
-/// Damage to the code, or to what leads to it, cannot be: it crashes as the plugin's own code would.
+/// Damage to headers, names and versions is found by looking at the file or by the throwaway
+/// process. Damage to the code, or to what leads to it, cannot be: it crashes as the plugin's own
+/// code would.
 @Suite(.ownThreads, .timeLimit(.minutes(15))) struct DamageTests {
     /// `INTEGRATION_SEED` makes another run of it.
     static let seed =

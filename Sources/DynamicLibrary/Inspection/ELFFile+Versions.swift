@@ -10,8 +10,8 @@ extension ELFFile {
     /// More entries than this are taken for damage.
     private static var versionsMax: Int { 4096 }
 
-    /// Whether each dynamic symbol's version is one that the file lists. The loader looks it up in a
-    /// table of its own without asking how long that is.
+    /// Whether each dynamic symbol's version is one that the file lists. The loader looks it up in
+    /// a table of its own without asking how long that is.
     func versionIndexesAreSound() -> Bool {
         guard let address = dynamic.values[ELF.Tag.versionSymbols],
             let count = dynamicSymbolCount()

@@ -22,9 +22,9 @@ package struct ReplacedBundle: Sendable {
 extension Installer {
     /// Looks at what lies in the place of a plugin's bundle.
     ///
-    /// A file that was moved over the link is taken to the staging area, and the link made again: an
-    /// upgrade goes through the links. A file that was copied over the link has been written to the
-    /// release in force, and stays there.
+    /// A file that was moved over the link is taken to the staging area, and the link made again:
+    /// an upgrade goes through the links. A file that was copied over the link has been written to
+    /// the release in force, and stays there.
     ///
     /// - Returns: nil when there is nothing.
     package func takeReplacedBundle(_ name: PluginName) throws(HostError) -> ReplacedBundle? {

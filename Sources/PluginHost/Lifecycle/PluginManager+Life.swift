@@ -172,8 +172,8 @@ extension PluginManager {
         }
     }
 
-    /// Installs what lies in the place of a plugin's bundle, if it is another one; changes that come
-    /// meanwhile lead to one more look.
+    /// Installs what lies in the place of a plugin's bundle, if it is another one; changes that
+    /// come meanwhile lead to one more look.
     private func bundleChanged(_ name: PluginName) async {
         let slot = slot(name)
         slot.pendingBundles += 1

@@ -7,8 +7,8 @@ struct TarFile {
     /// Adds one entry.
     ///
     /// - Parameters:
-    ///   - kind: the type flag: "0" file, "1" hard link, "2" symbolic link, "3" character device, "5"
-    ///     directory, "6" fifo.
+    ///   - kind: the type flag: "0" file, "1" hard link, "2" symbolic link, "3" character device,
+    ///     "5" directory, "6" fifo.
     ///   - size: what the header declares, if it is not the size of the contents.
     ///   - checksum: what the header holds, if it is not the right one.
     mutating func add(
