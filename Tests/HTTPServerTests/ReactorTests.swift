@@ -50,8 +50,9 @@ struct ReactorTests {
                 #expect(threads.isDisjoint(with: ids), "round \(round)")
                 threads = ids
                 try await server.server.moveReactorsToFreshThreads()
+                // Joined threads leave the table a moment later; the suite's time limit bounds this.
                 for id in ids {
-                    #expect(!FileManager.default.fileExists(atPath: "/proc/self/task/\(id)"))
+                    while FileManager.default.fileExists(atPath: "/proc/self/task/\(id)") {}
                 }
             }
             stops.set()

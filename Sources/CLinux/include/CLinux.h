@@ -15,13 +15,14 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-// Readiness: epoll. Registrations are level-triggered; `token` comes back with each event.
+// Readiness: epoll. `token` comes back with each event.
 static const uint32_t linux_readable = EPOLLIN;
 static const uint32_t linux_writable = EPOLLOUT;
 static const uint32_t linux_peer_finished = EPOLLRDHUP;
 static const uint32_t linux_failed = EPOLLERR;
 static const uint32_t linux_hung_up = EPOLLHUP;
 static const uint32_t linux_exclusive = EPOLLEXCLUSIVE;
+static const uint32_t linux_on_change = EPOLLET;
 
 static inline uint32_t linux_event_flags(const struct epoll_event *event) { return event->events; }
 static inline uint64_t linux_event_token(const struct epoll_event *event) {

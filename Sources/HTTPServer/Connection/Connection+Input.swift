@@ -4,6 +4,9 @@ import HTTPWire
 
 extension Connection {
     /// Reads once, into the place where the phase wants the bytes.
+    ///
+    /// A read that fills less than its room has emptied the socket, and what comes later is
+    /// reported; so a request costs one `recv` and none that only says `EAGAIN`.
     @inline(__always)
     func receive() {
         if state.phase == .collecting, let exchange = state.exchange,
@@ -16,6 +19,7 @@ extension Connection {
         let result = unsafe linux_receive(state.descriptor, input + state.inputEnd, room)
         if result > 0 {
             state.inputEnd &+= result
+            if result < room, !state.endIsAhead { state.mayHaveInput = false }
             if state.phase != .head { noteBodyProgress() }
         } else {
             note(receiveResult: result)
@@ -29,10 +33,11 @@ extension Connection {
 
     @inline(never)
     private func note(receiveResult result: Int) {
-        if result == 0 {
-            state.peerHasFinished = true
-        } else if Int32(-result) != EAGAIN, Int32(-result) != EINTR {
-            state.isBroken = true
+        switch Int32(-result) {
+        case 0: state.peerHasFinished = true
+        case EAGAIN: state.mayHaveInput = false
+        case EINTR: return
+        default: state.isBroken = true
         }
     }
 
@@ -46,6 +51,7 @@ extension Connection {
         let result = unsafe linux_receive(
             state.descriptor, buffer + exchange.state.bodyCount, room)
         guard result > 0 else { return note(receiveResult: result) }
+        if result < room, !state.endIsAhead { state.mayHaveInput = false }
         exchange.state.bodyCount += result
         state.bodyRemaining -= UInt64(result)
         noteBodyProgress()

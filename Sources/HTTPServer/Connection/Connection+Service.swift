@@ -7,11 +7,8 @@ extension Connection {
     @inline(__always)
     func handle(_ readiness: Poller.Readiness) {
         state.turnBytes = 0
-        if readiness == .readable {
-            if wantsInput { receive() } else { setInterest(state.interest.subtracting(.readable)) }
-        } else {
-            handleUncommon(readiness)
-        }
+        state.mayHaveInput = true
+        if readiness != .readable { handleUncommon(readiness) }
         service()
     }
 
@@ -22,19 +19,17 @@ extension Connection {
             state.writeDeadline = 0
         }
         let isGone = !readiness.isDisjoint(with: [.failed, .hungUp])
-        if wantsInput {
-            if isGone || !readiness.isDisjoint(with: [.readable, .peerFinished]) { receive() }
-            return
-        }
+        guard isGone || readiness.contains(.peerFinished) else { return }
+        // The end is read after the bytes before it; it is not reported again.
+        let isNews = !state.endIsAhead
+        state.endIsAhead = true
+        if wantsInput { return }
         if isGone {
             state.isBroken = true
-        } else if readiness.contains(.peerFinished) {
+        } else if isNews {
             // The client may still read. Whether it is there at all shows when something is sent,
             // or when the kernel has asked it.
             _ = linux_probe_silent_peer(state.descriptor, 10, 10, 3)
-            setInterest(state.interest.subtracting([.readable, .peerFinished]))
-        } else if readiness.contains(.readable) {
-            setInterest(state.interest.subtracting(.readable))
         }
     }
 
@@ -63,17 +58,30 @@ extension Connection {
     func service() {
         if state.isInService { return }
         state.isInService = true
+        var reads = 0
         repeat {
+            if state.mayHaveInput, wantsInput {
+                receive()
+                reads &+= 1
+            }
             advance()
             if pendingOutput > 0 || state.files != nil { flush() }
-        } while !state.isBroken && goesOnAfterOutput()
+        } while !state.isBroken && goesOn(reads)
         state.isInService = false
         rest()
     }
 
-    /// Wakes whoever waited for the output to drain; false when nobody did.
+    /// The most reads of one connection before others have their turn.
+    private static let readsMax = 16
+
+    /// Whether there is more to do now: input, or somebody who waited for the output to drain.
     @inline(__always)
-    private func goesOnAfterOutput() -> Bool {
+    private func goesOn(_ reads: Int) -> Bool {
+        if state.mayHaveInput, wantsInput {
+            if reads < Connection.readsMax { return true }
+            loop.enqueue(self)
+            return false
+        }
         if !state.isStalledByOutput && state.exchange == nil { return false }
         return wakeWriters()
     }
@@ -134,7 +142,6 @@ extension Connection {
             state.requestCount > 0
         {
             giveBackIdleBuffers()
-            setInterest([.readable, .peerFinished])
             state.writeDeadline = 0
             loop.state.wheel.schedule(
                 self, at: loop.state.tick &+ loop.state.limits.idleTicks)
@@ -157,7 +164,7 @@ extension Connection {
         let now = loop.state.tick
         var deadline = ownDeadline(now)
         let awaitsReader = hasOutput || state.exchange?.state.waitsForWritable == true
-        if awaitsReader {
+        if awaitsReader, state.isSendBlocked {
             if state.writeDeadline == 0 {
                 state.writeDeadline = now &+ loop.state.limits.writeTicks
             }
@@ -165,15 +172,9 @@ extension Connection {
         } else {
             state.writeDeadline = 0
         }
-        var interest = state.interest
-        if wantsInput { interest.formUnion([.readable, .peerFinished]) }
-        if state.peerHasFinished { interest.subtract([.readable, .peerFinished]) }
         if awaitsReader {
-            interest.insert(.writable)
-        } else {
-            interest.remove(.writable)
+            if state.isSendBlocked { awaitWritable() } else { loop.enqueue(self) }
         }
-        setInterest(interest)
         loop.state.wheel.schedule(self, at: deadline)
     }
 

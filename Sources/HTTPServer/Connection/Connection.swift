@@ -28,8 +28,12 @@ struct ConnectionFields {
     let loop: Loop
     var descriptor: Int32 = -1
     var phase = Phase.closed
-    /// What the poller has been asked for.
-    var interest: Poller.Readiness = []
+    /// Whether the poller has been asked to tell when the socket takes output again.
+    var awaitsWritable = false
+    /// Whether a read may yield something; the poller tells only what changes.
+    var mayHaveInput = false
+    /// Whether the end of the input has been reported; it is found by reading on.
+    var endIsAhead = false
     /// Counts the uses of the slot; part of the poller's token, so that an event of an earlier use
     /// is dropped.
     var generation: UInt16 = 0
@@ -188,15 +192,12 @@ struct Connection: Equatable {
     @inline(__always)
     var availableInput: Int { state.inputEnd &- state.inputStart }
 
-    /// Asks the poller for other events, unless it has been asked for these already.
-    @inline(__always)
-    func setInterest(_ interest: Poller.Readiness) {
-        if state.interest != interest { changeInterest(interest) }
-    }
-
+    /// Asks the poller to tell when the socket takes output again; it keeps telling from then on.
     @inline(never)
-    private func changeInterest(_ interest: Poller.Readiness) {
-        state.interest = interest
-        loop.state.poller.change(state.descriptor, interest, token: token)
+    func awaitWritable() {
+        if state.awaitsWritable { return }
+        state.awaitsWritable = true
+        loop.state.poller.change(
+            state.descriptor, [.readable, .writable, .peerFinished, .onChange], token: token)
     }
 }

@@ -232,8 +232,11 @@ extension Connection {
         state.requestCount = 0
         state.turnBytes = 0
         state.headDeadline = loop.state.tick &+ loop.state.limits.headTicks
-        state.interest = [.readable, .peerFinished]
-        if loop.state.poller.add(descriptor, state.interest, token: token) < 0 { return close() }
+        state.awaitsWritable = false
+        state.mayHaveInput = false
+        state.endIsAhead = false
+        let interest: Poller.Readiness = [.readable, .peerFinished, .onChange]
+        if loop.state.poller.add(descriptor, interest, token: token) < 0 { return close() }
         loop.state.wheel.schedule(self, at: state.headDeadline)
     }
 }

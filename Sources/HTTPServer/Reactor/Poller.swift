@@ -3,9 +3,9 @@ import Glibc
 
 /// The kernel's readiness interface, and the only place that knows it is epoll.
 ///
-/// Registrations are level-triggered: one read that leaves bytes behind is reported again, so a
-/// reader needs no second `recv` to learn that nothing is left. Measured against edge-triggered:
-/// one system call less a request.
+/// Listeners and wake-ups are reported as long as they are ready, connections only when something
+/// changes: a level-triggered registration is polled a second time, in vain, at the wait after each
+/// event. A bare loop in C spends 2 to 5 % less CPU time a request edge-triggered.
 @safe
 struct Poller: ~Copyable {
     private let descriptor: Int32
@@ -21,6 +21,7 @@ struct Poller: ~Copyable {
         static let failed = Readiness(rawValue: linux_failed)
         static let hungUp = Readiness(rawValue: linux_hung_up)
         static let exclusive = Readiness(rawValue: linux_exclusive)
+        static let onChange = Readiness(rawValue: linux_on_change)
     }
 
     init(capacity: Int) throws(ServerError) {
