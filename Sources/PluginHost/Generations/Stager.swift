@@ -38,10 +38,7 @@ final class Stager: Sendable {
     /// - Returns: nil if the library is the one that is not wanted.
     /// - Throws: `HostError` of the step that refused it; nothing is left behind.
     func stage(_ request: Request) async throws(HostError) -> StagedLibrary? {
-        let staged = try await Blocking.run { () throws(HostError) -> StagedLibrary? in
-            try self.examine(request)
-        }
-        guard let staged else { return nil }
+        guard let staged = try await examineWhenStill(request) else { return nil }
         do throws(HostError) {
             try await prove(staged, request)
         } catch {
@@ -50,6 +47,29 @@ final class Stager: Sendable {
         }
         return staged
     }
+
+    /// A file that changes while it is copied is copied again: whoever changes it last, as `cp -p`
+    /// does when it sets the times, is not always told of.
+    private func examineWhenStill(_ request: Request) async throws(HostError) -> StagedLibrary? {
+        var tries = 1
+        while true {
+            do throws(HostError) {
+                return try await Blocking.run { () throws(HostError) -> StagedLibrary? in
+                    try self.examine(request)
+                }
+            } catch {
+                guard error.code == Self.changed, tries < Self.copiesMax else { throw error }
+                tries += 1
+                let isCancelled = (try? await Task.sleep(for: Self.copyPause)) == nil
+                if isCancelled { throw error }
+            }
+        }
+    }
+
+    private static let changed = HostError.Code(
+        rawValue: LibraryError.Code.changedWhileCopying.rawValue)
+    private static let copiesMax = 20
+    private static let copyPause = Duration.milliseconds(25)
 
     private func examine(_ request: Request) throws(HostError) -> StagedLibrary? {
         let copy: PrivateCopy
