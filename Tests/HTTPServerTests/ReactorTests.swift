@@ -50,7 +50,7 @@ struct ReactorTests {
                 #expect(threads.isDisjoint(with: ids), "round \(round)")
                 threads = ids
                 try await server.server.moveReactorsToFreshThreads()
-                // Joined threads leave the table a moment later; the suite's time limit bounds this.
+                // Joined threads leave the table a moment later; the time limit bounds this.
                 for id in ids {
                     while FileManager.default.fileExists(atPath: "/proc/self/task/\(id)") {}
                 }

@@ -1,7 +1,8 @@
 import Foundation
-import HTTPServer
 import HTTPWire
 import Testing
+
+@testable import HTTPServer
 
 @Suite(.timeLimit(.minutes(1)))
 struct StaticFileTests {
@@ -253,6 +254,28 @@ struct StaticFileTests {
             }
             let inside = try TestClient(port: port).get("/files/inside")
             #expect(inside.text == "inside")
+        }
+    }
+
+    /// What serves where the kernel has no openat2.
+    @Test func openingByComponents_followsNoLinkAndLeavesNothing() throws {
+        let directory = try TestDirectory()
+        try directory.write("sub/a.txt", "inside")
+        try directory.link("link", to: "sub/a.txt")
+        try directory.link("dirlink", to: "sub")
+        let files = try StaticFileResponder(directory: directory.path)
+        func opens(_ name: StaticString) -> Bool {
+            let descriptor = files.openByComponents(ByteSlice(name))
+            if descriptor >= 0 { close(descriptor) }
+            return descriptor >= 0
+        }
+        #expect(opens("sub/a.txt"))
+        #expect(opens("sub/"))
+        #expect(opens(""))
+        for name in [
+            "link", "dirlink/a.txt", "../x", "sub/../../x", "sub/..", "none", "sub/a.txt/",
+        ] as [StaticString] {
+            #expect(!opens(name), "\(name)")
         }
     }
 
