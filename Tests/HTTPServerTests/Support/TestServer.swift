@@ -267,6 +267,8 @@ final class Background: Sendable {
         }
     }
 
+    var hasEnded: Bool { isDone.isSet }
+
     var value: Void {
         get async throws {
             await isDone.wait()
