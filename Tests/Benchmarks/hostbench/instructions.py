@@ -26,7 +26,7 @@ def measure(server, requests):
                   f"--callgrind-out-file={out}"]
         server.environment["GLIBC_TUNABLES"] = TUNABLES
         with server:
-            server.start(prefix, within=180)
+            server.start_for_counting(prefix, within=180)
             pid = server.process.pid
             found = {}
             for name, path in server.paths.items():
