@@ -99,13 +99,17 @@ struct SegmentKey: Equatable {
             count: bytes.count)
     }
 
-    /// A hash of the key and the place it is looked up at.
+    /// A hash of the key and the place it is looked up at; any of its bits will do.
+    ///
+    /// Names tend to differ in their last bytes, which are the highest of a word: only the upper
+    /// half of a product depends on them in every bit.
     @inline(__always)
     func hash(_ seed: UInt32) -> Int {
-        let first = (head ^ UInt64(seed) &* 0x9E37_79B9_7F4A_7C15) &* 0xFF51_AFD7_ED55_8CCD
-        let second =
-            (tail ^ UInt64(truncatingIfNeeded: count) ^ (first >> 32)) &* 0xC4CE_B9FE_1A85_EC53
-        return Int(truncatingIfNeeded: (first ^ second) >> 32)
+        let first = (head ^ UInt64(seed) &* 0x9E37_79B9_7F4A_7C15)
+            .multipliedFullWidth(by: 0xFF51_AFD7_ED55_8CCD)
+        let second = (tail ^ UInt64(truncatingIfNeeded: count) ^ first.high ^ first.low)
+            .multipliedFullWidth(by: 0xC4CE_B9FE_1A85_EC53)
+        return Int(truncatingIfNeeded: second.high ^ second.low)
     }
 
     /// Compares what the key leaves out of longer segments.

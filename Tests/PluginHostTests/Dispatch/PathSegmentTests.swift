@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import PluginHost
@@ -42,5 +43,18 @@ import Testing
             }
         }
         #expect(keys.count == 1 + (1...16).reduce(0, +))
+    }
+
+    @Test(arguments: ["scale-%04d", "p%04d", "%04d-notes", "a-long-name-of-a-plugin-%04d"])
+    func keys_areSpreadEvenly_whereverTheNamesDiffer(_ format: String) {
+        let slots = 2_048
+        var used = [Int](repeating: 0, count: slots)
+        for number in 0..<1_000 {
+            let key = SegmentKey(String(format: format, number))
+            used[key.hash(0) & (slots - 1)] += 1
+        }
+        // Numbers drawn at random would fill about 790 places, and none of them six times.
+        #expect(used.count { $0 > 0 } > 700)
+        #expect((used.max() ?? 0) < 8)
     }
 }
