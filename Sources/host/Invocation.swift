@@ -62,9 +62,9 @@ struct Invocation {
             guard values[name] == nil || option.mayRepeat else {
                 throw UsageError(message: "\(name) is given twice", verb: verb)
             }
-            if let placeholder = option.value {
+            if let shape = option.value {
                 guard let value = parts.count == 2 ? String(parts[1]) : words.popFirst() else {
-                    throw UsageError(message: "\(name) needs \(placeholder)", verb: verb)
+                    throw UsageError(message: "\(name) needs \(shape)", verb: verb)
                 }
                 values[name, default: []].append(value)
             } else {

@@ -27,7 +27,7 @@ extension Rule {
 
     /// No path of the machine that somebody worked on.
     static let noMachinePaths = Rule.without(
-        ["/root/", "/Users/", "/work/", "/opt/swift", "/tmp/wt"], in: { !$0.isTidiness })
+        ["/root/", "/Users/", "/opt/", "/mnt/"], in: { !$0.isTidiness })
 
     static let lineLength = Rule.lines(
         applies: { $0.isCode },
