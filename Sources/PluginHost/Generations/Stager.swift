@@ -29,6 +29,8 @@ final class Stager: Sendable {
 
     private let options: ManagerOptions
     private let proven: Mutex<Set<Digest>>
+    /// How many are remembered; one that is forgotten is proven again.
+    private static let provenMax = 4_096
 
     init(options: ManagerOptions, proven: Set<Digest>) {
         self.options = options
@@ -120,6 +122,9 @@ final class Stager: Sendable {
             closes: !request.insists, seconds: options.probeSeconds,
             subject: request.library)
         try staged.manifest.check(report, subject: request.library)
-        proven.withLock { _ = $0.insert(staged.digest) }
+        proven.withLock { proven in
+            if proven.count >= Self.provenMax { proven.removeFirst() }
+            proven.insert(staged.digest)
+        }
     }
 }
