@@ -6,45 +6,10 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct StaticFileTests {
-    /// An application that serves one directory at `/files/`.
-    private final class FileApplication: Application, @unchecked Sendable {
-        let files: StaticFileResponder
-        init(_ files: StaticFileResponder) { self.files = files }
-
-        override func route(_ exchange: Exchange) -> Disposition {
-            let path = exchange.path
-            if path.starts(with: "/files/") {
-                files.respond(to: exchange, path: path[7..<path.count])
-            } else {
-                exchange.answer(404, "elsewhere")
-            }
-            return .responded
-        }
-    }
-
-    private func serving(
-        _ directory: TestDirectory, options: StaticFileOptions = StaticFileOptions(),
-        _ body: (UInt16) throws -> Void
-    ) async throws {
-        let files = try StaticFileResponder(directory: directory.path, options: options)
-        var configuration = ServerConfiguration()
-        configuration.reactorCount = 1
-        let server = try HTTPServer(
-            configuration: configuration, application: FileApplication(files))
-        let addresses = try server.listen([.ip("127.0.0.1", port: 0)])
-        guard case .ip(_, let port)? = addresses.first else { return }
-        try server.start()
-        do { try body(port) } catch {
-            await server.stop(drainSeconds: 1)
-            throw error
-        }
-        await server.stop(drainSeconds: 1)
-    }
-
     @Test func file_isSentWithItsTypeAndValidators() async throws {
         let directory = try TestDirectory()
         try directory.write("a.css", "body{}")
-        try await serving(directory) { port in
+        try await FileServer.serving(directory) { port in
             let response = try TestClient(port: port).get("/files/a.css")
             #expect(response.status == 200)
             #expect(response.text == "body{}")
@@ -52,14 +17,16 @@ struct StaticFileTests {
             #expect(response["last-modified"] == "Sun, 06 Nov 1994 08:49:37 GMT")
             #expect(response["accept-ranges"] == "bytes")
             #expect(response["etag"]?.hasPrefix("\"") == true)
-            #expect(response["vary"] == nil)
+            #expect(response["vary"] == "Accept-Encoding")
+            #expect(response["x-content-type-options"] == "nosniff")
+            #expect(response["cache-control"] == nil)
         }
     }
 
     @Test func recentlyChangedFile_hasAWeakTag() async throws {
         let directory = try TestDirectory()
         try directory.write("a.txt", "x", isOld: false)
-        try await serving(directory) { port in
+        try await FileServer.serving(directory) { port in
             let response = try TestClient(port: port).get("/files/a.txt")
             #expect(response["etag"]?.hasPrefix("W/\"") == true)
         }
@@ -69,7 +36,7 @@ struct StaticFileTests {
         let directory = try TestDirectory()
         let bytes = (0..<3_000_001).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
         try directory.write("big.bin", bytes)
-        try await serving(directory) { port in
+        try await FileServer.serving(directory) { port in
             let client = try TestClient(port: port)
             try client.send(
                 String(repeating: "GET /files/big.bin HTTP/1.1\r\nHost: x\r\n\r\n", count: 3))
@@ -84,7 +51,7 @@ struct StaticFileTests {
     @Test func head_hasTheLengthAndNoBody() async throws {
         let directory = try TestDirectory()
         try directory.write("a.txt", "0123456789")
-        try await serving(directory) { port in
+        try await FileServer.serving(directory) { port in
             let client = try TestClient(port: port)
             let head = try client.ask("HEAD /files/a.txt HTTP/1.1\r\nHost: x\r\n\r\n")
             #expect(head["content-length"] == "10")
@@ -102,7 +69,7 @@ struct StaticFileTests {
     ) async throws {
         let directory = try TestDirectory()
         try directory.write("a.txt", "0123456789")
-        try await serving(directory) { port in
+        try await FileServer.serving(directory) { port in
             let response = try TestClient(port: port).get(
                 "/files/a.txt", "Range: \(range)\r\n")
             #expect(response.status == status)
@@ -114,7 +81,7 @@ struct StaticFileTests {
     @Test func severalRanges_areSentAsParts() async throws {
         let directory = try TestDirectory()
         try directory.write("a.txt", "0123456789")
-        try await serving(directory) { port in
+        try await FileServer.serving(directory) { port in
             let response = try TestClient(port: port).get(
                 "/files/a.txt", "Range: bytes=0-1,4-5\r\n")
             #expect(response.status == 206)
@@ -133,7 +100,7 @@ struct StaticFileTests {
     @Test func conditions_areJudged() async throws {
         let directory = try TestDirectory()
         try directory.write("a.txt", "0123456789")
-        try await serving(directory) { port in
+        try await FileServer.serving(directory) { port in
             let client = try TestClient(port: port)
             let tag = try #require(try client.get("/files/a.txt")["etag"])
             let then = "Sun, 06 Nov 1994 08:49:37 GMT"
@@ -167,7 +134,7 @@ struct StaticFileTests {
         let directory = try TestDirectory()
         try directory.write("a.js", "plain")
         try directory.write("a.js.gz", "zipped")
-        try await serving(directory) { port in
+        try await FileServer.serving(directory) { port in
             let client = try TestClient(port: port)
             let zipped = try client.get("/files/a.js", "Accept-Encoding: br, gzip\r\n")
             #expect(zipped.text == "zipped")
@@ -186,7 +153,7 @@ struct StaticFileTests {
         let directory = try TestDirectory()
         try directory.write("index.html", "top")
         try directory.write("sub dir/index.html", "below")
-        try await serving(directory) { port in
+        try await FileServer.serving(directory) { port in
             let client = try TestClient(port: port)
             #expect(try client.get("/files/").text == "top")
             #expect(try client.get("/files/sub%20dir/").text == "below")
@@ -203,7 +170,7 @@ struct StaticFileTests {
         try directory.write("app.html", "app")
         var options = StaticFileOptions()
         options.fallback = "app.html"
-        try await serving(directory, options: options) { port in
+        try await FileServer.serving(directory, options: options) { port in
             let response = try TestClient(port: port).get("/files/any/where")
             #expect(response.status == 200)
             #expect(response.text == "app")
@@ -214,11 +181,15 @@ struct StaticFileTests {
     @Test func otherMethods_areNotAllowed() async throws {
         let directory = try TestDirectory()
         try directory.write("a.txt", "x")
-        try await serving(directory) { port in
+        try await FileServer.serving(directory) { port in
             let response = try TestClient(port: port).ask(
                 "DELETE /files/a.txt HTTP/1.1\r\nHost: x\r\n\r\n")
             #expect(response.status == 405)
-            #expect(response["allow"] == "GET, HEAD")
+            #expect(response["allow"] == "GET, HEAD, OPTIONS")
+            let options = try TestClient(port: port).ask(
+                "OPTIONS /files/a.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(options.status == 204)
+            #expect(options["allow"] == "GET, HEAD, OPTIONS")
         }
     }
 
@@ -245,7 +216,7 @@ struct StaticFileTests {
             "%2ehidden", ".git/config", "sub/../.git/config", "a%00.txt", "sub/a.txt%00",
             "sub/a.txt/", "sub/a.txt/..", "",
         ]
-        try await serving(directory) { port in
+        try await FileServer.serving(directory) { port in
             for vector in vectors {
                 let response = try TestClient(port: port).get("/files/\(vector)")
                 #expect([400, 404, 403].contains(response.status), "\(vector)")
@@ -282,7 +253,7 @@ struct StaticFileTests {
     @Test func shrinkingFile_cutsTheConnection() async throws {
         let directory = try TestDirectory()
         try directory.write("a.bin", [UInt8](repeating: 7, count: 20 << 20))
-        try await serving(directory) { port in
+        try await FileServer.serving(directory) { port in
             let client = try TestClient(port: port, receiveBufferBytes: 4_096)
             try client.send("GET /files/a.bin HTTP/1.1\r\nHost: x\r\n\r\n")
             _ = try client.read(through: "\r\n\r\n")

@@ -90,7 +90,31 @@ import Testing
         ("gzip ; q=1.000", true), ("gzip;q=x", false), ("gzip;q=-1", false), ("gzip;q=.5", false),
     ])
     func gzip_isTaken_whenItsWeightIsAboveZero(_ value: String, _ allowed: Bool) {
-        withSlice(value) { #expect(AcceptEncoding.allowsGzip($0) == allowed) }
+        withSlice(value) { value in
+            var codings = AcceptedCodings()
+            codings.take(value)
+            #expect((codings.weight(of: .gzip) > 0) == allowed)
+        }
+    }
+
+    @Test(arguments: [
+        (["gzip, deflate, br, zstd"], "br zstd gzip", true),
+        (["br;q=0.5, gzip;q=0.9, zstd;q=0.7"], "gzip zstd br", true), ([], "", true),
+        ([""], "", true), (["*"], "br zstd gzip", true), (["gzip", "br"], "br gzip", true),
+        (["*;q=0.5, zstd;q=0"], "br gzip", true), (["identity;q=0"], "", false),
+        (["gzip, identity;q=0"], "gzip", false), (["gzip, *;q=0"], "gzip", false),
+        (["*;q=0"], "", false), (["*;q=0, identity;q=0.1"], "", true),
+        (["identity, gzip;q=0.9"], "", true),
+        (["identity;q=0.5, br;q=0.5, gzip;q=0.4"], "br", true),
+        (["gzip;q=0.001"], "gzip", true), (["gzip;q=x, br"], "br", true), (["BR"], "br", true),
+    ])
+    func codings_areOfferedInTheClientsOrder(
+        _ fields: [String], _ expected: String, _ takesIdentity: Bool
+    ) {
+        var codings = AcceptedCodings()
+        for field in fields { withSlice(field) { codings.take($0) } }
+        #expect(codings.preferred.map(\.name.description).joined(separator: " ") == expected)
+        #expect(codings.takesIdentity == takesIdentity)
     }
 
     @Test(arguments: [

@@ -11,7 +11,9 @@ import Testing
           "services": ["ph.log/1", "ph.events/2"],
           "routes": [{"method": "GET", "pattern": "/hello"},
             {"method": "POST", "pattern": "/n/{id}"}],
-          "static": {"index": "start.html", "fallback": "app.html"},
+          "static": {"index": "start.html", "fallback": "app.html",
+            "cacheControl": {"*.html": "no-cache", "assets/": "max-age=31536000, immutable"},
+            "headers": {"Referrer-Policy": "no-referrer"}},
           "limits": {"drainSeconds": 5, "startSeconds": 30, "bodyBytesMax": 1048576}
         }
         """
@@ -30,6 +32,11 @@ import Testing
         #expect(manifest.services == ["ph.log/1", "ph.events/2"])
         #expect(manifest.routes?.map(\.description) == ["GET /hello", "POST /n/{id}"])
         #expect(manifest.files.index == "start.html" && manifest.files.fallback == "app.html")
+        #expect(manifest.files.cacheRules.map(\.pattern) == ["*.html", "assets/"])
+        #expect(
+            manifest.files.cacheRules.map(\.value) == ["no-cache", "max-age=31536000, immutable"])
+        #expect(manifest.files.headers.map(\.name) == ["Referrer-Policy"])
+        #expect(manifest.files.headers.map(\.value) == ["no-referrer"])
         #expect(manifest.limits.drainSeconds == 5 && manifest.limits.startSeconds == 30)
         #expect(manifest.limits.bodyBytesMax == 1 << 20)
     }
@@ -39,6 +46,7 @@ import Testing
         #expect(manifest.library == Manifest.Library(file: "liba.so"))
         #expect(manifest.services.isEmpty && manifest.routes == nil)
         #expect(manifest.files.index == "index.html" && manifest.files.fallback == nil)
+        #expect(manifest.files.cacheRules.isEmpty && manifest.files.headers.isEmpty)
         #expect(manifest.limits == Manifest.Limits())
     }
 
@@ -88,7 +96,15 @@ import Testing
             ("services", .array(Array(repeating: "a.b/1", count: 257))),
             ("routes", [["method": "GET", "pattern": "/a b"]]),
             ("routes", [["method": "GET", "pattern": "/a"], ["method": "GET", "pattern": "/a"]]),
-            ("routes", ["GET /"]), ("static", []), ("limits", ["bodyBytesMax": -1]),
+            ("routes", ["GET /"]), ("static", []),
+            ("static", ["cacheControl": 1]), ("static", ["cacheControl": "a\r\nb"]),
+            ("static", ["cacheControl": ["/a": "no-cache"]]),
+            ("static", ["cacheControl": ["a/*": "no-cache"]]),
+            ("static", ["cacheControl": ["*.css": ""]]),
+            ("static", ["headers": ["ETag": "\"a\""]]), ("static", ["headers": ["a b": "c"]]),
+            ("static", ["headers": ["cache-control": "no-cache"]]),
+            ("static", ["headers": ["A": "b\n"]]), ("static", ["fallback": "a/b"]),
+            ("limits", ["bodyBytesMax": -1]),
             ("limits", ["startSeconds": 0]), ("limits", ["drainSeconds": "5"]),
             ("description", .string(String(repeating: "a", count: 4097))),
         ] as [(String, JSONValue)])
@@ -99,6 +115,14 @@ import Testing
         let reading = Manifest.read(.object(object))
         #expect(reading.objections.count == 1, "\(reading.objections)")
         #expect(reading.objections.first?.path.hasPrefix("/" + key) == true)
+    }
+
+    @Test func cacheControl_mayBeOneTextForAllFiles() throws {
+        let text = """
+            {"name":"a","version":"1.0.0","abi":"1.0","static":{"cacheControl":"no-store"}}
+            """
+        let files = try Manifest(parsing: text.utf8).files
+        #expect(files.cacheRules == [.init(pattern: "*", value: "no-store")])
     }
 
     @Test(arguments: ["[]", "\"a\"", "null"])

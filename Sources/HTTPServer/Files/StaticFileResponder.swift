@@ -2,32 +2,13 @@ import CLinux
 import Glibc
 public import HTTPWire
 
-/// How a directory is served.
-public struct StaticFileOptions: Sendable {
-    /// The file that answers for a directory; empty for none.
-    public var index = "index.html"
-    /// The file that answers for everything that is not there, as applications of one page want it;
-    /// `nil` for none.
-    public var fallback: String?
-    /// Whether `name.gz` is sent in place of `name` to clients that take gzip.
-    public var servesPrecompressed = true
-    /// The value of `Cache-Control`; empty for none.
-    public var cacheControl = ""
-
-    /// Makes the default options.
-    public init() {}
-}
-
 /// Serves the files below one directory, and nothing outside of it.
 ///
 /// The directory is held open; every path is resolved beneath it by the kernel (openat2 with
 /// `RESOLVE_BENEATH` and `RESOLVE_NO_MAGICLINKS`), so that neither `..` nor a symbolic link leads
 /// out, whatever happens to the tree meanwhile. Links that stay inside are followed. Where the
 /// kernel has no openat2 each component is opened without following any link. Names that begin with
-/// a dot are not served.
-///
-/// Entity tags are strong, made of inode, size and modification time; a file that changed within
-/// the last two seconds gets a weak one, because it may change again without its time showing it.
+/// a dot are not served, but for `/.well-known/` (RFC 8615).
 public final class StaticFileResponder: Sendable {
     private let directory: Int32
     private let options: StaticFileOptions
@@ -39,6 +20,13 @@ public final class StaticFileResponder: Sendable {
     public init(
         directory path: String, options: StaticFileOptions = StaticFileOptions()
     ) throws(ServerError) {
+        for header in options.headers
+        where header.name.isEmpty || header.value.utf8.contains(where: { $0 < 0x20 }) {
+            throw ServerError(
+                .configurationInvalid, subject: "static files in \(path)",
+                reason: "the field \(header.name) cannot be sent",
+                remedy: "give it a name, and a value without control characters")
+        }
         for name in [options.index, options.fallback ?? ""]
         where name.utf8.contains(0) || name.hasPrefix("/") {
             throw ServerError(
@@ -69,73 +57,81 @@ public final class StaticFileResponder: Sendable {
     /// - Returns: the status of the response.
     @discardableResult
     public func respond(to exchange: Exchange, path: ByteSlice) -> UInt16 {
+        let conditions = FileConditions(exchange)
+        let answer = FileAnswer(exchange, conditions)
         guard exchange.head.method == .get || exchange.head.method == .head else {
-            return FileAnswer(exchange).refuse(405, allow: true)
+            return answer.answerMethod()
         }
         let name = path.count > 0 && path[0] == UInt8(ascii: "/") ? path[1..<path.count] : path
-        guard StaticFileResponder.mayBeServed(name) else {
-            return FileAnswer(exchange).refuse(404)
-        }
+        guard StaticFileResponder.mayBeServed(name) else { return answer.refuse(404) }
         switch open(name) {
-        case .file(let file): return serve(file, name, to: exchange)
+        case .file(let file): return serve(file, name, answer)
         case .directory:
             if exchange.path.count > 0, exchange.path[exchange.path.count - 1] != UInt8(ascii: "/")
             {
-                return FileAnswer(exchange).redirectToDirectory()
+                return answer.redirectToDirectory()
             }
             if !options.index.isEmpty {
                 let index = String(decoding: name) + options.index
-                if let status = serve(named: index, to: exchange) { return status }
+                if let status = serve(named: index, answer) { return status }
             }
         case .nothing: break
-        case .forbidden: return FileAnswer(exchange).refuse(403)
-        case .exhausted: return FileAnswer(exchange).refuse(503)
+        case .forbidden: return answer.refuse(403)
+        case .exhausted: return answer.refuse(503)
         }
-        if let fallback = options.fallback, let status = serve(named: fallback, to: exchange) {
+        if let fallback = options.fallback, let status = serve(named: fallback, answer) {
             return status
         }
-        return FileAnswer(exchange).refuse(404)
+        return answer.refuse(404)
     }
 
-    private func serve(named name: String, to exchange: Exchange) -> UInt16? {
+    private func serve(named name: String, _ answer: FileAnswer) -> UInt16? {
         var name = name
         return name.withUTF8 { bytes in
             let slice = unsafe ByteSlice(UnsafeRawBufferPointer(bytes))
             guard case .file(let file) = open(slice) else { return nil }
-            return serve(file, slice, to: exchange)
+            return serve(file, slice, answer)
         }
     }
 
-    /// Sends the file, or its compressed twin if there is one that the client takes.
-    private func serve(_ file: OpenFile, _ name: ByteSlice, to exchange: Exchange) -> UInt16 {
-        var answer = FileAnswer(exchange)
-        answer.contentType = ContentTypes.type(ofName: name)
-        answer.cacheControl = options.cacheControl
-        guard options.servesPrecompressed, let twin = openTwin(of: name) else {
-            return answer.send(file)
+    /// Sends the file, or that one of its compressed twins that the client likes best.
+    private func serve(_ file: OpenFile, _ name: ByteSlice, _ answer: FileAnswer) -> UInt16 {
+        var answer = answer
+        answer.type = FileType.of(name)
+        if !options.cacheRules.isEmpty {
+            answer.cacheControl = unsafe options.cacheControl(of: name.buffer)
         }
-        answer.varies = true
-        let takesGzip =
-            exchange.firstValue(named: "accept-encoding").map(AcceptEncoding.allowsGzip) ?? false
-        if takesGzip {
+        answer.headers = options.headers
+        let codings = answer.conditions.codings
+        if options.servesPrecompressed, !answer.type.isCompressed {
+            answer.varies = true
+            let preferred = codings.preferred
+            for coding in preferred {
+                guard let twin = openTwin(of: name, coding) else { continue }
+                file.close()
+                answer.coding = coding
+                return answer.send(twin)
+            }
+        }
+        if !codings.takesIdentity {
             file.close()
-            answer.isCompressed = true
-            return answer.send(twin)
+            return answer.refuse(406)
         }
-        twin.close()
         return answer.send(file)
     }
 
-    private func openTwin(of name: ByteSlice) -> OpenFile? {
-        let isCompressedItself =
-            name.count > 3 && name[(name.count - 3)..<name.count] == ".gz"
-        if isCompressedItself { return nil }
-        return unsafe withUnsafeTemporaryAllocation(byteCount: name.count + 3, alignment: 1) {
-            room in
-            unsafe room.copyMemory(from: name.buffer)
-            for (offset, byte) in ".gz".utf8.enumerated() {
-                unsafe room[name.count + offset] = byte
+    private func openTwin(of name: ByteSlice, _ coding: ContentCoding) -> OpenFile? {
+        let ending: StaticString =
+            switch coding {
+            case .brotli: ".br"
+            case .zstandard: ".zst"
+            case .gzip: ".gz"
             }
+        let count = name.count + ending.utf8CodeUnitCount
+        return unsafe withUnsafeTemporaryAllocation(byteCount: count, alignment: 1) { room in
+            unsafe room.copyMemory(from: name.buffer)
+            unsafe UnsafeMutableRawBufferPointer(rebasing: room[name.count...]).copyMemory(
+                from: ByteSlice(ending).buffer)
             let slice = unsafe ByteSlice(UnsafeRawBufferPointer(room))
             guard case .file(let file) = open(slice) else { return nil }
             return file
@@ -210,12 +206,13 @@ public final class StaticFileResponder: Sendable {
         return unsafe linux_open_component(directory, ".", 1)
     }
 
-    /// Says whether a name can mean a served file: no hidden component, no dot segment, nothing
-    /// that ends a C string.
+    /// Says whether a name can mean a served file: no hidden component but a leading
+    /// `.well-known`, no dot segment, nothing that ends a C string.
     private static func mayBeServed(_ name: ByteSlice) -> Bool {
         guard name.count < 4_096 else { return false }
         var atStart = true
-        for index in 0..<name.count {
+        let first = name.starts(with: ".well-known/") ? 12 : 0
+        for index in first..<name.count {
             let byte = name[index]
             if byte == 0 || (atStart && byte == UInt8(ascii: ".")) { return false }
             if atStart && byte == UInt8(ascii: "/") { return false }
@@ -223,23 +220,4 @@ public final class StaticFileResponder: Sendable {
         }
         return true
     }
-}
-
-/// An open regular file and what was true of it when it was opened.
-struct OpenFile {
-    let descriptor: Int32
-    let size: UInt64
-    let modifiedSeconds: Int64
-    let modifiedNanoseconds: Int64
-    let inode: UInt64
-
-    init(descriptor: Int32, facts: linux_file_facts) {
-        self.descriptor = descriptor
-        size = facts.size
-        modifiedSeconds = facts.modified_seconds
-        modifiedNanoseconds = facts.modified_nanoseconds
-        inode = facts.inode
-    }
-
-    func close() { linux_close(descriptor) }
 }

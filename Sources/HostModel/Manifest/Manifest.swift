@@ -63,8 +63,36 @@ public struct Manifest: Hashable, Sendable {
         public var index = "index.html"
         /// The file served when there is no other, for applications that route in the browser.
         public var fallback: String?
+        /// What is said in `Cache-Control`; the first rule that fits a file counts.
+        public var cacheRules: [CacheRule] = []
+        /// Fields that every file is sent with.
+        public var headers: [Header] = []
 
         public init() {}
+
+        /// The value of `Cache-Control` for some files.
+        public struct CacheRule: Hashable, Sendable {
+            /// `*` for every file, `*.css` for an end of the name, `assets/` for everything below a
+            /// directory, else the path of one file.
+            public var pattern: String
+            public var value: String
+
+            public init(pattern: String, value: String) {
+                self.pattern = pattern
+                self.value = value
+            }
+        }
+
+        /// A field of a response.
+        public struct Header: Hashable, Sendable {
+            public var name: String
+            public var value: String
+
+            public init(name: String, value: String) {
+                self.name = name
+                self.value = value
+            }
+        }
     }
 
     /// What the plugin may take; nil means that the host decides.
@@ -96,4 +124,8 @@ public enum ManifestLimit {
     public static let servicesMax = 256
     public static let routesMax = 4096
     public static let patternBytesMax = 1024
+    public static let cacheRulesMax = 64
+    public static let headersMax = 32
+    /// The longest value of a response's field.
+    public static let headerBytesMax = 1024
 }

@@ -39,7 +39,7 @@ extension Manifest {
 }
 
 /// Walks the tree and gathers objections; a field that is wrong reads as nil and the walk goes on.
-private struct ManifestReader {
+struct ManifestReader {
     var objections: [ManifestObjection] = []
 
     mutating func manifest(_ value: JSONValue) -> Manifest? {
@@ -176,19 +176,6 @@ private struct ManifestReader {
         return Manifest.Route(method: method, pattern: pattern)
     }
 
-    private mutating func staticFiles(_ value: JSONValue?) -> Manifest.StaticFiles {
-        var result = Manifest.StaticFiles()
-        guard let value, let object = object(value, at: "/static", keys: ["index", "fallback"])
-        else { return result }
-        if let index = object["index"] {
-            result.index = fileName(index, at: "/static/index") ?? result.index
-        }
-        if let fallback = object["fallback"] {
-            result.fallback = fileName(fallback, at: "/static/fallback")
-        }
-        return result
-    }
-
     private mutating func limits(_ value: JSONValue?) -> Manifest.Limits {
         var result = Manifest.Limits()
         let keys = ["drainSeconds", "startSeconds", "bodyBytesMax"]
@@ -202,16 +189,12 @@ private struct ManifestReader {
         return result
     }
 
-    private mutating func refuse(_ path: String, _ what: String, _ cure: String) {
+    mutating func refuse(_ path: String, _ what: String, _ cure: String) {
         objections.append(ManifestObjection(path: path, what: what, cure: cure))
     }
 
-    private mutating func object(_ value: JSONValue, at path: String, keys: [String]) -> JSONObject?
-    {
-        guard let result = value.object else {
-            refuse(path, "this is \(value.kind)", "it must be an object")
-            return nil
-        }
+    mutating func object(_ value: JSONValue, at path: String, keys: [String]) -> JSONObject? {
+        guard let result = object(value, at: path) else { return nil }
         for key in result.keys where !keys.contains(key) {
             let cure =
                 Spelling.nearest(to: key, among: keys).map { "did you mean \"\($0)\"?" }
@@ -219,6 +202,12 @@ private struct ManifestReader {
             refuse(path + "/" + Self.pointer(key), "there is no such field", cure)
         }
         return result
+    }
+
+    /// Reads an object whose keys are not known beforehand.
+    mutating func object(_ value: JSONValue, at path: String) -> JSONObject? {
+        if value.object == nil { refuse(path, "this is \(value.kind)", "it must be an object") }
+        return value.object
     }
 
     private mutating func required(
@@ -229,7 +218,7 @@ private struct ManifestReader {
     }
 
     /// Reads a text and hands it to the reader of its shape.
-    private mutating func shaped<Value>(
+    mutating func shaped<Value>(
         _ value: JSONValue, at path: String, _ shape: String, _ read: (String) -> Value?
     ) -> Value? {
         guard let text = value.string else {
@@ -251,7 +240,7 @@ private struct ManifestReader {
         }
     }
 
-    private mutating func fileName(_ value: JSONValue, at path: String) -> String? {
+    mutating func fileName(_ value: JSONValue, at path: String) -> String? {
         shaped(
             value, at: path,
             "a file name has no slash or control character, is not \".\" or \"..\" and has at most"
@@ -292,7 +281,7 @@ private struct ManifestReader {
     }
 
     /// Section 3 of RFC 6901: `~` and `/` inside a name are written `~0` and `~1`.
-    private static func pointer(_ key: String) -> String {
+    static func pointer(_ key: String) -> String {
         var result = ""
         for character in key.unicodeScalars {
             switch character {

@@ -123,6 +123,10 @@ extension PluginManager {
         var options = StaticFileOptions()
         options.index = manifest.files.index
         options.fallback = manifest.files.fallback
+        options.cacheRules = manifest.files.cacheRules.map {
+            .init(pattern: $0.pattern, value: $0.value)
+        }
+        options.headers = manifest.files.headers.map { .init(name: $0.name, value: $0.value) }
         do throws(ServerError) {
             return try StaticFileResponder(directory: path, options: options)
         } catch {
