@@ -53,6 +53,10 @@ struct Performer {
             }
         }
         options.threads = try invocation.number("--threads", in: 1...256)
+        options.accessLog = invocation.value("--access-log").map { path in
+            path == "-" ? path : CommandEnvironment.absolute(path)
+        }
+        options.accessLogFormat = try invocation.choice("--access-log-format") ?? .json
         if invocation.has("--no-proof") { options.manager.probeExecutable = nil }
         try await Daemon(options: options).run { addresses in
             for address in addresses { Output.print("listening on \(address)\n") }

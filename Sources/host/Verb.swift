@@ -52,6 +52,12 @@ enum Verb: String, CaseIterable {
                     name: "--threads", value: "N",
                     meaning: "reactors that serve requests (one for each processor)"),
                 Option(
+                    name: "--access-log", value: "FILE",
+                    meaning: "enter each request there; - is the standard output"),
+                Option(
+                    name: "--access-log-format", value: "FORMAT",
+                    meaning: "json (the default), common or combined"),
+                Option(
                     name: "--no-proof",
                     meaning: "load images without trying them in a throwaway process first"),
             ]

@@ -19,6 +19,8 @@ extension Connection {
         exchange.state.keepsAlive =
             exchange.state.head.keepAlive
             && state.requestCount < loop.state.limits.requestsPerConnectionMax
+        exchange.state.carriesID = exchange.state.head.hasRequestID
+        if loop.state.limits.reportsExchanges { exchange.beginAccount() }
         if exchange.state.head.framing != .none || exchange.state.head.pathNeedsNormalizing {
             guard prepareUncommon(exchange) else { return }
         }
@@ -79,7 +81,8 @@ extension Connection {
         if !state.bodyIsChunked {
             guard state.bodyRemaining <= UInt64(max(0, bodyBytesMax)) else {
                 return refuse(
-                    413, "The body has more than \(bodyBytesMax) bytes.", reason: .bodyRefused)
+                    413, "The body has more than \(bodyBytesMax) bytes; send less.",
+                    reason: .bodyRefused)
             }
             let end = state.inputStart + Int(clamping: state.bodyRemaining)
             if end > state.inputCapacity {
@@ -103,7 +106,8 @@ extension Connection {
                 case .bytes(let bytes, let isLast):
                     guard exchange.state.bodyCount + bytes.count <= exchange.state.bodyMax else {
                         refuse(
-                            413, "The body has more than \(exchange.state.bodyMax) bytes.",
+                            413,
+                            "The body has more than \(exchange.state.bodyMax) bytes; send less.",
                             reason: .bodyRefused)
                         return true
                     }
@@ -210,7 +214,8 @@ extension Connection {
     /// Answers what breaks the rules of HTTP, and closes.
     @inline(never)
     func refuse(_ error: WireError) {
-        refuse(error.status, error.reasons.joined(separator: "; "), reason: .bodyRefused)
+        let why = error.reasons.joined(separator: "; ")
+        refuse(error.status, "\(why): \(error.remedy)", reason: .bodyRefused)
     }
 
     /// Answers a request that does not reach the application, or reaches it no further, and closes.
@@ -229,29 +234,12 @@ extension Connection {
         state.inputStart = 0
         state.inputEnd = 0
         if canAnswer {
-            appendProblem(status, detail, withoutBody: hasNoBody)
+            appendProblem(status, detail, about: exchange, withoutBody: hasNoBody)
         } else {
             state.resetsOnClose = exchange?.state.framing == .close
             state.lingers = false
         }
         state.phase = .finishing
         if let exchange { loop.bereave(exchange, reason) }
-    }
-
-    /// Writes a response with a problem document.
-    ///
-    /// - Source: RFC 9457.
-    private func appendProblem(_ status: UInt16, _ detail: String, withoutBody: Bool) {
-        var body = ProblemDocument.json(status: status, detail: detail)
-        var head = "HTTP/1.1 \(status) \(ProblemDocument.title(of: status))\r\n"
-        head.withUTF8 { unsafe append(UnsafeRawBufferPointer($0)) }
-        unsafe append(
-            UnsafeRawBufferPointer(start: loop.state.preamble, count: loop.state.preambleCount))
-        head = "Content-Type: application/problem+json\r\nContent-Length: \(body.utf8.count)\r\n"
-        head += "Connection: close\r\n\r\n"
-        head.withUTF8 { unsafe append(UnsafeRawBufferPointer($0)) }
-        if !withoutBody {
-            body.withUTF8 { unsafe append(UnsafeRawBufferPointer($0)) }
-        }
     }
 }

@@ -66,14 +66,17 @@ extension Connection {
         } else if exchange.state.head.minorVersion == 0 {
             _ = writer.field("Connection", ByteSlice("keep-alive"))
         }
+        if exchange.state.carriesID {
+            unsafe exchange.noteHead(status, framing, length, fields, &writer)
+        }
         _ = writer.endOfHead()
         state.outputEnd &+= writer.count
         return true
     }
 
-    /// The most bytes of the fields that only some responses have: `Connection` and
-    /// `Transfer-Encoding`.
-    private static let ownFieldBytesMax = 64
+    /// The most bytes of the fields that only some responses have: `Connection`,
+    /// `Transfer-Encoding` and `X-Request-ID`.
+    private static let ownFieldBytesMax = 64 + 16 + RequestIdentifier.bytesMax
 
     /// Decides whether the connection can go on after a response that comes before the end of the
     /// request's body.

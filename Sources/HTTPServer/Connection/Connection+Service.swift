@@ -203,9 +203,11 @@ extension Connection {
         switch state.phase {
         case .head:
             if availableInput == 0 { return close() }
-            refuse(408, "The request's head took too long.", reason: .bodyTimeout)
+            refuse(408, "The request's head took too long; send it at once.", reason: .bodyTimeout)
         case .collecting, .streaming:
-            refuse(408, "The request's body paused for too long.", reason: .bodyTimeout)
+            refuse(
+                408, "The request's body paused for too long; send it without a pause.",
+                reason: .bodyTimeout)
         case .discarding, .lingering: return close()
         case .waiting, .finishing, .closed: return
         }
@@ -228,7 +230,10 @@ extension Connection {
     @inline(never)
     func lose(_ reason: CloseReason) {
         let exchange = state.exchange
-        if let exchange { detach(exchange) }
+        if let exchange {
+            exchange.state.isCut = true
+            detach(exchange)
+        }
         close()
         if let exchange { loop.bereave(exchange, reason) }
     }

@@ -37,4 +37,8 @@ open class Application: @unchecked Sendable {
     /// left before `handle`. No callback comes after it and the handle is no longer valid; the
     /// client may still be reading.
     open func ended(_ exchange: Exchange) {}
+
+    /// Takes account of a request that is over, answered or not; called for each one, before
+    /// `ended`, if `ServerConfiguration.reportsExchanges`.
+    open func report(_ report: ExchangeReport) {}
 }

@@ -51,6 +51,7 @@ extension Exchange {
                 self, status: status, fields: fields, length: contentLength, spare: 0)
         else { return .fieldRefused }
         state.response = .begun
+        state.bodyBytes = 0
         schedule()
         return .accepted
     }
@@ -66,6 +67,7 @@ extension Exchange {
         guard connection.pendingOutput <= connection.loop.state.limits.outputBytesMax else {
             return .tooLong
         }
+        state.bodyBytes &+= UInt64(bytes.count)
         if state.framing == .chunked {
             connection.appendChunkSize(bytes.count)
         } else if state.framing == .length {
@@ -101,6 +103,7 @@ extension Exchange {
         }
         state.reserved = 0
         guard count > 0, state.framing != .none else { return .accepted }
+        state.bodyBytes &+= UInt64(count)
         let start = unsafe connection.room(0)
         var total = count
         if state.framing == .chunked {

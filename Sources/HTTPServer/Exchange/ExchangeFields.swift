@@ -45,6 +45,14 @@ struct ExchangeFields {
     var waitsForWritable = false
     /// Whether another thread may be writing.
     var isRemote = false
+    /// Whether the response's head says `X-Request-ID`.
+    var carriesID = false
+    /// What the account of the exchange wants, where one is kept: the status that was given, 0 for
+    /// none, how much of the body was given, and when the head was there.
+    var status: UInt16 = 0
+    var bodyBytes: UInt64 = 0
+    var beganNanoseconds: UInt64 = 0
+    var identity = ExchangeIdentity()
     var responseRemaining: UInt64 = 0
     var reserved = 0
     var observer = unsafe ExchangeObserver()
@@ -91,6 +99,8 @@ struct RemoteCounters: ~Copyable {
     /// Whether a writer was told `.full` and has not been woken since.
     let waits = Atomic<Bool>(false)
     let isClosed = Atomic<Bool>(false)
+    /// Which of the exchange's names have been made, by whatever thread asked first.
+    let namesMade = ExchangeIdentity.Made()
 }
 
 extension ExchangeFields {

@@ -5,11 +5,25 @@ import HTTPWire
 /// - Source: RFC 9457, section 3.
 enum ProblemDocument {
     /// Returns the document as JSON.
-    static func json(status: UInt16, detail: String) -> String {
-        """
-        {"type":"about:blank","title":"\(escaped(title(of: status)))","status":\(status),\
-        "detail":"\(escaped(detail))"}
-        """
+    ///
+    /// - Parameters:
+    ///   - instance: the path that was asked for; nil when the request could not be read.
+    ///   - requestID: what the request is called in the logs.
+    static func json(
+        status: UInt16, detail: String, instance: String?, requestID: String
+    ) -> String {
+        let path = instance.map { ",\"instance\":\"\(escaped($0))\"" } ?? ""
+        return """
+            {"type":"about:blank","title":"\(escaped(title(of: status)))","status":\(status),\
+            "detail":"\(escaped(detail))"\(path),"request_id":"\(escaped(requestID))"}
+            """
+    }
+
+    /// Returns the document about a request.
+    static func json(status: UInt16, detail: String, about exchange: Exchange) -> String {
+        json(
+            status: status, detail: detail, instance: String(decoding: exchange.path),
+            requestID: String(decoding: exchange.requestID))
     }
 
     /// The registered reason phrase of a status.

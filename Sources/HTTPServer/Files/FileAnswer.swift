@@ -99,7 +99,8 @@ struct FileAnswer {
         if status == 405 { fields.add("Allow", FileAnswer.methods) }
         if status == 406 || varies { fields.add("Vary", "Accept-Encoding") }
         if status == 503 { fields.add("Retry-After", "1") }
-        var body = ProblemDocument.json(status: status, detail: FileAnswer.detail(of: status))
+        var body = ProblemDocument.json(
+            status: status, detail: FileAnswer.detail(of: status), about: exchange)
         body.withUTF8 { body in
             _ = unsafe fields.withFields { fields in
                 unsafe exchange.respond(
@@ -114,10 +115,10 @@ struct FileAnswer {
         case 403: "This file may not be read."
         case 405: "Files are read with GET or HEAD."
         case 406: "The file is not there in an encoding that the request accepts."
-        case 412: "The file is not in the state that the request names."
+        case 412: "The file is not in the state that the request names; fetch it again."
         case 500: "The file's fields cannot be sent."
         case 503: "There are too many open files; try again."
-        default: "There is no such file."
+        default: "There is no such file; check the path."
         }
     }
 

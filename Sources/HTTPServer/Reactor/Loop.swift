@@ -17,6 +17,7 @@ struct LoopLimits {
     let outputLowWaterBytes: Int
     let outputBytesMax: Int
     let turnBytesMax: Int
+    let reportsExchanges: Bool
     let wire: WireLimits
 
     init(_ configuration: ServerConfiguration) {
@@ -38,6 +39,7 @@ struct LoopLimits {
         outputLowWaterBytes = configuration.outputLowWaterBytes
         outputBytesMax = configuration.outputBytesMax
         turnBytesMax = configuration.turnBytesMax
+        reportsExchanges = configuration.reportsExchanges
         wire = configuration.wire
     }
 }

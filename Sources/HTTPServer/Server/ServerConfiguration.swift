@@ -39,6 +39,9 @@ public struct ServerConfiguration: Sendable {
     public var backlogMax = 4_096
     /// The bounds of heads, chunks and trailers.
     public var wire = WireLimits()
+    /// Whether `Application.report` is called for every exchange, as an access log needs it; every
+    /// response has `X-Request-ID` then.
+    public var reportsExchanges = false
     /// The value of the `Server` field; none is sent when it is empty.
     public var serverName = "PluginHost"
 

@@ -6,7 +6,7 @@ struct FieldNotes {
 
     /// The facts that fields have stated.
     private struct Said: OptionSet {
-        let rawValue: UInt8
+        let rawValue: UInt16
         static let host = Said(rawValue: 1)
         static let contentLength = Said(rawValue: 2)
         static let transferEncoding = Said(rawValue: 4)
@@ -15,6 +15,7 @@ struct FieldNotes {
         static let connectionUpgrade = Said(rawValue: 32)
         static let close = Said(rawValue: 64)
         static let keepAlive = Said(rawValue: 128)
+        static let requestID = Said(rawValue: 256)
     }
 
     /// Takes note of a field if it is one of those that matter; returns what is wrong with it.
@@ -29,6 +30,7 @@ struct FieldNotes {
         case 6: unsafe Self.matches(name, 6, "expect") ? takeExpect(value) : nil
         case 7: unsafe Self.matches(name, 7, "upgrade") ? takeUpgrade() : nil
         case 10: unsafe Self.matches(name, 10, "connection") ? takeConnection(value) : nil
+        case 12: unsafe Self.matches(name, 12, "x-request-id") ? takeRequestID(value) : nil
         case 14: unsafe Self.matches(name, 14, "content-length") ? takeLength(value) : nil
         case 17: unsafe Self.matches(name, 17, "transfer-encoding") ? takeCoding(value) : nil
         default: nil
@@ -46,6 +48,7 @@ struct FieldNotes {
             head.keepAlive = true
             head.wantsUpgrade = false
             head.expectsContinue = false
+            head.hasRequestID = false
             return nil
         }
         return concludeWithCare(&head)
@@ -67,6 +70,7 @@ struct FieldNotes {
         head.expectsContinue =
             isHTTP11 && said.contains(.expectContinue)
             && (said.contains(.transferEncoding) || contentLength > 0)
+        head.hasRequestID = said.contains(.requestID)
         return nil
     }
 
@@ -145,6 +149,12 @@ struct FieldNotes {
             default: break
             }
         }
+        return nil
+    }
+
+    @inline(never)
+    private mutating func takeRequestID(_ value: ByteSlice) -> WireError.Code? {
+        if RequestIdentifier.isValid(value) { said.insert(.requestID) }
         return nil
     }
 

@@ -46,6 +46,9 @@ public struct RequestHead: Equatable {
     /// empty.
     public var host = ByteSlice()
 
+    /// Whether the client named the request with a valid `X-Request-ID`.
+    public var hasRequestID = false
+
     /// Makes an empty head for the parser to fill.
     @inlinable
     public init() {}

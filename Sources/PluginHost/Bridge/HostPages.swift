@@ -44,12 +44,15 @@ enum HostPages {
     // MARK: - Refusals
 
     static func notFound(_ exchange: Exchange) {
-        problem(exchange, 404, "There is nothing at \(String(decoding: exchange.path)).")
+        problem(
+            exchange, 404,
+            "There is nothing at \(String(decoding: exchange.path)); `/` lists the plugins.")
     }
 
     static func noSuchPlugin(_ exchange: Exchange) {
         problem(
-            exchange, 404, "No plugin is mounted at \(String(decoding: exchange.path)).")
+            exchange, 404,
+            "No plugin is mounted at \(String(decoding: exchange.path)); `/` lists those that are.")
     }
 
     /// Answers a path or method that the plugin has no route for.
@@ -65,21 +68,24 @@ enum HostPages {
             return notFound(exchange)
         }
         problem(
-            exchange, 503, "The plugin \(mount.name) does not serve at the moment.",
+            exchange, 503,
+            "The plugin \(mount.name) does not serve at the moment; try again later.",
             [("Retry-After", String(seconds))])
     }
 
     /// Answers before the first table has been published.
     static func starting(_ exchange: Exchange) {
-        problem(exchange, 503, "The host is starting or stopping.", [("Retry-After", "1")])
+        problem(
+            exchange, 503, "The host is starting or stopping; try again soon.",
+            [("Retry-After", "1")])
     }
 
     static func bodyTooLong(_ exchange: Exchange, bytesMax: Int) {
-        problem(exchange, 413, "The body has more than \(bytesMax) bytes.")
+        problem(exchange, 413, "The body has more than \(bytesMax) bytes; send less.")
     }
 
     static func pluginFailed(_ exchange: Exchange) {
-        problem(exchange, 500, "The plugin failed to answer.")
+        problem(exchange, 500, "The plugin failed to answer; the host's log says how.")
     }
 
     // MARK: - Building blocks
@@ -128,6 +134,7 @@ enum HostPages {
             "title": .string(String(decoding: StatusLine.reason(of: status))),
             "status": .number(JSONNumber(Int64(status))), "detail": .string(detail),
             "instance": .string(String(decoding: exchange.path)),
+            "request_id": .string(String(decoding: exchange.requestID)),
         ]
         send(exchange, status, "application/problem+json", document.text(), fields)
     }

@@ -26,13 +26,19 @@ package final class PluginApplication: Application, @unchecked Sendable {
 
     /// The largest body, in bytes, of a route that names no smaller limit.
     private let bodyBytesMax: Int
+    private let accessLog: AccessLog?
     private let onFault: @Sendable (Fault) -> Void
 
     /// - Parameters:
     ///   - bodyBytesMax: the largest body that is collected for a plugin.
+    ///   - accessLog: where each request is entered, if the server reports exchanges.
     ///   - onFault: told of each request that a plugin failed to answer, on the reactor's thread.
-    package init(bodyBytesMax: Int = 1 << 20, onFault: @escaping @Sendable (Fault) -> Void) {
+    package init(
+        bodyBytesMax: Int = 1 << 20, accessLog: AccessLog? = nil,
+        onFault: @escaping @Sendable (Fault) -> Void
+    ) {
         self.bodyBytesMax = bodyBytesMax
+        self.accessLog = accessLog
         self.onFault = onFault
     }
 
@@ -267,6 +273,10 @@ package final class PluginApplication: Application, @unchecked Sendable {
         let serving = unsafe pointer.record.pointee.serving
         unsafe pointer.renew()
         unsafe serving.pointee.requestEnded(exchange.reactorIndex)
+    }
+
+    override package func report(_ report: ExchangeReport) {
+        accessLog?.take(report)
     }
 }
 

@@ -14,6 +14,9 @@ package struct Daemon: Sendable {
         package var threads: Int?
         package var manager = ManagerOptions()
         package var logLevel = HostLog.Level.info
+        /// Where each request is entered; `-` is the standard output, nil nowhere.
+        package var accessLog: String?
+        package var accessLogFormat = AccessFormat.json
 
         package init(layout: RootLayout) {
             self.layout = layout
@@ -48,7 +51,9 @@ package struct Daemon: Sendable {
     package func run(ready: ([String]) -> Void) async throws(HostError) {
         let log = HostLog(minimum: options.logLevel)
         let signals = Signals()
-        let (server, addresses) = try makeServer(log)
+        let configuration = configuration
+        let accessLog = try openAccessLog(configuration, log)
+        let (server, addresses) = try makeServer(configuration, accessLog, log)
         let manager = try await PluginManager(
             root: options.layout, options: options.manager, server: server, log: log)
         let api = AdminAPI(manager: manager)
@@ -69,6 +74,9 @@ package struct Daemon: Sendable {
             if signal == SIGHUP {
                 log.write(.info, "SIGHUP: looking for changes")
                 await manager.lookForChanges()
+            } else if signal == SIGUSR1 {
+                log.write(.info, "SIGUSR1: opening the access log again")
+                accessLog?.reopen()
             } else {
                 log.write(.info, "signal \(signal): stopping")
                 break
@@ -78,6 +86,7 @@ package struct Daemon: Sendable {
         await admin.stop()
         await server.stop(drainSeconds: Double(options.manager.shutdownDrainSeconds))
         await manager.stop()
+        accessLog?.flush()
         log.write(.info, "stopped")
         log.flush()
     }
@@ -89,12 +98,28 @@ package struct Daemon: Sendable {
         }
     }
 
-    private func makeServer(
-        _ log: HostLog
-    ) throws(HostError) -> (HTTPServer, [ListenAddress]) {
+    private var configuration: ServerConfiguration {
         var configuration = ServerConfiguration()
         if let threads = options.threads { configuration.reactorCount = threads }
-        let application = PluginApplication(bodyBytesMax: configuration.bodyBytesMax) { fault in
+        configuration.reportsExchanges = options.accessLog != nil
+        return configuration
+    }
+
+    private func openAccessLog(
+        _ configuration: ServerConfiguration, _ log: HostLog
+    ) throws(HostError) -> AccessLog? {
+        guard let path = options.accessLog else { return nil }
+        return try AccessLog(
+            path: path, format: options.accessLogFormat, reactors: configuration.reactorCount,
+            log: log)
+    }
+
+    private func makeServer(
+        _ configuration: ServerConfiguration, _ accessLog: AccessLog?, _ log: HostLog
+    ) throws(HostError) -> (HTTPServer, [ListenAddress]) {
+        let application = PluginApplication(
+            bodyBytesMax: configuration.bodyBytesMax, accessLog: accessLog
+        ) { fault in
             log.write(
                 .error, "\(fault.route): \(fault.what)",
                 about: HostLog.Subject(
@@ -121,7 +146,7 @@ private final class Signals: Sendable {
         self.received = received
         signal(SIGPIPE, SIG_IGN)
         let queue = DispatchQueue(label: "plugin-host.signals")
-        unsafe sources = [SIGTERM, SIGINT, SIGHUP].map { number in
+        unsafe sources = [SIGTERM, SIGINT, SIGHUP, SIGUSR1].map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler { continuation.yield(number) }

@@ -19,12 +19,15 @@ final class TestApplication: Application, @unchecked Sendable {
     let endedCount = Atomic<Int>(0)
     private let onRouted: (@Sendable (Exchange) -> Void)?
     private let onEnded: (@Sendable (Exchange) -> Void)?
+    private let onReport: (@Sendable (ExchangeReport) -> Void)?
 
     init(
         _ routes: [String: Route], onRouted: (@Sendable (Exchange) -> Void)? = nil,
-        onEnded: (@Sendable (Exchange) -> Void)? = nil
+        onEnded: (@Sendable (Exchange) -> Void)? = nil,
+        onReport: (@Sendable (ExchangeReport) -> Void)? = nil
     ) {
         self.routes = routes
+        self.onReport = onReport
         self.onRouted = onRouted
         self.onEnded = onEnded
     }
@@ -52,6 +55,8 @@ final class TestApplication: Application, @unchecked Sendable {
         endedCount.add(1, ordering: .relaxed)
         onEnded?(exchange)
     }
+
+    override func report(_ report: ExchangeReport) { onReport?(report) }
 }
 
 extension TestApplication.Route {
@@ -144,12 +149,14 @@ final class TestServer: Sendable {
         _ routes: [String: TestApplication.Route], reactors: Int = 1,
         onRouted: (@Sendable (Exchange) -> Void)? = nil,
         onEnded: (@Sendable (Exchange) -> Void)? = nil,
+        onReport: (@Sendable (ExchangeReport) -> Void)? = nil,
         configure: (inout ServerConfiguration) -> Void = { _ in }
     ) throws {
         var configuration = ServerConfiguration()
         configuration.reactorCount = reactors
         configure(&configuration)
-        application = TestApplication(routes, onRouted: onRouted, onEnded: onEnded)
+        application = TestApplication(
+            routes, onRouted: onRouted, onEnded: onEnded, onReport: onReport)
         server = try HTTPServer(configuration: configuration, application: application)
         guard case .ip(_, let port)? = try server.listen([.ip("127.0.0.1", port: 0)]).first else {
             throw TestClient.Failure(description: "no address")
@@ -198,10 +205,12 @@ func setting(
 func withServer(
     _ routes: [String: TestApplication.Route], reactors: Int = 1,
     onEnded: (@Sendable (Exchange) -> Void)? = nil,
+    onReport: (@Sendable (ExchangeReport) -> Void)? = nil,
     configure: (inout ServerConfiguration) -> Void = { _ in },
     _ body: (TestServer) async throws -> Void
 ) async throws {
-    let server = try TestServer(routes, reactors: reactors, onEnded: onEnded, configure: configure)
+    let server = try TestServer(
+        routes, reactors: reactors, onEnded: onEnded, onReport: onReport, configure: configure)
     do {
         try await onOwnThread { try await body(server) }
     } catch {
