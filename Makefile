@@ -1,6 +1,7 @@
 # `make help` lists what there is.
 PORT = 8080
 PREFIX = /usr/local
+SHELL = /bin/bash
 ROUNDS = 1000000
 HOST = .build/release/host
 BUNDLES = .build/bundles
@@ -39,8 +40,9 @@ run: plugins ## install the samples that are not there yet, and serve them: PORT
 		|| $(HOST) install $$one || exit 1; done
 	$(HOST) serve --listen 127.0.0.1:$(PORT)
 
-test: needs-test plugins ## run every test
-	swift test
+test: needs-test plugins ## run every test; what failed is told once more before the summary
+	@set -o pipefail; swift test 2>&1 | awk '/^✘ Test run/ { printf "%s", failed } \
+		{ print; fflush() } /^✘/ { failed = failed $$0 "\n" }'
 
 check: needs-build check-headers ## format, headers, house rules
 	swift format lint --strict --recursive Package.swift Sources Tests SamplePlugins

@@ -34,11 +34,8 @@ final class TestClient: @unchecked Sendable {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        guard result == 0 else {
-            let reason = errno
-            close(descriptor)
-            throw Failure(description: "connect: \(reason)")
-        }
+        // The socket is closed by `deinit`, which runs also when this throws.
+        guard result == 0 else { throw Failure(description: "connect: \(errno)") }
     }
 
     init(unix path: String) throws {
