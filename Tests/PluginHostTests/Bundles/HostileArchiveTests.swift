@@ -362,6 +362,32 @@ import Testing
         try Gzip.write(tar.bytes, to: path)
         try Descriptor(opening: path, flags: O_WRONLY | O_APPEND).write("garbage".utf8)
         #expect(try refusal(ofFile: path)?.reasons == ["there is something after the gzip data"])
+        try Gzip.write(tar.bytes, to: path)
+        try Descriptor(opening: path, flags: O_WRONLY | O_APPEND)
+            .write([UInt8](repeating: 0, count: 100_000))
+        #expect(try refusal(ofFile: path) == nil)
+        try Descriptor(opening: path, flags: O_WRONLY | O_APPEND).write([0x1F, 0x8B])
+        #expect(try refusal(ofFile: path)?.reasons == ["there is something after the gzip data"])
+    }
+
+    @Test func fileOfAnotherFormat_isNamed() throws {
+        var tar = TarBuilder()
+        tar.addPlugin()
+        tar.end()
+        let formats: [(bytes: [UInt8], name: String)] = [
+            (tar.bytes, "a tar archive that is not compressed"),
+            ([0x50, 0x4B, 0x03, 0x04, 0], "a zip archive"),
+            ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0], "compressed with xz"),
+            ([0x28, 0xB5, 0x2F, 0xFD, 0], "compressed with zstd"),
+            (Array("BZh91AY".utf8), "compressed with bzip2"),
+        ]
+        for (bytes, name) in formats {
+            let path = scratch.path + "/x.tar.gz"
+            unlink(path)
+            try Descriptor(opening: path, flags: O_WRONLY | O_CREAT).write(bytes)
+            #expect(
+                try refusal(ofFile: path)?.reasons == ["it is not a gzip file: it is \(name)"])
+        }
     }
 
     @Test func archive_isRefused_whereverItIsCutOff() throws {
