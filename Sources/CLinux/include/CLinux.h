@@ -97,6 +97,22 @@ int linux_reserve_descriptor(void);
 // Threads and time.
 int linux_thread_id(void);
 void linux_name_thread(const char *name);
+// Names another thread of this process.
+int linux_name_other_thread(int thread, const char *name);
+// Whether a thread of this process waits for something other than a processor.
+int linux_thread_sleeps(int thread);
+// The processor time that a thread of this process has used.
+int64_t linux_thread_nanoseconds(int thread);
+// Calls `body(argument)`, which may end at any depth with linux_leave_thread: the frames in between
+// are left as they are, so they may hold nothing that has to be given back. Returns whether it was
+// left so.
+int linux_run_until_left(void (*body)(void *), void *argument);
+// Continues behind the thread's linux_run_until_left.
+_Noreturn void linux_leave_thread(void);
+// What the thread's code is being called for, told by the callers; null when nothing is.
+extern _Thread_local const void *linux_call_subject __attribute__((tls_model("initial-exec")));
+static inline void linux_set_call_subject(const void *subject) { linux_call_subject = subject; }
+static inline const void *linux_get_call_subject(void) { return linux_call_subject; }
 // The coarse clocks: no system call, about 4 ms apart.
 uint64_t linux_monotonic_milliseconds(void);
 int64_t linux_realtime_seconds(void);

@@ -20,6 +20,12 @@ public enum ImageContext {
     @inlinable
     public static var current: UInt32 { ledger_acting_for() }
 
+    /// Ends the calling thread's relation to an image that it is not inside of any more; see
+    /// `LoadedImage.settleThread`.
+    public static func settle(_ image: UInt32) {
+        if image != 0 { ledger_settle_thread(image) }
+    }
+
     /// The image whose code or data holds the address; 0 if none does.
     public static func image(at address: UInt) -> UInt32 { ledger_image_at(address) }
 }

@@ -162,16 +162,18 @@ extension Connection {
                 finish(exchange)
                 return true
             }
-            if exchange.state.isPaused { return false }
+            if exchange.state.isPaused || exchange.isHeld { return false }
             let observer = exchange.state.observer
             guard let onBody = unsafe observer.onBody else { return false }
             switch nextBodyPart() {
             case .none: return waitForBody()
             case .bytes(let bytes, let isLast):
                 if isLast { state.phase = .waiting }
+                loop.state.pieceCount = bytes.count
+                exchange.state.isResumed = false
                 let goesOn = unsafe onBody(
                     observer.context, bytes.baseAddress, bytes.count, isLast)
-                if !goesOn { exchange.state.isPaused = true }
+                if !goesOn { exchange.state.isPaused = !exchange.state.isResumed }
                 consume(bytes.count)
                 if isLast { return true }
             case .refused(let error):
@@ -184,6 +186,7 @@ extension Connection {
     /// The application has completed the response: takes leave of the exchange and looks ahead.
     @inline(__always)
     func finish(_ exchange: Exchange) {
+        if exchange.isHeld { part(from: exchange) }
         state.pinnedEnd = 0
         state.exchange = nil
         if hasBodyLeft || !exchange.state.keepsAlive || exchange.state.isCut {
@@ -192,7 +195,22 @@ extension Connection {
             state.phase = .head
             consume(0)
         }
+        if exchange.isHeld { return }
         loop.end(exchange)
+    }
+
+    /// Lets go of an exchange whose response is complete while a call for it goes on; it ends when
+    /// the call has returned.
+    @inline(never)
+    private func part(from exchange: Exchange) {
+        if state.pinnedEnd > 0 {
+            unsafe partWithInput(behind: 0) { buffer, capacity, _ in
+                unsafe exchange.state.heldInput = buffer
+                exchange.state.heldInputCapacity = capacity
+            }
+        }
+        exchange.state.peer = state.peer
+        exchange.state.connection = nil
     }
 
     @inline(never)

@@ -47,7 +47,8 @@ extension Connection {
 
     private var wantsBody: Bool {
         guard let exchange = state.exchange else { return false }
-        return unsafe !exchange.state.isPaused && exchange.state.observer.onBody != nil
+        return unsafe !exchange.state.isPaused && !exchange.isHeld
+            && exchange.state.observer.onBody != nil
     }
 
     /// Does everything that can be done without waiting.
@@ -58,6 +59,7 @@ extension Connection {
     func service() {
         if state.isInService { return }
         state.isInService = true
+        loop.state.serving = self
         var reads = 0
         repeat {
             if state.mayHaveInput, wantsInput {
@@ -96,8 +98,8 @@ extension Connection {
             return true
         }
         guard let exchange = state.exchange else { return false }
-        if exchange.state.isRemote { exchange.settleRemoteBytes() }
-        guard exchange.state.waitsForWritable, !exchange.isComplete,
+        exchange.settleRemoteBytes()
+        guard exchange.state.waitsForWritable, !exchange.isComplete, !exchange.isHeld,
             state.turnBytes < loop.state.limits.turnBytesMax
         else { return false }
         exchange.state.waitsForWritable = false
@@ -163,7 +165,7 @@ extension Connection {
         giveBackIdleBuffers()
         let now = loop.state.tick
         var deadline = ownDeadline(now)
-        let awaitsReader = hasOutput || state.exchange?.state.waitsForWritable == true
+        let awaitsReader = hasOutput || hasWaitingWriter
         if awaitsReader, state.isSendBlocked {
             if state.writeDeadline == 0 {
                 state.writeDeadline = now &+ loop.state.limits.writeTicks
@@ -176,6 +178,11 @@ extension Connection {
             if state.isSendBlocked { awaitWritable() } else { loop.enqueue(self) }
         }
         loop.state.wheel.schedule(self, at: deadline)
+    }
+
+    private var hasWaitingWriter: Bool {
+        guard let exchange = state.exchange else { return false }
+        return exchange.state.waitsForWritable && !exchange.isHeld
     }
 
     /// When the phase itself has waited long enough for the client.
@@ -193,8 +200,15 @@ extension Connection {
         }
     }
 
-    /// Called by the wheel when the connection's deadline is over.
-    func expire() {
+    /// Acts on a deadline that the wheel has found over, unless it was moved since.
+    @inline(never)
+    func takeDeadline() {
+        state.isDue = false
+        loop.state.serving = self
+        if state.deadline <= loop.state.tick { expire() }
+    }
+
+    private func expire() {
         let now = loop.state.tick
         if state.writeDeadline != 0, state.writeDeadline <= now {
             state.resetsOnClose = true
@@ -211,7 +225,6 @@ extension Connection {
         case .discarding, .lingering: return close()
         case .waiting, .finishing, .closed: return
         }
-        service()
     }
 
     /// All output is out: closes, or waits for the client to close first.

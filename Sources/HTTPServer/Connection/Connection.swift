@@ -41,6 +41,8 @@ struct ConnectionFields {
     var isInService = false
     /// Whether the connection waits in the loop's list for its next turn.
     var isQueued = false
+    /// Whether its deadline was over when the wheel came by; its next turn begins with that.
+    var isDue = false
     var peerHasFinished = false
     var isBroken = false
     var closesAfterOutput = false

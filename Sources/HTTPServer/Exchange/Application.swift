@@ -12,8 +12,8 @@ public enum Disposition: Sendable {
 
 /// What answers the requests of a server; subclass it.
 ///
-/// Each method is called on the reactor's thread with a borrowed exchange and must return soon. No
-/// method is called while another one runs on the same reactor, and no method of `Exchange` calls
+/// Each method is called on the reactor's thread with a borrowed exchange and must return soon; code
+/// that may not is called between `Exchange.beginCall` and `endCall`. No method is called while another one runs on the same reactor, and no method of `Exchange` calls
 /// back into the application before it returns.
 ///
 /// `@unchecked Sendable` because one instance serves all reactors: a subclass keeps what changes
@@ -41,4 +41,18 @@ open class Application: @unchecked Sendable {
     /// Takes account of a request that is over, answered or not; called for each one, before
     /// `ended`, if `ServerConfiguration.reportsExchanges`.
     open func report(_ report: ExchangeReport) {}
+
+    /// Hears that a call overran its time and lost its loop, which goes on here, on another thread.
+    ///
+    /// The exchange is held: until `returned`, only the code that was called may use it, through
+    /// `remote`.
+    ///
+    /// - Parameter thread: the kernel's id of the thread that is still in the call.
+    open func overran(_ exchange: Exchange, _ kind: CallKind, thread: Int32) {}
+
+    /// Hears that a call for a held exchange has returned, with what `surrender` or `endRemoteCall`
+    /// was given; the exchange is the loop's again.
+    ///
+    /// After `.body`, the body is paused: it goes on with `resumeBody`.
+    open func returned(_ exchange: Exchange, _ kind: CallKind, result: Int32) {}
 }

@@ -9,8 +9,9 @@ extension Exchange {
         schedule()
     }
 
-    /// Lets the body go on after `onBody` has returned false.
+    /// Lets the body go on after `onBody` has returned false, or is about to.
     public func resumeBody() {
+        state.isResumed = true
         guard state.isPaused else { return }
         state.isPaused = false
         state.connection?.noteBodyProgress()
@@ -72,6 +73,7 @@ extension Exchange {
         state.framing = .none
         state.isCut = false
         state.isPaused = false
+        state.unheardReason = nil
         state.waitsForWritable = false
         state.reserved = 0
         unsafe state.body = UnsafeRawBufferPointer(start: nil, count: 0)

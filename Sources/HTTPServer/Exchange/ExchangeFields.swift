@@ -41,10 +41,13 @@ struct ExchangeFields {
     var isCut = false
     var keepsAlive = false
     var isPaused = false
-    var bodyHasEnded = false
+    /// Whether the body was told to go on since the last piece.
+    var isResumed = false
+    /// Whether another thread runs code for the exchange.
+    var isHeld = false
+    /// Why the client is gone, when the observer could not be told because the exchange is held.
+    var unheardReason: CloseReason?
     var waitsForWritable = false
-    /// Whether another thread may be writing.
-    var isRemote = false
     /// Whether the response's head says `X-Request-ID`.
     var carriesID = false
     /// What the account of the exchange wants, where one is kept: the status that was given, 0 for
@@ -60,6 +63,9 @@ struct ExchangeFields {
     /// The input buffer with the head, once the connection has given it up.
     var heldInput: UnsafeMutableRawPointer?
     var heldInputCapacity = 0
+    /// The buffer that a call on another thread reads a piece of the body from.
+    var lentInput: UnsafeMutableRawPointer?
+    var lentInputCapacity = 0
     /// The buffer with the path in normal form, when that differs from what came.
     var pathBuffer: UnsafeMutableRawPointer?
     var pathBufferCapacity = 0
@@ -87,6 +93,7 @@ struct ExchangeFields {
         unsafe self.remote = remote
         unsafe body = UnsafeRawBufferPointer(start: nil, count: 0)
         unsafe heldInput = nil
+        unsafe lentInput = nil
         unsafe pathBuffer = nil
         unsafe bodyBuffer = nil
     }
@@ -101,6 +108,8 @@ struct RemoteCounters: ~Copyable {
     let isClosed = Atomic<Bool>(false)
     /// Which of the exchange's names have been made, by whatever thread asked first.
     let namesMade = ExchangeIdentity.Made()
+    /// Whether another thread has a handle of the exchange.
+    let isInUse = Atomic<Bool>(false)
 }
 
 extension ExchangeFields {

@@ -15,7 +15,7 @@ public struct RemoteExchange: Sendable {
     private let bytesMax: Int
 
     init(_ exchange: Exchange) {
-        exchange.state.isRemote = true
+        unsafe exchange.state.remote.pointee.isInUse.store(true, ordering: .relaxed)
         self.exchange = exchange
         generation = exchange.state.generation
         mailbox = exchange.reactor.mailbox
@@ -148,7 +148,7 @@ extension Exchange {
     /// Ends the accounts of other threads' bytes.
     @inline(__always)
     func releaseRemote() {
-        if state.isRemote { closeRemoteAccounts() }
+        if unsafe state.remote.pointee.isInUse.load(ordering: .relaxed) { closeRemoteAccounts() }
     }
 
     @inline(never)
@@ -157,7 +157,7 @@ extension Exchange {
         state.remoteBytesHeld = 0
         unsafe state.remote.pointee.waits.store(false, ordering: .relaxed)
         unsafe state.remote.pointee.isClosed.store(false, ordering: .relaxed)
-        state.isRemote = false
+        unsafe state.remote.pointee.isInUse.store(false, ordering: .relaxed)
     }
 }
 

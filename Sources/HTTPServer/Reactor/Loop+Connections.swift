@@ -189,8 +189,10 @@ extension Loop {
     }
 
     /// The drain is over: cuts what is left and says that the loop has ended.
+    ///
+    /// A call that overruns in here is met by beginning again on the next thread; what has been
+    /// closed stays closed.
     func closeEverything() {
-        state.drainDeadline = .max
         forEachConnection { connection in
             connection.state.resetsOnClose = connection.state.exchange != nil
             connection.lose(.shutdown)
@@ -198,13 +200,14 @@ extension Loop {
         var next = state.everyExchange
         while let exchange = next {
             next = exchange.state.nextOfAll
-            if exchange.state.isInUse {
+            if exchange.state.isInUse, !exchange.isHeld {
                 exchange.abort()
                 end(exchange)
             }
         }
         state.readyFirst = nil
         state.readyLast = nil
+        state.drainDeadline = .max
         state.hasEnded = true
         state.leaves = true
     }
@@ -216,6 +219,7 @@ extension Connection {
         state.descriptor = descriptor
         state.phase = .head
         state.isInService = false
+        state.isDue = false
         state.peerHasFinished = false
         state.isBroken = false
         state.closesAfterOutput = false

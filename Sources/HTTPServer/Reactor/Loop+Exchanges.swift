@@ -46,6 +46,15 @@ extension Loop {
     func bereave(_ exchange: Exchange, _ reason: CloseReason) {
         guard exchange.state.isHandled else { return end(exchange) }
         unsafe exchange.state.remote.pointee.isClosed.store(true, ordering: .releasing)
+        if exchange.isHeld {
+            exchange.state.unheardReason = reason
+        } else {
+            tell(exchange, reason)
+        }
+    }
+
+    /// Has the application hear that the client is gone.
+    func tell(_ exchange: Exchange, _ reason: CloseReason) {
         let observer = exchange.state.observer
         unsafe observer.onClosed?(observer.context, reason.rawValue)
         if exchange.isComplete { exchange.schedule() }

@@ -16,7 +16,6 @@ extension Loop {
     /// Everything that the loop knows is in its state and nothing on the stack, so any thread can
     /// go on with it.
     func run() {
-        state.leaves = false
         while !state.leaves {
             if state.eventIndex == state.eventCount { wait() }
             readClock()
@@ -28,6 +27,7 @@ extension Loop {
             serveQueue()
             passTime()
         }
+        state.leaves = false
     }
 
     private func wait() {
@@ -67,12 +67,22 @@ extension Loop {
 
     /// Gives everyone in the queue a turn, and takes leave of exchanges that were completed after
     /// their client left.
+    ///
+    /// Application code may be called here and by `take`, nowhere else: each time with all that is
+    /// still to be done in the loop's state, so that another thread can go on with it.
     private func serveQueue() {
         while let exchange = state.readyFirst {
             state.readyFirst = exchange.state.next
             if state.readyFirst == nil { state.readyLast = nil }
             exchange.state.isReady = false
-            if exchange.isComplete { end(exchange) }
+            if exchange.isHeld { continue }
+            if exchange.isComplete {
+                end(exchange)
+            } else if let reason = exchange.state.unheardReason {
+                exchange.state.unheardReason = nil
+                state.serving = nil
+                tell(exchange, reason)
+            }
         }
         guard let last = state.queueLast else { return }
         while let connection = state.queueFirst {
@@ -81,18 +91,22 @@ extension Loop {
             connection.state.isQueued = false
             if connection.state.phase != .closed {
                 connection.state.turnBytes = 0
+                if connection.state.isDue { connection.takeDeadline() }
                 connection.service()
             }
             if connection == last { return }
         }
     }
 
-    /// Acts on the deadlines that are over.
+    /// Gives those a turn whose deadlines are over.
     private func passTime() {
         let tick = state.tick
         if tick > state.wheel.now {
             for passed in state.wheel.advance(to: tick) {
-                state.wheel.visit(passed) { $0.expire() }
+                state.wheel.visit(passed) { connection in
+                    connection.state.isDue = true
+                    enqueue(connection)
+                }
             }
         }
         if state.acceptsAgainAt <= tick { resumeAccepting() }
@@ -109,6 +123,8 @@ extension Loop {
         case .adopt(let descriptor): adopt(descriptor)
         case .exchange(let exchange, let generation, let act):
             exchange.obey(act, generation: generation)
+        case .returned(let exchange, let kind, let result):
+            exchange.comeBack(kind, result: result)
         case .leave: state.leaves = true
         case .drain(let milliseconds): drain(milliseconds)
         }

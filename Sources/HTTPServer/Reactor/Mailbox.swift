@@ -13,6 +13,8 @@ enum Message {
     case adopt(Int32)
     /// Do something to an exchange, if it is still the one that was meant.
     case exchange(Exchange, generation: UInt32, RemoteAct)
+    /// Go on with an exchange that was held while another thread ran code for it.
+    case returned(Exchange, CallKind, result: Int32)
     /// End `run()` after this turn, so that another thread can go on.
     case leave
     /// Accept no more, finish what runs, and close everything when the tick comes.

@@ -24,9 +24,12 @@ public final class Reactor: @unchecked Sendable {
     let loop: Loop
     /// The connections, those included that are on their way here from another reactor.
     let load = Atomic<Int>(0)
-    /// Whose thread runs the loop, 0 when nobody does.
-    private let runner = Atomic<UInt>(0)
+    /// Wakes the watchdog.
+    let bell: Baton
     private let peers: Peers
+
+    /// Whose turn it is on the reactor's thread.
+    var crossing: UnsafeMutablePointer<Crossing> { unsafe loop.state.crossing }
 
     /// The reactors among which connections are spread.
     final class Peers: Sendable {
@@ -44,9 +47,11 @@ public final class Reactor: @unchecked Sendable {
     }
 
     init(
-        index: Int, configuration: ServerConfiguration, application: Application, peers: Peers
+        index: Int, configuration: ServerConfiguration, application: Application, peers: Peers,
+        bell: Baton
     ) throws(ServerError) {
         self.index = index
+        self.bell = bell
         self.peers = peers
         mailbox = try Mailbox(postedMax: configuration.postedMax)
         let poller = try Poller(capacity: 512)
@@ -70,7 +75,7 @@ public final class Reactor: @unchecked Sendable {
 
     /// Whether the calling thread is the one that runs this reactor.
     public var isCurrentThread: Bool {
-        runner.load(ordering: .relaxed) == pthread_self()
+        unsafe crossing.pointee.runner.load(ordering: .relaxed) == pthread_self()
     }
 
     /// The number of open connections, as other threads see it.
@@ -86,13 +91,6 @@ public final class Reactor: @unchecked Sendable {
         mailbox.put(.call(body))
     }
 
-    /// Runs the loop on the calling thread until it is told to leave.
-    func run() {
-        runner.store(UInt(pthread_self()), ordering: .relaxed)
-        loop.run()
-        runner.store(0, ordering: .relaxed)
-    }
-
     /// Obeys what came after the loop had ended, and lets nothing in any more.
     func closeMailbox() {
         for message in mailbox.close() {
@@ -101,6 +99,8 @@ public final class Reactor: @unchecked Sendable {
             case .adopt(let descriptor): linux_close(descriptor)
             case .exchange(let exchange, let generation, let act):
                 exchange.obey(act, generation: generation)
+            case .returned(let exchange, let kind, let result):
+                exchange.comeBack(kind, result: result)
             case .leave, .drain: break
             }
         }
@@ -144,6 +144,8 @@ extension LoopFields {
         unsafe kept.copyBytes(from: name)
         unsafe serverName = UnsafeRawBufferPointer(kept)
         unsafe listeners = .allocate(capacity: 0)
+        unsafe crossing = .allocate(capacity: 1)
+        unsafe crossing.initialize(to: Crossing())
         reserveDescriptor = linux_reserve_descriptor()
     }
 }
@@ -167,6 +169,8 @@ extension Loop {
         unsafe state.preamble.deallocate()
         unsafe state.serverName.deallocate()
         unsafe state.listeners.deallocate()
+        unsafe state.crossing.deinitialize(count: 1)
+        unsafe state.crossing.deallocate()
         unsafe address.deinitialize(count: 1)
         unsafe address.deallocate()
     }

@@ -27,10 +27,14 @@ public final class HTTPServer: Sendable {
         var threads: [ReactorThread] = []
         var isMoving = false
         var waiters: [CheckedContinuation<Void, Never>] = []
+        var watchdog: Watchdog?
+        /// The thread that goes on with the next reactor that is taken from its own.
+        var spare: ReactorThread?
     }
 
     private let situation = Mutex(Situation())
     private let peers: Reactor.Peers
+    private let bell = Baton()
 
     /// Makes a server that does nothing yet.
     ///
@@ -47,7 +51,7 @@ public final class HTTPServer: Sendable {
             reactors.append(
                 try Reactor(
                     index: index, configuration: configuration, application: application,
-                    peers: peers))
+                    peers: peers, bell: bell))
         }
         self.reactors = reactors
         peers.set(reactors)
@@ -131,6 +135,38 @@ public final class HTTPServer: Sendable {
         for reactor in reactors { reactor.loop.setListeners(listeners) }
         let threads = try startThreads(after: [])
         situation.withLock { $0.threads = threads }
+        guard configuration.inlineBudgetMilliseconds > 0 else { return }
+        let watchdog = Watchdog(
+            reactors: reactors, budgetMilliseconds: configuration.inlineBudgetMilliseconds,
+            bell: bell, handOver: { [weak self] in self?.handOver($0, word: $1) })
+        try watchdog.start()
+        situation.withLock { $0.watchdog = watchdog }
+    }
+
+    /// Lets a reactor whose thread is in a call go on with another one, if its crossing still has
+    /// this word. On the watchdog's thread.
+    private func handOver(_ reactor: Reactor, word: UInt64) {
+        guard let spare = spareThread() else { return }
+        let isTaken = unsafe reactor.crossing.pointee.word.compareExchange(
+            expected: word, desired: word | Crossing.Side.taken, ordering: .acquiringAndReleasing
+        ).exchanged
+        guard isTaken else { return }
+        situation.withLock { situation in
+            situation.spare = nil
+            if let index = situation.threads.firstIndex(where: { $0.runs(reactor) }) {
+                situation.threads[index] = spare
+            }
+        }
+        spare.inherit(reactor)
+        _ = spareThread()
+    }
+
+    /// The spare thread, made if need be; nil when there are no more threads to be had.
+    private func spareThread() -> ReactorThread? {
+        if let spare = situation.withLock({ $0.spare }) { return spare }
+        guard let spare = try? ReactorThread(spare: ()) else { return nil }
+        situation.withLock { $0.spare = spare }
+        return spare
     }
 
     private func startThreads(after old: [ReactorThread]) throws(ServerError) -> [ReactorThread] {
@@ -213,10 +249,19 @@ public final class HTTPServer: Sendable {
         }
         guard let threads else { return closeListeners() }
         let milliseconds = UInt64(max(0, drainSeconds) * 1000)
+        let watchdog = situation.withLock { $0.watchdog }
+        let spare: @Sendable () -> ReactorThread? = { [self] in
+            situation.withLock { situation in
+                defer { situation.spare = nil }
+                return situation.spare
+            }
+        }
         for reactor in reactors { _ = reactor.mailbox.put(.drain(milliseconds: milliseconds)) }
         await BlockingWork.run { [reactors] in
             for thread in threads { thread.join() }
             for reactor in reactors { reactor.closeMailbox() }
+            watchdog?.end()
+            spare()?.callOff()
         }
         situation.withLock {
             $0.stage = .stopped

@@ -5,6 +5,11 @@ public import HTTPWire
 public struct ServerConfiguration: Sendable {
     /// The number of reactors, each with a thread of its own.
     public var reactorCount = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    /// How long application code may keep a reactor before the reactor goes on with another thread;
+    /// 0: as long as it likes.
+    ///
+    /// - Source: `Exchange.beginCall`.
+    public var inlineBudgetMilliseconds = 10
     /// How long a connection may stay open between two requests.
     public var idleTimeoutSeconds = 75.0
     /// How long a request's head may take from its first byte, or from the connection's start, to

@@ -196,15 +196,66 @@ package final class PluginApplication: Application, @unchecked Sendable {
         unsafe pointer.set(.owed, from: free)
         assert(exchange.isOnLoopThread, "handle is called on the exchange's loop")
         let serving = unsafe record.pointee.serving
-        let host = unsafe ImageContext.enter(serving.pointee.image)
+        let image = unsafe serving.pointee.image
+        let call = exchange.beginCall(.handle)
+        let host = ImageContext.enter(image)
         let status = unsafe serving.pointee.handle(
             serving.pointee.state, &record.pointee.request, pointer.response)
         ImageContext.leave(host)
-        unsafe record.pointee.isInHandle = false
+        guard exchange.endCall(call) else {
+            Self.surrender(exchange, .handle, image: image, status)
+        }
+        unsafe conclude(exchange, pointer, status)
+    }
+
+    /// Ends a thread that lost its loop in a call, which has returned now.
+    @inline(never)
+    static func surrender(
+        _ exchange: Exchange, _ kind: CallKind, image: UInt32, _ status: ph_status
+    ) -> Never {
+        ImageContext.settle(image)
+        exchange.surrender(kind, result: status)
+    }
+
+    /// Looks at what came of a call of `handle`; on the loop's thread.
+    @inline(__always)
+    private func conclude(_ exchange: Exchange, _ pointer: RecordPointer, _ status: ph_status) {
+        unsafe pointer.record.pointee.isInHandle = false
         if status == ph_status(PH_PENDING) { return }
-        let word = unsafe record.pointee.word.load(ordering: .acquiring)
-        if status == ph_status(PH_OK), unsafe RecordPointer.phase(word) == .complete { return }
+        let word = unsafe pointer.record.pointee.word.load(ordering: .acquiring)
+        let isAnswer = status == ph_status(PH_OK) || status == ph_status(PH_CLOSED)
+        if isAnswer, unsafe RecordPointer.phase(word) == .complete { return }
         unsafe judge(exchange, pointer, status)
+    }
+
+    override package func overran(_ exchange: Exchange, _ kind: CallKind, thread: Int32) {
+        let pointer = unsafe RecordPointer(exchange)
+        let what =
+            switch kind {
+            case .handle: "handle"
+            case .body: "on_body"
+            case .writable: "on_writable"
+            case .closed: "on_closed"
+            }
+        unsafe tell(exchange, pointer, "\(what) holds thread \(thread)")
+    }
+
+    override package func returned(_ exchange: Exchange, _ kind: CallKind, result: Int32) {
+        let pointer = unsafe RecordPointer(exchange)
+        switch kind {
+        case .handle:
+            if unsafe pointer.record.pointee.observerWaits {
+                unsafe PluginObserver.activate(pointer)
+            }
+            unsafe conclude(exchange, pointer, result)
+        case .body:
+            switch result {
+            case ph_status(PH_OK): exchange.resumeBody()
+            case ph_status(PH_PAUSE): break
+            default: exchange.cut()
+            }
+        case .writable, .closed: break
+        }
     }
 
     /// Writes what the plugin is shown of the request.
@@ -257,6 +308,12 @@ package final class PluginApplication: Application, @unchecked Sendable {
         let serving = unsafe pointer.record.pointee.serving
         let slot = unsafe serving.pointee.slot(exchange.reactorIndex)
         unsafe ReactorSlot.add(1, to: slot.pointee.faults)
+        unsafe tell(exchange, pointer, what)
+    }
+
+    /// Tells of a request that a plugin did not treat well.
+    private func tell(_ exchange: Exchange, _ pointer: RecordPointer, _ what: String) {
+        let serving = unsafe pointer.record.pointee.serving
         guard let owner = unsafe serving.pointee.owner else { return }
         let route = unsafe Int(pointer.record.pointee.route)
         unsafe owner._withUnsafeGuaranteedRef { generation in

@@ -7,7 +7,7 @@ internal import Synchronization
 /// The functions by which plugins answer: the `ph_http` of every plugin in this process.
 ///
 /// On the loop that handed the request over, a call goes straight into the connection's output
-/// buffer; on another thread it is copied and sent to the loop.
+/// buffer; on another thread, or on one that has lost its loop, it is copied and sent to the loop.
 enum PluginHTTP {
     /// The table; never freed. Unsafe, but sound because it is not written to again.
     nonisolated(unsafe) static let table: UnsafePointer<ph_http> = {
@@ -43,11 +43,13 @@ enum PluginHTTP {
             let bytes = unsafe buffer(body)
         else { return code(PH_INVALID) }
         let exchange = unsafe pointer.record.pointee.exchange
-        if exchange.isOnLoopThread {
+        let entry = exchange.enterLoop()
+        if entry.isOpen {
             let result = unsafe exchange.respond(status: status, fields: fields, body: bytes)
             if result == .accepted || result == .full || result == .closed {
                 unsafe pointer.set(.complete, from: word)
             }
+            exchange.leaveLoop(entry)
             return code(result == .full ? .accepted : result)
         }
         return unsafe completeRemotely(pointer, word) {
@@ -69,9 +71,11 @@ enum PluginHTTP {
         let length = contentLength == .max ? nil : contentLength
         let exchange = unsafe pointer.record.pointee.exchange
         let result: ResponseResult
-        if exchange.isOnLoopThread {
+        let entry = exchange.enterLoop()
+        if entry.isOpen {
             result = unsafe exchange.begin(status: status, fields: fields, contentLength: length)
             if result == .accepted || result == .closed { unsafe pointer.set(.begun, from: word) }
+            exchange.leaveLoop(entry)
         } else {
             result = unsafe exchange.remote.begin(
                 status: status, fields: fields, contentLength: length)
@@ -91,9 +95,11 @@ enum PluginHTTP {
         guard unsafe RecordPointer.phase(word) == .begun else { return code(PH_WRONG_STATE) }
         guard let bytes = unsafe buffer(piece) else { return code(PH_INVALID) }
         let exchange = unsafe pointer.record.pointee.exchange
-        return code(
-            exchange.isOnLoopThread
-                ? unsafe exchange.write(bytes) : unsafe exchange.remote.write(bytes))
+        let entry = exchange.enterLoop()
+        guard entry.isOpen else { return unsafe code(exchange.remote.write(bytes)) }
+        let result = unsafe exchange.write(bytes)
+        exchange.leaveLoop(entry)
+        return code(result)
     }
 
     static func finish(_ response: OpaquePointer?) -> ph_status {
@@ -102,10 +108,12 @@ enum PluginHTTP {
         }
         guard unsafe RecordPointer.phase(word) == .begun else { return code(PH_WRONG_STATE) }
         let exchange = unsafe pointer.record.pointee.exchange
-        if exchange.isOnLoopThread {
+        let entry = exchange.enterLoop()
+        if entry.isOpen {
             let isClosed = exchange.isClosed
             unsafe pointer.set(.complete, from: word)
             exchange.finish()
+            exchange.leaveLoop(entry)
             return isClosed ? code(PH_CLOSED) : code(PH_OK)
         }
         return unsafe completeRemotely(pointer, word) { remote in
@@ -119,9 +127,11 @@ enum PluginHTTP {
         let phase = unsafe RecordPointer.phase(word)
         guard phase == .owed || phase == .begun else { return }
         let exchange = unsafe pointer.record.pointee.exchange
-        if exchange.isOnLoopThread {
+        let entry = exchange.enterLoop()
+        if entry.isOpen {
             unsafe pointer.set(.complete, from: word)
             exchange.abort()
+            exchange.leaveLoop(entry)
         } else {
             _ = unsafe completeRemotely(pointer, word) { remote in
                 remote.abort()
@@ -137,7 +147,7 @@ enum PluginHTTP {
             return code(PH_INVALID)
         }
         guard let (pointer, word) = unsafe RecordPointer.of(response),
-            unsafe pointer.record.pointee.exchange.isOnLoopThread,
+            unsafe pointer.record.pointee.exchange.isCalledHere,
             unsafe pointer.record.pointee.isInHandle, unsafe !pointer.record.pointee.hasObserver
         else { return code(PH_WRONG_STATE) }
         let phase = unsafe RecordPointer.phase(word)
@@ -152,8 +162,10 @@ enum PluginHTTP {
         let phase = unsafe RecordPointer.phase(word)
         guard phase == .owed || phase == .begun else { return code(PH_WRONG_STATE) }
         let exchange = unsafe pointer.record.pointee.exchange
-        if exchange.isOnLoopThread {
+        let entry = exchange.enterLoop()
+        if entry.isOpen {
             exchange.resumeBody()
+            exchange.leaveLoop(entry)
         } else {
             exchange.remote.resumeBody()
         }
@@ -174,17 +186,30 @@ enum PluginHTTP {
         guard unsafe pointer.exchangePhase(.complete, from: word) else {
             return code(PH_WRONG_STATE)
         }
-        while unsafe pointer.record.pointee.word.load(ordering: .acquiring)
-            & RequestRecord.observing != 0
-        {
-            sched_yield()
-        }
+        unsafe waitForObserver(pointer)
         let result = send(remote)
         if result == .fieldRefused {
             let complete = unsafe RecordPointer.word(word, .complete)
             unsafe _ = pointer.exchangePhase(RecordPointer.phase(word), from: complete)
         }
         return code(result == .full ? .accepted : result)
+    }
+
+    /// Waits until no function of the observer runs, unless it is that function which asks.
+    private static func waitForObserver(_ pointer: RecordPointer) {
+        if unsafe pointer.record.pointee.exchange.isCalledHere { return }
+        var turns = 0
+        while unsafe pointer.record.pointee.word.load(ordering: .acquiring)
+            & RequestRecord.observing != 0
+        {
+            turns += 1
+            if turns < 64 {
+                sched_yield()
+            } else {
+                var pause = timespec(tv_sec: 0, tv_nsec: 200_000)
+                unsafe nanosleep(&pause, nil)
+            }
+        }
     }
 
     // MARK: - Reading arguments

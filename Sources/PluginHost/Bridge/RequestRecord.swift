@@ -44,6 +44,8 @@ struct RequestRecord: ~Copyable {
     var route: UInt32
     var isInHandle: Bool
     var hasObserver: Bool
+    /// Whether the server is to call the observer once `handle` has returned.
+    var observerWaits: Bool
     /// The observer's functions and context, where there is one.
     var context: UnsafeMutableRawPointer?
     var onBody: (@convention(c) (UnsafeMutableRawPointer?, ph_bytes, UInt32) -> ph_status)?

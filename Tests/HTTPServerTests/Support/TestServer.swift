@@ -17,6 +17,8 @@ final class TestApplication: Application, @unchecked Sendable {
     let routed = Atomic<Int>(0)
     let handled = Atomic<Int>(0)
     let endedCount = Atomic<Int>(0)
+    /// The threads that have lost their loop, oldest first.
+    let lostThreads = Mutex<[Int32]>([])
     private let onRouted: (@Sendable (Exchange) -> Void)?
     private let onEnded: (@Sendable (Exchange) -> Void)?
     private let onReport: (@Sendable (ExchangeReport) -> Void)?
@@ -49,6 +51,14 @@ final class TestApplication: Application, @unchecked Sendable {
     override func handle(_ exchange: Exchange) {
         handled.add(1, ordering: .relaxed)
         routes[String(decoding: exchange.path)]?.handler(exchange)
+    }
+
+    override func overran(_ exchange: Exchange, _ kind: CallKind, thread: Int32) {
+        lostThreads.withLock { $0.append(thread) }
+    }
+
+    override func returned(_ exchange: Exchange, _ kind: CallKind, result: Int32) {
+        if kind == .body { exchange.resumeBody() }
     }
 
     override func ended(_ exchange: Exchange) {

@@ -1,0 +1,194 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// A call of application code that may not return soon; given by `beginCall`, for `endCall`.
+public struct LoopCall {
+    let word: UInt64
+}
+
+/// Whether the calling thread may use the loop; given by `enterLoop`, for `leaveLoop`.
+public struct LoopEntry {
+    let word: UInt64
+
+    /// Whether it may; else the way is `Exchange.remote`.
+    @inline(__always)
+    public var isOpen: Bool { word != 0 }
+}
+
+/// Calls of code that may not return soon.
+///
+/// 1. `beginCall`, the code, `endCall`: on the reactor's thread.
+/// 2. What the code calls in turn uses the exchange between `enterLoop` and `leaveLoop`, or else
+///    through `remote`.
+/// 3. If the code overruns its time, the reactor goes on with a fresh thread, which is told by
+///    `Application.overran`; the exchange is held.
+/// 4. `endCall` returns false then, and the thread ends with `surrender`.
+/// 5. The loop hears of it by `Application.returned` and lets the exchange go on.
+extension Exchange {
+    /// Announces that code begins to run that may not return soon; on the reactor's thread.
+    @inline(__always)
+    public func beginCall(_ kind: CallKind) -> LoopCall {
+        let loop = state.loop
+        loop.state.calling = self
+        loop.state.callKind = kind
+        unsafe linux_set_call_subject(address)
+        let crossing = unsafe loop.state.crossing
+        let former = unsafe crossing.pointee.word.load(ordering: .relaxed)
+        let word = (former & ~Crossing.Side.mask) &+ (Crossing.step | Crossing.Side.code)
+        // The exchange orders the word before the look at the sleeper, as the watchdog orders its
+        // going to sleep before its look at the word: one of them sees the other.
+        unsafe _ = crossing.pointee.word.exchange(word, ordering: .sequentiallyConsistent)
+        if unsafe crossing.pointee.watchdogSleeps.load(ordering: .sequentiallyConsistent) {
+            loop.wakeWatchdog()
+        }
+        return LoopCall(word: word)
+    }
+
+    /// Announces that the code has returned; false when the thread has lost its loop meanwhile:
+    /// then it touches nothing more and ends with `surrender`.
+    @inline(__always)
+    public func endCall(_ call: LoopCall) -> Bool {
+        linux_set_call_subject(nil)
+        let crossing = unsafe state.loop.state.crossing
+        return unsafe crossing.pointee.word.compareExchange(
+            expected: call.word, desired: call.word & ~Crossing.Side.mask,
+            ordering: .acquiringAndReleasing
+        ).exchanged
+    }
+
+    /// Asks for the use of the loop from within a call, or on any other thread, where it is
+    /// refused.
+    ///
+    /// While it is granted, the watchdog leaves the loop alone: be quick, and call `leaveLoop`.
+    @inline(__always)
+    public func enterLoop() -> LoopEntry {
+        let crossing = unsafe state.loop.state.crossing
+        let word = unsafe crossing.pointee.word.load(ordering: .acquiring)
+        // Looked at after the word: whoever takes the loop becomes its runner before it changes the
+        // word again, so a word of another runner is never taken for one's own.
+        guard unsafe crossing.pointee.runner.load(ordering: .acquiring) == pthread_self() else {
+            return LoopEntry(word: 0)
+        }
+        switch word & Crossing.Side.mask {
+        case Crossing.Side.code:
+            let isOpen = unsafe crossing.pointee.word.compareExchange(
+                expected: word, desired: word &+ (Crossing.Side.callback - Crossing.Side.code),
+                ordering: .acquiringAndReleasing
+            ).exchanged
+            return LoopEntry(word: isOpen ? word : 0)
+        case Crossing.Side.taken: return LoopEntry(word: 0)
+        default: return LoopEntry(word: word)
+        }
+    }
+
+    /// Ends the use of the loop that `enterLoop` granted.
+    @inline(__always)
+    public func leaveLoop(_ entry: LoopEntry) {
+        if entry.word & Crossing.Side.mask == Crossing.Side.code {
+            unsafe state.loop.state.crossing.pointee.word.store(entry.word, ordering: .releasing)
+        }
+    }
+
+    /// Announces on another thread that code begins to run for this exchange, which is held.
+    public func beginRemoteCall() { unsafe linux_set_call_subject(address) }
+
+    /// Announces that the code has returned, and with which result `Application.returned` is to be
+    /// called; the exchange is the loop's again.
+    public func endRemoteCall(result: Int32) {
+        linux_set_call_subject(nil)
+        giveBack(.handle, result: result)
+    }
+
+    /// Whether the calling thread runs code for this exchange.
+    public var isCalledHere: Bool { unsafe linux_get_call_subject() == UnsafeRawPointer(address) }
+
+    /// Ends a thread that has lost its loop, after its call has returned with `result`.
+    ///
+    /// The frames above are the loop's and of no use any more: they are left as they are. They hold
+    /// nothing but addresses, since whatever the loop knows is in its state.
+    public func surrender(_ kind: CallKind, result: Int32) -> Never {
+        giveBack(kind, result: result)
+        linux_leave_thread()
+    }
+
+    private func giveBack(_ kind: CallKind, result: Int32) {
+        state.loop.withReactor { _ = $0.mailbox.put(.returned(self, kind, result: result)) }
+    }
+}
+
+extension Exchange {
+    /// Keeps the exchange as it is while another thread runs code for it: no observer is called and
+    /// the exchange does not end before that code has returned.
+    public func hold() { state.isHeld = true }
+
+    /// Whether another thread runs code for this exchange.
+    public var isHeld: Bool { state.isHeld }
+
+    /// Undoes `hold` because the code has not been called after all.
+    public func release() {
+        state.isHeld = false
+        schedule()
+    }
+
+    /// Goes on with an exchange that was held.
+    func comeBack(_ kind: CallKind, result: Int32) {
+        state.isHeld = false
+        giveBackLentInput()
+        state.loop.withApplication { $0.returned(self, kind, result: result) }
+        schedule()
+    }
+
+    /// Gives the buffer away that a call reads a piece of the body from; the connection goes on
+    /// with what follows the piece, in a buffer of its own.
+    func keepPiece(_ count: Int) {
+        state.isPaused = true
+        guard let connection = state.connection else { return }
+        unsafe connection.partWithInput(behind: count) { buffer, capacity, hasHead in
+            if hasHead {
+                unsafe state.heldInput = buffer
+                state.heldInputCapacity = capacity
+            } else {
+                unsafe state.lentInput = buffer
+                state.lentInputCapacity = capacity
+            }
+        }
+    }
+
+    private func giveBackLentInput() {
+        guard let buffer = unsafe state.lentInput else { return }
+        unsafe state.loop.state.buffers.giveBack(buffer, capacity: state.lentInputCapacity)
+        unsafe state.lentInput = nil
+    }
+}
+
+extension Connection {
+    /// Gives up the input buffer and takes another one for what stands behind the next `count`
+    /// bytes.
+    ///
+    /// - Parameter keep: is handed the buffer, its capacity, and whether the current exchange's
+    ///   head is in it.
+    func partWithInput(
+        behind count: Int,
+        _ keep: (_ buffer: UnsafeMutableRawPointer, _ capacity: Int, _ hasHead: Bool) -> Void
+    ) {
+        guard let old = unsafe state.input else { return }
+        let capacity = state.inputCapacity
+        let hasHead = state.pinnedEnd > 0
+        let rest = availableInput - count
+        let start = state.inputStart + count
+        unsafe state.input = nil
+        state.inputCapacity = 0
+        state.inputStart = 0
+        state.inputEnd = 0
+        state.pinnedEnd = 0
+        if rest > 0 {
+            let (base, size) = unsafe loop.state.buffers.lend(rest)
+            unsafe memcpy(base, old + start, rest)
+            unsafe state.input = base.assumingMemoryBound(to: UInt8.self)
+            state.inputCapacity = size
+            state.inputEnd = rest
+        }
+        unsafe keep(UnsafeMutableRawPointer(old), capacity, hasHead)
+    }
+}

@@ -1,0 +1,43 @@
+import Glibc
+import Synchronization
+
+extension Loop {
+    /// Goes on after the loop was taken from a thread that was in a call; on its new thread.
+    ///
+    /// Everything that the former thread was about to do is in the state, but for the turn of the
+    /// connection that it served: that one gets another.
+    func goOn(without thread: Int32) {
+        guard let exchange = state.calling else { preconditionFailure("nothing was called") }
+        state.calling = nil
+        let kind = state.callKind
+        exchange.hold()
+        if kind == .body { exchange.keepPiece(state.pieceCount) }
+        if let connection = state.serving, connection.state.phase != .closed {
+            connection.state.isInService = false
+            enqueue(connection)
+        }
+        withApplication { $0.overran(exchange, kind, thread: thread) }
+        let crossing = unsafe state.crossing
+        unsafe crossing.pointee.word.store(
+            crossing.pointee.word.load(ordering: .relaxed) & ~Crossing.Side.mask,
+            ordering: .releasing)
+    }
+
+    /// Makes the calling thread the one that runs the loop.
+    func becomeRunner(_ thread: Int32) {
+        unsafe state.crossing.pointee.runnerID.store(thread, ordering: .relaxed)
+        unsafe state.crossing.pointee.runner.store(UInt(pthread_self()), ordering: .releasing)
+    }
+
+    /// Ends what `becomeRunner` began.
+    func resignAsRunner() {
+        unsafe state.crossing.pointee.runner.store(0, ordering: .releasing)
+    }
+
+    @inline(never)
+    func wakeWatchdog() {
+        guard unsafe state.crossing.pointee.watchdogSleeps.exchange(false, ordering: .relaxed)
+        else { return }
+        withReactor { $0.bell.pass() }
+    }
+}
