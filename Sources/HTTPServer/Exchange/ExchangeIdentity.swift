@@ -52,7 +52,11 @@ extension Exchange {
     /// - Shape: see `RequestIdentifier`.
     public var requestID: ByteSlice {
         if state.head.hasRequestID, let given = givenID { return given }
-        if state.response == .none, isOnLoopThread { state.carriesID = true }
+        let entry = enterLoop()
+        if entry.isOpen {
+            if state.response == .none { state.carriesID = true }
+            leaveLoop(entry)
+        }
         let made = unsafe make(
             state.remote.pointee.namesMade.request,
             withUnsafeMutableBytes(of: &state.identity.request) { unsafe $0 }

@@ -45,6 +45,8 @@ extension Loop {
     /// Tells an exchange that its client is gone.
     func bereave(_ exchange: Exchange, _ reason: CloseReason) {
         guard exchange.state.isHandled else { return end(exchange) }
+        // In use, so that the mark is taken off for the next exchange in this storage.
+        unsafe exchange.state.remote.pointee.isInUse.store(true, ordering: .relaxed)
         unsafe exchange.state.remote.pointee.isClosed.store(true, ordering: .releasing)
         if exchange.isHeld {
             exchange.state.unheardReason = reason
