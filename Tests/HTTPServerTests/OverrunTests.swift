@@ -274,8 +274,8 @@ struct OverrunTests {
                 "/": .hello,
                 "/nap": .buffered { exchange in
                     exchange.call(.handle) {
-                        var pause = timespec(tv_sec: 0, tv_nsec: Int.random(in: 0...12_000_000))
-                        nanosleep(&pause, nil)
+                        let never = DispatchSemaphore(value: 0)
+                        _ = never.wait(timeout: .now() + .microseconds(.random(in: 0...12_000)))
                         exchange.answerFromCall("rested")
                     }
                 },

@@ -12,9 +12,10 @@ public enum Disposition: Sendable {
 
 /// What answers the requests of a server; subclass it.
 ///
-/// Each method is called on the reactor's thread with a borrowed exchange and must return soon; code
-/// that may not is called between `Exchange.beginCall` and `endCall`. No method is called while another one runs on the same reactor, and no method of `Exchange` calls
-/// back into the application before it returns.
+/// Each method is called on the reactor's thread with a borrowed exchange and must return soon;
+/// code that may not is called between `Exchange.beginCall` and `endCall`. No method is called
+/// while another one runs on the same reactor, and no method of `Exchange` calls back into the
+/// application before it returns.
 ///
 /// `@unchecked Sendable` because one instance serves all reactors: a subclass keeps what changes
 /// per reactor in `Reactor.applicationState` and guards whatever else it changes.
