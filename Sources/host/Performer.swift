@@ -18,10 +18,14 @@ struct Performer {
         case .activate: try await change("activate", [:])
         case .deactivate: try await change("deactivate", try drain())
         case .reload: try await reload()
+        case .rollback: try await rollback()
         case .remove: try await remove()
+        case .mount: try await mount()
+        case .unmount: try await unmount()
         case .list: try await list()
         case .status: try await status()
         case .routes: try await routes()
+        case .mounts: show(try await send("GET", "/mounts"), Report.mounts)
         case .inspect: try inspect()
         case .pack: try pack()
         }
@@ -81,10 +85,39 @@ struct Performer {
         try await change("reload", body)
     }
 
-    private func change(_ verb: String, _ body: JSONObject) async throws {
+    private func rollback() async throws {
+        var body: JSONObject = [:]
+        body["version"] = invocation.value("--to").map { .string($0) }
+        try await change("rollback", body)
+    }
+
+    private func mount() async throws {
+        guard invocation.has("--at") else {
+            throw Invocation.UsageError(message: "mount needs --at PATH", verb: .mount)
+        }
+        try await change("mount", place, Report.mount)
+    }
+
+    private func unmount() async throws {
+        if invocation.has("--host"), !invocation.has("--at") {
+            throw Invocation.UsageError(message: "--host needs --at PATH", verb: .unmount)
+        }
+        try await change("unmount", place, Report.mount)
+    }
+
+    private var place: JSONObject {
+        var body: JSONObject = [:]
+        body["at"] = invocation.value("--at").map { .string($0) }
+        body["host"] = invocation.value("--host").map { .string($0) }
+        return body
+    }
+
+    private func change(
+        _ verb: String, _ body: JSONObject, _ report: (JSONValue) -> String = Report.change
+    ) async throws {
         let name = try PluginName(checking: invocation.arguments[0])
         let answer = try await send("POST", "/plugins/\(name)/\(verb)", .object(body))
-        Output.print(Report.change(answer))
+        Output.print(report(answer))
     }
 
     private func remove() async throws {

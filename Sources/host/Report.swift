@@ -22,9 +22,37 @@ enum Report {
         guard !routes.isEmpty else { return "no plugin serves\n" }
         var table = Table(rows: [["PLUGIN", "METHOD", "PATH"]])
         for route in routes {
-            table.rows.append(["plugin", "method", "path"].map { text(route[$0]) })
+            let path = text(route["host"]) + text(route["path"])
+            table.rows.append([text(route["plugin"]), text(route["method"]), path])
         }
         return table.description
+    }
+
+    static func mounts(_ answer: JSONValue) -> String {
+        let mounts = answer["mounts"]?.array ?? []
+        guard !mounts.isEmpty else {
+            return "no plugin is mounted but at /plugin/NAME; mount one with:"
+                + " host mount NAME --at PATH\n"
+        }
+        var table = Table(rows: [["HOST", "PATH", "PLUGIN", "STATE"]])
+        for mount in mounts {
+            let host = mount["host"]?.string == nil ? "any" : text(mount["host"])
+            table.rows.append([
+                host, text(mount["prefix"]), text(mount["plugin"]), text(mount["state"]),
+            ])
+        }
+        return table.description
+    }
+
+    /// One line on where a plugin is mounted after a change.
+    static func mount(_ plugin: JSONValue) -> String {
+        let name = text(plugin["name"])
+        let places = ["/plugin/\(name)"] + (plugin["mounts"]?.array ?? []).map(place)
+        return "\(name) is mounted at \(places.joined(separator: ", "))\n"
+    }
+
+    private static func place(_ mount: JSONValue) -> String {
+        text(mount["host"]) + text(mount["prefix"])
     }
 
     static func status(_ plugin: JSONValue) -> String {
@@ -56,6 +84,7 @@ enum Report {
                 "generation \(text(image["generation"])) \(text(image["use"]))" + reasons(image)
                     + holdings(image))
         }
+        for mount in plugin["mounts"]?.array ?? [] { row("mount", place(mount)) }
         row("reloads", reloads(plugin["reloads"]))
         for route in plugin["routes"]?.array ?? [] { row("route", text(route)) }
         if let error = plugin["last_error"], error.object != nil,

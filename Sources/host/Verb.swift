@@ -1,6 +1,7 @@
 /// What the command can be asked to do, with everything that its help says.
 enum Verb: String, CaseIterable {
-    case serve, install, activate, deactivate, reload, remove, list, status, routes, inspect, pack
+    case serve, install, activate, deactivate, reload, rollback, remove, mount, unmount
+    case list, status, routes, mounts, inspect, pack
 
     /// One option, as it is written and explained.
     struct Option {
@@ -18,10 +19,14 @@ enum Verb: String, CaseIterable {
         case .activate: "load a plugin and serve it"
         case .deactivate: "take a plugin out of service and out of memory"
         case .reload: "serve what is in a plugin's lib directory now"
+        case .rollback: "serve the release of a plugin that was in force before"
         case .remove: "take a plugin out of service and off the disk"
+        case .mount: "serve a plugin at another place as well, such as / or a host of its own"
+        case .unmount: "take such a place back, or all places of a plugin"
         case .list: "list the installed plugins"
         case .status: "tell everything about one plugin"
         case .routes: "list the routes that are served"
+        case .mounts: "list where plugins are mounted beside /plugin/NAME"
         case .inspect: "tell whether a library or bundle can be loaded, and unloaded again"
         case .pack: "make a bundle of a directory"
         }
@@ -30,9 +35,10 @@ enum Verb: String, CaseIterable {
     /// What stands for each argument, in order.
     var arguments: [String] {
         switch self {
-        case .serve, .list, .routes: []
+        case .serve, .list, .routes, .mounts: []
         case .install: ["FILE.tar.gz"]
-        case .activate, .deactivate, .reload, .remove, .status: ["NAME"]
+        case .activate, .deactivate, .reload, .rollback, .remove, .mount, .unmount, .status:
+            ["NAME"]
         case .inspect: ["FILE"]
         case .pack: ["DIRECTORY"]
         }
@@ -77,13 +83,28 @@ enum Verb: String, CaseIterable {
             options =
                 [Option(name: "--keep-data", meaning: "keep its databases, below ROOT/removed")]
                 + Self.drainOptions
+        case .rollback:
+            options = [
+                Option(
+                    name: "--to", value: "VERSION",
+                    meaning: "the version to go back to (the one before)")
+            ]
+        case .mount, .unmount:
+            options = [
+                Option(
+                    name: "--at", value: "PATH",
+                    meaning: self == .mount ? "the path, such as / or /shop" : "the path (all)"),
+                Option(
+                    name: "--host", value: "HOST",
+                    meaning: "only on this host, or *.HOST for all below it (any host)"),
+            ]
         case .pack:
             options = [
                 Option(name: "-o", value: "FILE.tar.gz", meaning: "where to write the bundle")
             ]
-        case .activate, .list, .status, .routes, .inspect: break
+        case .activate, .list, .status, .routes, .mounts, .inspect: break
         }
-        if self == .list || self == .status || self == .routes || self == .inspect {
+        if [.list, .status, .routes, .mounts, .inspect].contains(self) {
             options.append(Option(name: "--json", meaning: "print JSON"))
         }
         options.append(

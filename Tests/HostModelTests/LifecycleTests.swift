@@ -8,7 +8,12 @@ import Testing
     private let failure = HostError(
         "entry_missing", what: "no entry", why: "stripped", fix: "export it")
 
+    private let shop: MountAddress
+    private let everything: MountAddress
+
     init() throws {
+        shop = try MountAddress(host: "shop.example", prefix: "/shop")
+        everything = try MountAddress(host: nil, prefix: "/")
         name = try PluginName(checking: "metrics")
         let digest = try #require(Digest(bytes: [UInt8](repeating: 1, count: 32)))
         let other = try #require(Digest(bytes: [UInt8](repeating: 2, count: 32)))
@@ -34,6 +39,7 @@ import Testing
             .unloaded(
                 UnloadReport(
                     generation: 3, verdict: .pinned, reasons: ["thread"], milliseconds: 7.5)),
+            .mounted(shop), .unmounted(everything),
             .removed(dataKept: true),
         ]
     }
@@ -177,5 +183,40 @@ import Testing
     ])
     func time_isRefused_whenItIsNoMoment(text: String) {
         #expect(Timestamp(text) == nil)
+    }
+
+    // MARK: - Mounts
+
+    @Test func mount_isTakenOnce_andToldByBothNames() throws {
+        let other = try PluginName(checking: "other")
+        var registry = Registry([event(.installed(release))])
+        registry.evolve(
+            LifecycleEvent(.installed(release), plugin: other, time: Timestamp(milliseconds: 0)))
+        #expect(try registry.decide(.mount(shop), on: name) == [.mounted(shop)])
+        registry.evolve(event(.mounted(shop)))
+        #expect(try registry.decide(.mount(shop), on: name).isEmpty)
+        let taken = #expect(throws: HostError.self) {
+            try registry.decide(.mount(shop), on: other)
+        }
+        #expect(taken?.code == "mount_taken")
+        #expect(taken?.description.contains("\"other\"") == true)
+        #expect(taken?.description.contains("\"metrics\"") == true)
+        #expect(try registry.decide(.mount(everything), on: other) == [.mounted(everything)])
+        let missing = #expect(throws: HostError.self) {
+            try registry.decide(.unmount(shop), on: other)
+        }
+        #expect(missing?.code == "mount_missing")
+        #expect(try registry.decide(.unmount(shop), on: name) == [.unmounted(shop)])
+    }
+
+    @Test func removedPlugin_losesItsMounts_andADeactivatedOneKeepsThem() {
+        var registry = Registry([event(.installed(release)), event(.mounted(shop))])
+        registry.evolve(event(.deactivated(reason: "operator")))
+        #expect(registry.mounts(of: name) == [shop])
+        registry.evolve(event(.mounted(everything)))
+        #expect(registry.mounts(of: name) == [everything, shop])
+        registry.evolve(event(.unmounted(everything)))
+        registry.evolve(event(.removed(dataKept: false)))
+        #expect(registry.mounts.isEmpty)
     }
 }

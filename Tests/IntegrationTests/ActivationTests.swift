@@ -21,7 +21,10 @@ import Testing
         try root.must("deactivate", "sound")
 
         #expect(host.maps(of: "sound").isEmpty)
-        #expect([404, 503].contains(try host.get("/plugin/sound/api/hello").status))
+        let answer = try host.get("/plugin/sound/api/hello")
+        #expect(answer.status == 503)
+        #expect(answer["content-type"] == "application/problem+json")
+        #expect(answer.text.contains("sound"))
         #expect(try neighbour.get("/plugin/versioned/api/hello").text == hello)
         let status = try root.status("sound")
         #expect(status["state"].string == "inactive")
@@ -54,7 +57,7 @@ import Testing
     }
 
     @Test func everyCommand_isRefusedByName_whenThereIsNoSuchPlugin() throws {
-        for command in ["activate", "deactivate", "reload", "remove", "status"] {
+        for command in ["activate", "deactivate", "reload", "rollback", "remove", "status"] {
             expectRefusal(try root.host(command, "versionde"), "versionde", "versioned")
         }
     }

@@ -61,14 +61,18 @@ extension Connection {
         state.owesContinue = exchange.state.head.expectsContinue && hasBodyLeft
         guard exchange.state.head.pathNeedsNormalizing else { return true }
         let raw = exchange.state.head.path
-        let (buffer, capacity) = unsafe loop.state.buffers.lend(raw.count)
+        // As in a request line, there is something before the path that may be read.
+        let margin = 8
+        let (buffer, capacity) = unsafe loop.state.buffers.lend(raw.count + margin)
         unsafe exchange.state.pathBuffer = buffer
         exchange.state.pathBufferCapacity = capacity
         do throws(WireError) {
             let count = unsafe try PathNormalizer.normalize(
-                raw, into: UnsafeMutableRawBufferPointer(start: buffer, count: capacity))
+                raw,
+                into: UnsafeMutableRawBufferPointer(
+                    start: buffer + margin, count: capacity - margin))
             unsafe exchange.state.path = ByteSlice(
-                UnsafeRawBufferPointer(start: buffer, count: count))
+                UnsafeRawBufferPointer(start: buffer + margin, count: count))
             return true
         } catch {
             refuse(error)

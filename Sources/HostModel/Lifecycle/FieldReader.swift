@@ -14,6 +14,11 @@ struct FieldReader {
         return text
     }
 
+    func textOrNull(_ key: String) throws(HostError) -> String? {
+        if case .null? = value[key] { return nil }
+        return try text(key)
+    }
+
     func integer(_ key: String) throws(HostError) -> Int {
         guard let integer = value[key]?.integer, let result = Int(exactly: integer) else {
             throw missing(key, "a whole number")

@@ -7,6 +7,9 @@ public enum LifecycleCommand: Hashable, Sendable {
     case deactivate(reason: String)
     /// Take note that the `.so` has another content.
     case replaceLibrary(Digest)
+    /// Serve it at another place as well.
+    case mount(MountAddress)
+    case unmount(MountAddress)
     case remove(keepData: Bool)
 }
 
@@ -15,7 +18,8 @@ extension Registry {
     ///
     /// Asking for what is already so is no error and gives no events.
     /// - Throws: `HostError` with code `plugin_not_installed` (naming the nearest name that is),
-    ///   or `generation_still_loaded` when a plugin is to be removed whose code is still mapped.
+    ///   `generation_still_loaded` when a plugin is to be removed whose code is still mapped,
+    ///   `mount_taken` when another plugin has the place, or `mount_missing` when it has it not.
     public func decide(_ command: LifecycleCommand, on name: PluginName) throws(HostError)
         -> [LifecycleEvent.Fact]
     {
@@ -32,6 +36,13 @@ extension Registry {
         case .replaceLibrary(let digest):
             let old = record.release.libraryDigest
             return old == digest ? [] : [.libraryReplaced(from: old, to: digest)]
+        case .mount(let address):
+            guard let other = mounts[address] else { return [.mounted(address)] }
+            if other == name { return [] }
+            throw Self.taken(address, by: other, for: name)
+        case .unmount(let address):
+            guard mounts[address] == name else { throw missing(address, of: name) }
+            return [.unmounted(address)]
         case .remove(let keepData):
             guard record.loadedGenerations.isEmpty else {
                 let numbers = record.loadedGenerations.map(String.init).joined(separator: ", ")
@@ -43,6 +54,28 @@ extension Registry {
             let removed: [LifecycleEvent.Fact] = [.removed(dataKept: keepData)]
             return record.isActive ? [.deactivated(reason: "removed")] + removed : removed
         }
+    }
+
+    /// Says that two plugins cannot have one place.
+    public static func taken(
+        _ address: MountAddress, by other: PluginName, for name: PluginName
+    ) -> HostError {
+        let host = address.host.map { " --host \($0)" } ?? ""
+        return HostError(
+            "mount_taken", what: "plugin \"\(name)\" was not mounted at \(address)",
+            why: "plugin \"\(other)\" is mounted there",
+            fix: "choose another place, or take that one back with:"
+                + " host unmount \(other) --at \(address.prefix)\(host)")
+    }
+
+    private func missing(_ address: MountAddress, of name: PluginName) -> HostError {
+        let places = mounts(of: name).map(\.description).joined(separator: ", ")
+        return HostError(
+            "mount_missing", what: "plugin \"\(name)\" is not mounted at \(address)",
+            why: places.isEmpty
+                ? "it is mounted nowhere but at /plugin/\(name)"
+                : "it is mounted at \(places), and at /plugin/\(name)",
+            fix: "see: host mounts")
     }
 
     /// The plugin of that name.

@@ -55,7 +55,11 @@ public struct LifecycleEvent: Hashable, Sendable {
         case loadFailed(generation: Int, error: HostError)
         /// A generation was taken down.
         case unloaded(UnloadReport)
-        /// The plugin is gone from the disk.
+        /// The operator has given it another place.
+        case mounted(MountAddress)
+        /// The operator has taken a place back.
+        case unmounted(MountAddress)
+        /// The plugin is gone from the disk, and from every place it was given.
         case removed(dataKept: Bool)
     }
 }
@@ -72,6 +76,8 @@ extension LifecycleEvent.Fact {
         case .loaded: "plugin_loaded_v1"
         case .loadFailed: "load_failed_v1"
         case .unloaded: "plugin_unloaded_v1"
+        case .mounted: "plugin_mounted_v1"
+        case .unmounted: "plugin_unmounted_v1"
         case .removed: "plugin_removed_v1"
         }
     }
@@ -95,6 +101,7 @@ extension LifecycleEvent.Fact {
         case .loadFailed(let generation, let error):
             ["generation": .number(JSONNumber(generation)), "failure": error.json]
         case .unloaded(let report): report.json
+        case .mounted(let address), .unmounted(let address): address.json
         case .removed(let dataKept): ["data_kept": .bool(dataKept)]
         }
     }
@@ -125,6 +132,8 @@ extension LifecycleEvent.Fact {
                 generation: try fields.integer("generation"),
                 error: try HostError(json: payload["failure"] ?? .null))
         case "plugin_unloaded_v1": self = .unloaded(try UnloadReport(json: payload))
+        case "plugin_mounted_v1": self = .mounted(try MountAddress(json: payload))
+        case "plugin_unmounted_v1": self = .unmounted(try MountAddress(json: payload))
         case "plugin_removed_v1": self = .removed(dataKept: try fields.truth("data_kept"))
         default:
             throw HostError(

@@ -8,6 +8,8 @@ public struct Registry: Hashable, Sendable {
     public private(set) var plugins: [PluginName: PluginRecord] = [:]
     /// The plugins that were removed, with their newest generation.
     public private(set) var tombstones: [PluginName: Int] = [:]
+    /// The places that operators have given to plugins.
+    public private(set) var mounts: [MountAddress: PluginName] = [:]
 
     public init() {}
 
@@ -22,6 +24,11 @@ public struct Registry: Hashable, Sendable {
     /// The installed plugins by name.
     public var sorted: [PluginRecord] { plugins.values.sorted { $0.name < $1.name } }
 
+    /// The places of one plugin, in order.
+    public func mounts(of name: PluginName) -> [MountAddress] {
+        mounts.filter { $0.value == name }.keys.sorted()
+    }
+
     /// Takes in one event.
     public mutating func evolve(_ event: LifecycleEvent) {
         switch event.fact {
@@ -31,6 +38,11 @@ public struct Registry: Hashable, Sendable {
             plugins[event.plugin] = record
         case .removed:
             tombstones[event.plugin] = plugins.removeValue(forKey: event.plugin)?.generation ?? 0
+            mounts = mounts.filter { $0.value != event.plugin }
+        case .mounted(let address):
+            if plugins[event.plugin] != nil { mounts[address] = event.plugin }
+        case .unmounted(let address):
+            if mounts[address] == event.plugin { mounts[address] = nil }
         default:
             guard var record = plugins[event.plugin] else { return }
             record.evolve(event.fact)
@@ -48,7 +60,7 @@ public struct Registry: Hashable, Sendable {
 extension PluginRecord {
     fileprivate mutating func evolve(_ fact: LifecycleEvent.Fact) {
         switch fact {
-        case .installed, .removed: break
+        case .installed, .removed, .mounted, .unmounted: break
         case .activated: isActive = true
         case .deactivated: isActive = false
         case .upgraded(_, let release): self.release = release

@@ -9,11 +9,16 @@ package import HostModel
 ///   GET    /health
 ///   GET    /plugins                     {"plugins": [STATUS, ...]}
 ///   GET    /plugins/NAME                STATUS
-///   GET    /routes                      {"routes": [{"plugin","method","path","generation"}, ...]}
+///   GET    /routes                      {"routes": [{"plugin","method","path","generation",
+///                                                    "host"?}, ...]}
+///   GET    /mounts                      {"mounts": [{"plugin","host","prefix","state"}, ...]}
 ///   POST   /plugins                     {"path", "mode"?, "activate"?}          STATUS
 ///   POST   /plugins/NAME/activate                                               STATUS
 ///   POST   /plugins/NAME/deactivate     {"drain_seconds"?, "on_timeout"?}       STATUS
 ///   POST   /plugins/NAME/reload         {"force"?, "drain_seconds"?, "on_timeout"?}  STATUS
+///   POST   /plugins/NAME/rollback       {"version"?}                            STATUS
+///   POST   /plugins/NAME/mount          {"at", "host"?}                         STATUS
+///   POST   /plugins/NAME/unmount        {"at"?, "host"?}; all without "at"      STATUS
 ///   DELETE /plugins/NAME                {"keep_data"?, "drain_seconds"?, "on_timeout"?}  {}
 ///   ```
 ///   STATUS is `PluginStatus.json`; `on_timeout` is `wait`, `refuse` or `quarantine`.
@@ -39,6 +44,9 @@ package struct AdminAPI: Sendable {
         case ("routes", 1):
             try allow(["GET"], method, path)
             return ["routes": .array(await manager.statuses().flatMap(routes))]
+        case ("mounts", 1):
+            try allow(["GET"], method, path)
+            return ["mounts": .array(await manager.statuses().flatMap(mounts))]
         case ("plugins", 1):
             try allow(["GET", "POST"], method, path)
             if method == "POST" { return try await install(body) }
@@ -60,8 +68,10 @@ package struct AdminAPI: Sendable {
         switch error.code {
         case "no_such_resource", "plugin_not_installed": 404
         case "method_not_allowed": 405
-        case "request_invalid", "name_invalid": 400
-        case "inactive", "drain_refused", "generation_still_loaded": 409
+        case "request_invalid", "name_invalid", "mount_invalid": 400
+        case "inactive", "drain_refused", "generation_still_loaded", "mount_taken",
+            "mount_missing", "release_missing":
+            409
         default: 422
         }
     }
@@ -69,9 +79,8 @@ package struct AdminAPI: Sendable {
     private func act(
         _ verb: String, on name: PluginName, _ method: String, _ path: String, _ body: JSONValue?
     ) async throws(HostError) -> JSONValue {
-        guard ["activate", "deactivate", "reload"].contains(verb) else {
-            throw Self.noSuchResource(path)
-        }
+        let verbs = ["activate", "deactivate", "reload", "rollback", "mount", "unmount"]
+        guard verbs.contains(verb) else { throw Self.noSuchResource(path) }
         try allow(["POST"], method, path)
         var form = Form(body)
         switch verb {
@@ -82,12 +91,32 @@ package struct AdminAPI: Sendable {
             let drain = form.drain()
             try form.end()
             return try await manager.deactivate(name, drain: drain).json
+        case "rollback":
+            let version = form.version("version")
+            try form.end()
+            return try await manager.rollback(name, to: version).json
+        case "mount", "unmount": return try await mount(verb, name, &form)
         default:
             let force = form.truth("force") ?? false
             let drain = form.drain()
             try form.end()
             return try await manager.reload(name, force: force, drain: drain).json
         }
+    }
+
+    private func mount(
+        _ verb: String, _ name: PluginName, _ form: inout Form
+    ) async throws(HostError) -> JSONValue {
+        let prefix = form.text("at")
+        let host = form.text("host")
+        if prefix == nil, verb == "mount" || host != nil { form.object("at", "a path") }
+        try form.end()
+        let address: MountAddress? =
+            if let prefix { try MountAddress(host: host, prefix: prefix) } else { nil }
+        if verb == "mount", let address {
+            return try await manager.mount(name, at: address).json
+        }
+        return try await manager.unmount(name, from: address).json
     }
 
     private func install(_ body: JSONValue?) async throws(HostError) -> JSONValue {
@@ -110,14 +139,30 @@ package struct AdminAPI: Sendable {
         return [:]
     }
 
+    /// The routes of a plugin at its own place, then at each that an operator gave it.
     private func routes(_ status: PluginStatus) -> [JSONValue] {
-        status.routes.map { route in
-            let parts = route.split(separator: " ", maxSplits: 1).map(String.init)
-            return [
-                "plugin": .string(status.name.text), "method": .string(parts.first ?? ""),
-                "path": .string(parts.last ?? ""),
-                "generation": .number(JSONNumber(status.generation)),
-            ]
+        let own = "/plugin/\(status.name)"
+        return ([nil] + status.mounts).flatMap { mount in
+            status.routes.map { route in
+                let parts = route.split(separator: " ", maxSplits: 1).map(String.init)
+                let path = String((parts.last ?? "").dropFirst(own.utf8.count))
+                var object: JSONObject = [
+                    "plugin": .string(status.name.text), "method": .string(parts.first ?? ""),
+                    "path": .string(mount?.path(of: path) ?? own + path),
+                    "generation": .number(JSONNumber(status.generation)),
+                ]
+                object["host"] = mount?.host.map { .string($0) }
+                return .object(object)
+            }
+        }
+    }
+
+    private func mounts(_ status: PluginStatus) -> [JSONValue] {
+        status.mounts.map { mount in
+            var object: JSONObject = ["plugin": .string(status.name.text)]
+            for (key, value) in mount.json.object?.members ?? [] { object[key] = value }
+            object["state"] = .string(status.state.rawValue)
+            return .object(object)
         }
     }
 
@@ -133,8 +178,9 @@ package struct AdminAPI: Sendable {
     private static func noSuchResource(_ path: String) -> HostError {
         HostError(
             "no_such_resource", what: "there is nothing at \(path)",
-            why: "the admin interface has /health, /plugins, /plugins/NAME, /plugins/NAME/VERB"
-                + " and /routes", fix: "VERB is activate, deactivate or reload")
+            why: "the admin interface has /health, /plugins, /plugins/NAME, /plugins/NAME/VERB,"
+                + " /mounts and /routes",
+            fix: "VERB is activate, deactivate, reload, rollback, mount or unmount")
     }
 }
 
@@ -164,6 +210,13 @@ private struct Form {
         guard let value = members[key] else { return nil }
         if value.bool == nil { object(key, "true or false") }
         return value.bool
+    }
+
+    mutating func version(_ key: String) -> SemanticVersion? {
+        guard let text = text(key) else { return nil }
+        let version = SemanticVersion(text)
+        if version == nil { object(key, "a version such as 1.2.3") }
+        return version
     }
 
     mutating func choice<Choice>(_ key: String) -> Choice?

@@ -6,7 +6,7 @@ enum FrontPage {
         let plugins = mounts.map { mount -> JSONValue in
             var object: JSONObject = [
                 "name": .string(mount.name.text),
-                "state": .string(isActive(mount) ? "active" : "unavailable"),
+                "state": .string(state(of: mount)),
                 "path": .string("/plugin/\(mount.name)/"),
                 "has_page": .bool(mount.staticFiles != nil),
             ]
@@ -56,12 +56,18 @@ enum FrontPage {
         }
         return """
             <tr><th scope="row">\(title)<td>\(version)\
-            <td>\(isActive(mount) ? "active" : "unavailable")\
+            <td>\(state(of: mount))\
             <td><ul>\(routes.joined())</ul></tr>
             """
     }
 
-    private static func isActive(_ mount: Mount) -> Bool { mount.availability == .active }
+    private static func state(of mount: Mount) -> String {
+        switch mount.availability {
+        case .active: "active"
+        case .unavailable: "unavailable"
+        case .inactive: "inactive"
+        }
+    }
 
     private static func address(of route: RouteDeclaration, _ mount: Mount) -> String {
         "\(route.method) /plugin/\(mount.name)/api\(route.pattern)"

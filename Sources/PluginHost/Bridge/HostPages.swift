@@ -21,6 +21,13 @@ enum HostPages {
         }
     }
 
+    /// Whether no operator can mount anything at the path: what the host answers there is not
+    /// changed by mounts.
+    static func isReserved(_ path: ByteSlice) -> Bool {
+        path == "/healthz" || path == "/plugin" || path == "/plugin/"
+            || path.isEmpty || path[0] != UInt8(ascii: "/")
+    }
+
     /// Lists the plugins, for people and for programs.
     private static func front(_ exchange: Exchange, _ table: MountTable) {
         let mounts = table.mounts.values.sorted { $0.name < $1.name }
@@ -64,13 +71,19 @@ enum HostPages {
     }
 
     static func unavailable(_ exchange: Exchange, _ mount: Mount) {
-        guard case .unavailable(let seconds) = mount.availability else {
-            return notFound(exchange)
+        switch mount.availability {
+        case .unavailable(let seconds):
+            problem(
+                exchange, 503,
+                "The plugin \(mount.name) does not serve at the moment; try again later.",
+                [("Retry-After", String(seconds))])
+        case .inactive:
+            problem(
+                exchange, 503,
+                "The plugin \(mount.name) is installed and not active; its operator can change that."
+            )
+        case .active: notFound(exchange)
         }
-        problem(
-            exchange, 503,
-            "The plugin \(mount.name) does not serve at the moment; try again later.",
-            [("Retry-After", String(seconds))])
     }
 
     /// Answers before the first table has been published.

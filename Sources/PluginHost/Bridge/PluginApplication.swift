@@ -6,7 +6,8 @@ package import HostModel
 internal import Synchronization
 
 /// Answers HTTP with plugins: `/plugin/<name>/api/...` by their code, `/plugin/<name>/...` by their
-/// files, and the rest by the host's own pages.
+/// files, the same below whatever else an operator has mounted them at, and the rest by the host's
+/// own pages.
 ///
 /// Each reactor has its own snapshot of the mount table, so that a request takes no lock and
 /// touches no reference count.
@@ -84,7 +85,7 @@ package final class PluginApplication: Application, @unchecked Sendable {
         let prefixCount = Self.prefix.utf8CodeUnitCount
         guard path.count > prefixCount, let base = unsafe path.base,
             unsafe Self.isPrefix(base)
-        else { return hostPage(exchange, table) }
+        else { return elsewhere(exchange, table) }
         let end = unsafe base + path.count
         let name = unsafe PathSegment(base + prefixCount, pathEnd: end)
         guard let found = unsafe table.find(name) else {
@@ -124,7 +125,7 @@ package final class PluginApplication: Application, @unchecked Sendable {
     /// The path that a plugin's patterns are matched with.
     @inline(__always)
     private func apiPath(_ rest: ByteSlice) -> ByteSlice {
-        guard rest.count > 4, let base = unsafe rest.base else { return Self.apiRoot }
+        guard rest.count > 5, let base = unsafe rest.base else { return Self.apiRoot }
         return unsafe ByteSlice(base + 4, count: rest.count - 4)
     }
 
@@ -172,16 +173,35 @@ package final class PluginApplication: Application, @unchecked Sendable {
             HostPages.addSlash(exchange)
         } else if let files = mount.staticFiles {
             files.respond(to: exchange, path: rest)
+        } else if mount.availability != .active {
+            HostPages.unavailable(exchange, mount)
         } else {
             HostPages.notFound(exchange)
         }
         return .responded
     }
 
+    /// Answers a path that does not begin with `/plugin/`: by what an operator has mounted there,
+    /// or by a page of the host.
     @inline(never)
-    private func hostPage(_ exchange: Exchange, _ table: MountTable) -> Disposition {
-        HostPages.respond(to: exchange, table)
-        return .responded
+    private func elsewhere(_ exchange: Exchange, _ table: MountTable) -> Disposition {
+        let path = exchange.path
+        guard table.operators != nil, !HostPages.isReserved(path), let base = unsafe path.base,
+            let (found, prefixCount) = unsafe table.find(
+                authority: exchange.head.host, path: path)
+        else {
+            HostPages.respond(to: exchange, table)
+            return .responded
+        }
+        let rest = unsafe ByteSlice(base + prefixCount, count: path.count - prefixCount)
+        guard Self.isAPI(rest) else {
+            return unsafe found.mount._withUnsafeGuaranteedRef { files(exchange, $0, rest) }
+        }
+        guard let serving = unsafe found.serving else {
+            unsafe found.mount._withUnsafeGuaranteedRef { HostPages.unavailable(exchange, $0) }
+            return .responded
+        }
+        return unsafe call(exchange, serving, apiPath(rest))
     }
 
     // MARK: - Calling

@@ -63,6 +63,28 @@ package struct Installer: Sendable {
     package func rollback(_ name: PluginName, to version: SemanticVersion? = nil) throws(HostError)
         -> InstalledPlugin
     {
+        let earlier = try earlierRelease(of: name, version: version)
+        try enforce(earlier)
+        return earlier
+    }
+
+    /// Puts a release that is on the disk in force.
+    package func enforce(_ release: InstalledPlugin) throws(HostError) {
+        let text = release.releaseDirectory.split(separator: "/").last ?? ""
+        guard let name = ReleaseName(String(text)) else {
+            preconditionFailure("an installed release lies in a directory of its own name")
+        }
+        try checkLinks(release.directory)
+        try point(release.directory, to: name)
+    }
+
+    /// Finds the release before the one in force, or the newest one of the given version, and
+    /// changes nothing.
+    ///
+    /// - Throws: `HostError` with code `release_missing`, naming those that are there.
+    package func earlierRelease(
+        of name: PluginName, version: SemanticVersion? = nil
+    ) throws(HostError) -> InstalledPlugin {
         let now = try installed(name)
         let releases = try releases(of: now.directory)
         let candidate = releases.last { release in
@@ -79,8 +101,7 @@ package struct Installer: Sendable {
                     : "there is no such release; there are \(others.joined(separator: ", "))",
                 fix: "install the version you want from its bundle")
         }
-        try point(now.directory, to: candidate)
-        return try installed(name)
+        return try self.release(candidate, of: now.directory)
     }
 
     /// Removes a plugin.
@@ -116,6 +137,12 @@ package struct Installer: Sendable {
                 subject: directory.current, why: "the link is missing or points elsewhere",
                 fix: "install its bundle again")
         }
+        return try self.release(release, of: directory)
+    }
+
+    private func release(
+        _ release: ReleaseName, of directory: PluginDirectory
+    ) throws(HostError) -> InstalledPlugin {
         let path = directory.releases + "/" + release.text
         let bytes = try Descriptor(opening: path + "/manifest.json", flags: O_RDONLY)
             .readAll(bytesMax: ManifestLimit.fileBytesMax)

@@ -28,17 +28,28 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
 
     /// The mounts by name.
     package let mounts: [PluginName: Mount]
+    /// The places beside `/plugin/<name>`; nil when there are none.
+    package let operators: OperatorMounts?
+    /// What stands at each of those places, by their ordinals.
+    private let targets: UnsafeMutablePointer<Found?>
     private let slots: UnsafeMutablePointer<Slot>
     private let names: UnsafeMutablePointer<UInt8>
     private let mask: Int
 
     /// Makes a table; of mounts with one name the last counts.
-    package convenience init(mounts: [Mount] = []) {
-        self.init(Dictionary(mounts.map { ($0.name, $0) }) { _, last in last })
+    package convenience init(mounts: [Mount] = [], operators: OperatorMounts? = nil) {
+        self.init(Dictionary(mounts.map { ($0.name, $0) }) { _, last in last }, operators)
     }
 
-    private init(_ mounts: [PluginName: Mount]) {
+    private init(_ mounts: [PluginName: Mount], _ operators: OperatorMounts?) {
         self.mounts = mounts
+        self.operators = operators
+        let places = operators?.names ?? []
+        unsafe targets = .allocate(capacity: max(1, places.count))
+        for (ordinal, name) in places.enumerated() {
+            let found = unsafe mounts[name].map { unsafe Self.found($0) }
+            unsafe (targets + ordinal).initialize(to: found)
+        }
         var count = 4
         while count < mounts.count * 2 { count *= 2 }
         mask = count - 1
@@ -62,7 +73,14 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
         }
     }
 
+    private static func found(_ mount: Mount) -> Found {
+        unsafe Found(
+            mount: Unmanaged.passUnretained(mount),
+            serving: mount.availability == .active ? mount.generation?.serving : nil)
+    }
+
     deinit {
+        unsafe targets.deallocate()
         unsafe slots.deallocate()
         unsafe names.deallocate()
     }
@@ -72,14 +90,28 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
     package func replacing(_ mount: Mount) -> MountTable {
         var mounts = mounts
         mounts[mount.name] = mount
-        return MountTable(mounts)
+        return MountTable(mounts, operators)
     }
 
     /// Returns a table without the name.
     package func removing(_ name: PluginName) -> MountTable {
         var mounts = mounts
         mounts[name] = nil
-        return MountTable(mounts)
+        return MountTable(mounts, operators)
+    }
+
+    /// Returns a table with other places beside `/plugin/<name>`.
+    package func placing(_ operators: OperatorMounts?) -> MountTable {
+        MountTable(mounts, operators)
+    }
+
+    /// Finds what an operator has mounted at a path or above it, and how much of the path leads
+    /// there.
+    func find(authority: ByteSlice, path: ByteSlice) -> (found: Found, prefixCount: Int)? {
+        guard let place = operators?.find(authority: authority, path: path),
+            let found = unsafe targets[place.ordinal]
+        else { return nil }
+        return unsafe (found, place.prefixCount)
     }
 
     /// Finds what is mounted at a name.

@@ -75,6 +75,7 @@ extension PluginManager {
         batch = nil
         let journal = journal
         _ = try await Blocking.run { () throws(HostError) in try journal.append(events) }
+        settleTable()
         await publishTable()
         for name in registry.plugins.keys { follow(name) }
     }

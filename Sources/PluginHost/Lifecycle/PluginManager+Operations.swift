@@ -86,6 +86,7 @@ extension PluginManager {
             } else {
                 try await examine(source, slot)
                 try await record(facts, on: name)
+                await publish(slot)
                 follow(name)
             }
         } catch {
@@ -128,7 +129,7 @@ extension PluginManager {
     }
 
     /// Looks at a library as closely as can be done without loading it here.
-    private func examine(_ source: Source, _ slot: PluginSlot) async throws(HostError) {
+    func examine(_ source: Source, _ slot: PluginSlot) async throws(HostError) {
         slot.lastNumber = max(slot.lastNumber, registry[slot.name]?.generation ?? 0) + 1
         let staged = try await stager.stage(
             Stager.Request(
@@ -169,6 +170,7 @@ extension PluginManager {
             let facts = try registry.decide(.deactivate(reason: "the operator asked"), on: name)
             try await withdraw(slot, policy ?? options.drain)
             try await record(facts, on: name)
+            await publish(slot)
         }
         return try await status(name)
     }
@@ -263,7 +265,7 @@ extension PluginManager {
     }
 
     /// Serves a new image, and sees the former one off in the background.
-    private func enter(
+    func enter(
         _ image: HostedImage, _ slot: PluginSlot, since begin: ContinuousClock.Instant,
         policy: DrainPolicy, facts: [LifecycleEvent.Fact] = []
     ) async throws(HostError) {
@@ -291,12 +293,12 @@ extension PluginManager {
     }
 
     /// Takes down an image that is up and was never published.
-    private func takeDown(_ image: HostedImage, _ slot: PluginSlot) async {
+    func takeDown(_ image: HostedImage, _ slot: PluginSlot) async {
         slot.leaving.append(image)
         _ = await retire(image, slot, DrainPolicy(seconds: 0, outcome: .quarantine))
     }
 
-    private func waitUntilGone(
+    func waitUntilGone(
         _ image: HostedImage, _ slot: PluginSlot, _ patience: Duration
     ) async {
         let name = slot.name
@@ -346,6 +348,7 @@ extension PluginManager {
                 follow(name)
                 throw error
             }
+            await publish(slot)
             slots[name] = nil
         }
     }

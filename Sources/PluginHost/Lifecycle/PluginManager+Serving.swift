@@ -107,10 +107,11 @@ extension PluginManager {
             table = table.replacing(
                 Mount(
                     name: slot.name, generation: generation, staticFiles: files(of: slot)))
-        } else {
+        } else if registry[slot.name] == nil {
             table = table.removing(slot.name)
         }
         guard batch == nil else { return }
+        settleTable()
         await publishTable()
     }
 

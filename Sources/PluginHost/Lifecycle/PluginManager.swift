@@ -24,6 +24,8 @@ package actor PluginManager {
     var watcher: DirectoryWatcher?
     /// Which plugin a watched directory belongs to.
     var watched: [String: PluginName] = [:]
+    /// Places that are being given to a plugin.
+    var mountsInHand: [MountAddress: PluginName] = [:]
     var isStopping = false
     var isRetryingPinned = false
     /// Facts that wait to be written in one go; nil: each is written as it comes.
@@ -93,6 +95,7 @@ package actor PluginManager {
             routes: current?.loaded.code.routes.map {
                 "\($0.method) /plugin/\(record.name)/api\($0.pattern)"
             } ?? [],
+            mounts: registry.mounts(of: record.name),
             inFlight: images.reduce(0) { $0 + $1.inFlight },
             unload: inspection.map {
                 PluginStatus.Expectation(

@@ -70,6 +70,8 @@ package struct PluginStatus: Sendable {
     package var digest: String
     /// `METHOD path`, with the mount in front.
     package var routes: [String]
+    /// Where operators have mounted it beside `/plugin/NAME`.
+    package var mounts: [MountAddress]
     package var inFlight: Int
     package var unload: Expectation?
     /// How the last image that was taken out of service went.
@@ -93,6 +95,7 @@ extension PluginStatus {
             "generation": .number(JSONNumber(generation)),
             "digest": .string(digest),
             "routes": .strings(routes),
+            "mounts": .array(mounts.map(\.json)),
             "in_flight": .number(JSONNumber(inFlight)),
         ]
         object["unload"] =

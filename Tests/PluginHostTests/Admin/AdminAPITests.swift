@@ -25,6 +25,7 @@ import Testing
         let api = try await api()
         #expect(try await api.answer("GET", "/plugins")["plugins"] == [])
         #expect(try await api.answer("GET", "/routes")["routes"] == [])
+        #expect(try await api.answer("GET", "/mounts")["mounts"] == [])
         #expect(try await api.answer("GET", "/health")["status"] == "ok")
     }
 
@@ -37,7 +38,7 @@ import Testing
 
     @Test(arguments: [
         ("POST", "/health"), ("DELETE", "/plugins"), ("PUT", "/plugins/a"),
-        ("GET", "/plugins/a/reload"),
+        ("GET", "/plugins/a/reload"), ("POST", "/mounts"), ("GET", "/plugins/a/mount"),
     ])
     func otherMethod_isRefusedWith405(method: String, path: String) async throws {
         let error = try #require(try await refusal(method, path))
@@ -47,7 +48,8 @@ import Testing
     @Test(arguments: [
         ("GET", "/plugins/nobody"), ("DELETE", "/plugins/nobody"),
         ("POST", "/plugins/nobody/activate"), ("POST", "/plugins/nobody/deactivate"),
-        ("POST", "/plugins/nobody/reload"),
+        ("POST", "/plugins/nobody/reload"), ("POST", "/plugins/nobody/rollback"),
+        ("POST", "/plugins/nobody/unmount"),
     ])
     func absentPlugin_isRefusedWith404_byName(method: String, path: String) async throws {
         let error = try #require(try await refusal(method, path))
@@ -63,6 +65,21 @@ import Testing
         for word in ["path", "mode", "actvate", "activate"] {
             #expect(error.reasons.contains { $0.contains("\"\(word)\"") }, "\(word)")
         }
+    }
+
+    @Test(
+        arguments: [
+            ("mount", [:], "at"), ("mount", ["at": 1], "at"), ("mount", ["at": "shop"], "slash"),
+            ("mount", ["at": "/", "host": "a:80"], "port"), ("mount", ["at": "/plugin"], "/plugin"),
+            ("unmount", ["host": "a"], "at"), ("rollback", ["version": "x"], "version"),
+            ("mount", ["at": "/", "hots": "a"], "host"),
+        ] as [(String, JSONValue, String)])
+    func placeOrVersion_isRefusedWith400_whenItIsNone(
+        verb: String, body: JSONValue, mention: String
+    ) async throws {
+        let error = try #require(try await refusal("POST", "/plugins/a/\(verb)", body))
+        #expect(AdminAPI.httpStatus(of: error) == 400)
+        #expect(error.description.contains(mention), "\(error)")
     }
 
     @Test(arguments: [-1, 86_401]) func drainSeconds_haveBounds(seconds: Int64) async throws {

@@ -1,0 +1,60 @@
+import HTTPServer
+package import HostModel
+
+/// Going back to a release that was in force before.
+extension PluginManager {
+    /// Puts the release before the one in force back in force, or the newest one of a version, and
+    /// serves it.
+    ///
+    /// As with an upgrade its code is up before anything on the disk or in the table changes: what
+    /// fails on the way leaves the release in force as it is. The plugin's data stay as they are.
+    ///
+    /// - Throws: `plugin_not_installed`; `release_missing`, naming those that are there; or
+    ///   `HostError` of the step that failed.
+    package func rollback(
+        _ name: PluginName, to version: SemanticVersion? = nil
+    ) async throws(HostError) -> PluginStatus {
+        let former = try await exclusively(name) { slot throws(HostError) -> HostedImage? in
+            let former = slot.current
+            try await rollback(slot, to: version)
+            return former
+        }
+        if let former { await waitUntilGone(former, slot(name), .seconds(1)) }
+        return try await status(name)
+    }
+
+    private func rollback(
+        _ slot: PluginSlot, to version: SemanticVersion?
+    ) async throws(HostError) {
+        let name = slot.name
+        let record = try registry.installed(name)
+        let installer = installer
+        let begin = clock.now
+        let target = try await Blocking.run { () throws(HostError) in
+            try installer.earlierRelease(of: name, version: version)
+        }
+        let library = target.releaseDirectory + "/lib/" + target.manifest.library.file
+        let source = Source(
+            manifest: target.manifest, library: library, insists: record.release.isInsisted,
+            unless: nil)
+        slot.isLoading = true
+        defer { slot.isLoading = false }
+        let serves = record.isActive && server != nil
+        let image = serves ? try await bringUp(source, slot) : nil
+        do throws(HostError) {
+            if image == nil { try await examine(source, slot) }
+            try await Blocking.run { () throws(HostError) in try installer.enforce(target) }
+            slot.releaseDirectory = target.releaseDirectory
+            let release = LifecycleEvent.Release(
+                version: target.manifest.version, bundleDigest: target.bundleDigest,
+                libraryDigest: image?.loaded.digest ?? target.installedLibraryDigest,
+                mode: record.release.mode, isInsisted: record.release.isInsisted)
+            try await self.record(try registry.decide(.install(release), on: name), on: name)
+        } catch {
+            if let image { await takeDown(image, slot) }
+            throw error
+        }
+        follow(name)
+        if let image { try await enter(image, slot, since: begin, policy: options.drain) }
+    }
+}
