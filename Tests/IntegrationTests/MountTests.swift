@@ -95,6 +95,23 @@ import Testing
         #expect(result.failures.isEmpty, "\(result.failures.prefix(3))")
     }
 
+    @Test func accessLog_namesThePlugin_thatIsMounted() throws {
+        try root.must("mount", "sound", "--at", "/shop")
+        let files = try TemporaryDirectory()
+        let host = try HostProcess(root, options: ["--access-log", files("access.log")])
+        #expect(try host.get("/shop/").status == 200)
+        #expect(try host.get("/shop/none").status == 404)
+        #expect(try host.get("/none").status == 404)
+        var entries: [JSON] = []
+        try eventually("three requests are entered") {
+            let text = try? String(contentsOfFile: files("access.log"), encoding: .utf8)
+            entries = (text ?? "").split(separator: "\n")
+                .compactMap { try? JSON(parsing: String($0)) }
+            return entries.count == 3
+        }
+        #expect(entries.count { $0["plugin"].string == "sound" } == 2)
+    }
+
     @Test func mount_canBeMade_whileNoHostRuns() throws {
         try root.must("mount", "sound", "--at", "/", "--host", "localhost")
         let host = try HostProcess(root)

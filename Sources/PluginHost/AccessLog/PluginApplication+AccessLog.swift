@@ -10,8 +10,14 @@ extension AccessLog {
         guard let exchange = report.exchange else { return take(entry, reactor: reactor) }
         guard report.reachedApplication else {
             if let table = unsafe report.applicationState {
-                entry[.plugin] = unsafe Unmanaged<MountTable>.fromOpaque(table)
-                    ._withUnsafeGuaranteedRef { $0.mountName(in: exchange.path) }
+                return unsafe Unmanaged<MountTable>.fromOpaque(table)._withUnsafeGuaranteedRef {
+                    table in
+                    var name = table.mountName(exchange)
+                    name.withUTF8 {
+                        entry[.plugin] = unsafe ByteSlice(UnsafeRawBufferPointer($0))
+                        take(entry, reactor: reactor)
+                    }
+                }
             }
             return take(entry, reactor: reactor)
         }
@@ -41,14 +47,19 @@ extension AccessLog {
 }
 
 extension MountTable {
-    /// The name in a path below `/plugin/` if a plugin is mounted there; else empty.
-    fileprivate func mountName(in path: ByteSlice) -> ByteSlice {
+    /// The name of the plugin that is mounted where the request went; empty when none is.
+    fileprivate func mountName(_ exchange: Exchange) -> String {
+        let path = exchange.path
         let prefix = "/plugin/".utf8.count
         guard path.count > prefix, path.starts(with: "/plugin/"), let base = unsafe path.base else {
-            return ByteSlice()
+            if HostPages.isReserved(path) { return "" }
+            guard let place = unsafe find(authority: exchange.head.host, path: path) else {
+                return ""
+            }
+            return unsafe place.found.mount._withUnsafeGuaranteedRef { $0.name.text }
         }
         let name = unsafe PathSegment(base + prefix, pathEnd: base + path.count)
-        guard unsafe find(name) != nil else { return ByteSlice() }
-        return unsafe ByteSlice(name.start, count: name.end - name.start)
+        guard let found = unsafe find(name) else { return "" }
+        return unsafe found.mount._withUnsafeGuaranteedRef { $0.name.text }
     }
 }

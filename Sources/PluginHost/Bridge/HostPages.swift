@@ -80,7 +80,7 @@ enum HostPages {
         case .inactive:
             problem(
                 exchange, 503,
-                "The plugin \(mount.name) is installed and not active; its operator can change that."
+                "The plugin \(mount.name) is installed and not active; activating it mends that."
             )
         case .active: notFound(exchange)
         }

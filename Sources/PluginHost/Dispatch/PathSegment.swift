@@ -10,8 +10,8 @@ struct PathSegment {
     /// Reads the segment that begins at `start`.
     ///
     /// - Shape: the eight bytes before `pathEnd` may be read, as they may in every path that begins
-    ///   with `/plugin/`, or has something behind `/api/` and a method before it: the last bytes are
-    ///   loaded with what stands before them, so that nothing behind the path is touched.
+    ///   with `/plugin/`, or has something behind `/api/` and a method before it: the last bytes
+    ///   are loaded with what stands before them, so that nothing behind the path is touched.
     @inline(__always)
     init(_ start: UnsafePointer<UInt8>, pathEnd: UnsafePointer<UInt8>) {
         unsafe self.start = start

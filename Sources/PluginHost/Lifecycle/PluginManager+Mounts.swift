@@ -5,7 +5,7 @@ package import HostModel
 extension PluginManager {
     /// Serves a plugin at another place as well, from the next request on; a restart keeps it.
     ///
-    /// - Throws: `plugin_not_installed`, or `mount_taken` with the name of the plugin that is there.
+    /// - Throws: `plugin_not_installed`, or `mount_taken` naming the plugin that is there.
     package func mount(
         _ name: PluginName, at address: MountAddress
     ) async throws(HostError) -> PluginStatus {

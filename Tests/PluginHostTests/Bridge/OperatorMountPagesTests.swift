@@ -41,7 +41,8 @@ import Testing
                 staticFiles: files),
             Mount(name: plugins[1].generation.name, generation: plugins[1].generation),
             Mount(
-                name: try PluginName(checking: "resting"), generation: nil, availability: .inactive),
+                name: try PluginName(checking: "resting"), generation: nil,
+                availability: .inactive),
         ]
         var addresses: [MountAddress: PluginName] = [:]
         for (host, prefix, name) in places {
