@@ -69,7 +69,7 @@ let package = Package(
             exclude: ["Cases"], swiftSettings: tests),
         .testTarget(
             name: "HTTPServerTests", dependencies: ["HTTPServer", "HTTPWire", "CLinux"],
-            swiftSettings: tests),
+            exclude: ["Cases"], swiftSettings: tests),
         .testTarget(
             name: "DynamicLibraryTests", dependencies: ["DynamicLibrary", "CLedger"],
             swiftSettings: tests),

@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -73,6 +74,12 @@ int linux_alarm_set(int fd, uint64_t monotonic_milliseconds) {
 
 int linux_alarm_clear(int fd) { return linux_wakeup_clear(fd); }
 
+int linux_prepare_listener(int fd) {
+    // A peer that has vanished is found within two minutes, also while it is owed an answer.
+    linux_probe_silent_peer(fd, 60, 15, 4);
+    return linux_no_delay(fd);
+}
+
 int linux_no_delay(int fd) {
     int one = 1;
     return RESULT(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one));
@@ -84,7 +91,7 @@ int linux_listen(const struct sockaddr *address, socklen_t length, int backlog) 
     int one = 1;
     if (address->sa_family != AF_UNIX) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-        linux_no_delay(fd);
+        linux_prepare_listener(fd);
     }
     if (address->sa_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
@@ -184,6 +191,16 @@ ssize_t linux_send_file(int fd, int file, uint64_t *offset, size_t count) {
     if (result < 0) return -errno;
     *offset = (uint64_t)position;
     return result;
+}
+
+int linux_unsent_bytes(int fd) {
+    int count = 0;
+    return ioctl(fd, TIOCOUTQ, &count) < 0 ? -errno : count;
+}
+
+int linux_unread_bytes(int fd) {
+    int count = 0;
+    return ioctl(fd, FIONREAD, &count) < 0 ? -errno : count;
 }
 
 int linux_shutdown_write(int fd) { return RESULT(shutdown(fd, SHUT_WR)); }

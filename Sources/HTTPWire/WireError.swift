@@ -25,7 +25,7 @@ public struct WireError: Error, Equatable, Sendable {
         case transferEncodingInHTTP10, transferEncodingInvalid, transferEncodingRepeated
         case transferEncodingUnsupported, expectationUnknown
         case chunkSizeInvalid, chunkSizeTooLarge, chunkExtensionInvalid, chunkExtensionTooLong
-        case chunkEndMissing, trailerTooLong, bodyTooLong
+        case chunkOverheadTooLarge, chunkEndMissing, trailerTooLong, bodyTooLong
         case pathNotAbsolute, pathEscapeInvalid, pathHasNUL, pathNotUTF8, pathLeavesRoot
     }
 
@@ -145,6 +145,11 @@ extension WireError: CustomStringConvertible {
             ("a chunk extension is malformed (RFC 9112, 7.1.1)", "send no chunk extensions")
         case .chunkExtensionTooLong:
             ("a chunk extension is longer than allowed (RFC 9112, 7.1.1)", "send none")
+        case .chunkOverheadTooLarge:
+            (
+                "the chunks have far more framing than payload (RFC 9112, 7.1.1)",
+                "send larger chunks, and no extensions"
+            )
         case .chunkEndMissing:
             ("a chunk's data is not followed by CR LF (RFC 9112, 7.1)", "correct the chunk size")
         case .trailerTooLong:

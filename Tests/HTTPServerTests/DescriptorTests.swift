@@ -7,7 +7,9 @@ struct DescriptorTests {
     /// In a process of its own, since the limit is the process's.
     @Test func exhaustedDescriptors_endInAPauseAndNotInAHang() async {
         await #expect(processExitsWith: .success) {
-            try await withServer(["/": .hello]) { server in
+            try await withServer(
+                ["/": .hello], configure: setting { $0.idleKeptSeconds = 60 }
+            ) { server in
                 let first = try server.client()
                 #expect(try first.get("/").text == "hello")
                 // Room for what the clients need, and none for the server's side of them.

@@ -172,8 +172,13 @@ struct LimitTests {
     }
 
     @Test func connectionsBeyondTheLimit_waitInTheBacklog() async throws {
-        try await withServer(["/": .hello], configure: setting { $0.connectionsMax = 3 }) {
-            server in
+        try await withServer(
+            ["/": .hello],
+            configure: setting {
+                $0.connectionsMax = 3
+                $0.idleKeptSeconds = 60
+            }
+        ) { server in
             var clients = try (0..<3).map { _ in try server.client() }
             for client in clients { #expect(try client.get("/").text == "hello") }
             let waiting = try server.client()

@@ -26,7 +26,7 @@ import Testing
         for status in UInt16(0)...1_000 {
             let line = written { writer in
                 let isWritten = writer.statusLine(status)
-                #expect(isWritten == (100...599).contains(status))
+                #expect(isWritten == (100...999).contains(status))
                 #expect(writer.count <= StatusLine.lengthMax)
             }
             guard !line.isEmpty else { continue }

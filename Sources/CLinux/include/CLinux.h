@@ -49,8 +49,10 @@ int linux_alarm_clear(int fd);
 // Sockets. Descriptors are non-blocking and close-on-exec.
 enum { linux_address_text_max = 48 };
 int linux_listen(const struct sockaddr *address, socklen_t length, int backlog);
-// Turns off Nagle's algorithm; accepted sockets inherit it from their listener.
+// Turns off Nagle's algorithm.
 int linux_no_delay(int fd);
+// Does so for all sockets that the listener will accept, and has the kernel probe their peers.
+int linux_prepare_listener(int fd);
 // Writes the peer's numeric address (or "unix") to `text` and its length to `text_length`.
 int linux_accept(int listener, char text[linux_address_text_max], uint8_t *text_length,
                  uint16_t *port);
@@ -66,6 +68,10 @@ ssize_t linux_send_two(
     size_t second_count);
 ssize_t linux_send_file(int fd, int file, uint64_t *offset, size_t count);
 int linux_shutdown_write(int fd);
+// The bytes that were sent and the peer has not acknowledged, and those that came and have not been
+// received.
+int linux_unsent_bytes(int fd);
+int linux_unread_bytes(int fd);
 // Closes with a reset, so that the peer cannot mistake what it has read for the whole.
 int linux_close_with_reset(int fd);
 int linux_close(int fd);

@@ -41,7 +41,7 @@ extension Connection {
             exchange.state.owesEnded = true
             exchange.state.isHandled = true
             state.phase = .streaming
-            noteBodyProgress()
+            startBodyClock()
             loop.withApplication { $0.handle(exchange) }
         }
     }
@@ -60,6 +60,11 @@ extension Connection {
         state.discarded = 0
         state.owesContinue = exchange.state.head.expectsContinue && hasBodyLeft
         guard exchange.state.head.pathNeedsNormalizing else { return true }
+        if exchange.state.head.method == .connect {
+            // What follows is meant for the other end of a tunnel and never read as a request.
+            refuse(501, "This server opens no tunnels.", reason: .bodyRefused)
+            return false
+        }
         let raw = exchange.state.head.path
         // As in a request line, there is something before the path that may be read.
         let margin = 8
@@ -97,7 +102,7 @@ extension Connection {
             }
         }
         state.phase = .collecting
-        noteBodyProgress()
+        startBodyClock()
     }
 
     /// Collects the body; false when more of it has to come first.
@@ -228,7 +233,7 @@ extension Connection {
                 state.lingers || exchange.state.head.keepAlive || hasBodyLeft || availableInput > 0
             state.phase = .finishing
         } else {
-            noteBodyProgress()
+            startBodyClock()
             state.phase = .discarding
         }
     }

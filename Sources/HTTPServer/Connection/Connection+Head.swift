@@ -5,10 +5,10 @@ import HTTPWire
 enum ResponseRules {
     /// Whether a response of this status has a body.
     ///
-    /// - Source: RFC 9110, sections 15.3.5 and 15.4.5.
+    /// - Source: RFC 9110, sections 15.3.5 (204), 15.3.6 (205) and 15.4.5 (304).
     @inline(__always)
     static func allowsBody(_ status: UInt16) -> Bool {
-        status != 204 && status != 304
+        status &- 204 > 1 && status != 304
     }
 
     /// Whether the server writes this field itself, so that nobody can contradict the framing.
@@ -60,6 +60,8 @@ extension Connection {
             _ = writer.contentLength(length)
         } else if framing == .chunked {
             _ = writer.field("Transfer-Encoding", ByteSlice("chunked"))
+        } else if status == 205 {
+            _ = writer.contentLength(0)
         }
         if !exchange.state.keepsAlive {
             _ = writer.field("Connection", ByteSlice("close"))

@@ -20,15 +20,10 @@ extension Connection {
         if result > 0 {
             state.inputEnd &+= result
             if result < room, !state.endIsAhead { state.mayHaveInput = false }
-            if state.phase != .head { noteBodyProgress() }
+            if state.phase != .head { noteBodyProgress(result) }
         } else {
             note(receiveResult: result)
         }
-    }
-
-    func noteBodyProgress() {
-        if state.phase == .lingering { return }
-        state.bodyDeadline = loop.state.tick &+ loop.state.limits.bodyTicks
     }
 
     @inline(never)
@@ -54,7 +49,7 @@ extension Connection {
         if result < room, !state.endIsAhead { state.mayHaveInput = false }
         exchange.state.bodyCount += result
         state.bodyRemaining -= UInt64(result)
-        noteBodyProgress()
+        noteBodyProgress(result)
     }
 
     /// Provides room behind what has been read and returns how much there is.
@@ -102,6 +97,25 @@ extension Connection {
         state.inputEnd = available
         return capacity - available
     }
+
+    /// Moves the beginning of a head to a small buffer, so that a slow client does not hold a large
+    /// one.
+    @inline(never)
+    func shrinkInput() {
+        guard state.pinnedEnd == 0, availableInput <= Connection.smallInputBytes / 2,
+            state.inputCapacity > Connection.smallInputBytes, let input = unsafe state.input
+        else { return }
+        let available = availableInput
+        let small = unsafe loop.state.buffers.lendSmall(Connection.smallInputBytes)
+        unsafe memcpy(small, input + state.inputStart, available)
+        unsafe loop.state.buffers.giveBack(input, capacity: state.inputCapacity)
+        unsafe state.input = small.assumingMemoryBound(to: UInt8.self)
+        state.inputCapacity = Connection.smallInputBytes
+        state.inputStart = 0
+        state.inputEnd = available
+    }
+
+    private static let smallInputBytes = 1_024
 
     /// The bytes that have been read and not used yet.
     @inline(__always)
@@ -190,14 +204,15 @@ extension Connection {
         }
     }
 
-    /// Drops what a client sends after the last response; closes when it has finished, or sends too
-    /// much.
+    /// Drops what a client sends after the last response, and closes when it has finished.
+    ///
+    /// However much it sends, its time is limited; a reset would take the response from a client
+    /// that reads it only after it has sent its body.
+    ///
+    /// - Source: RFC 9112, section 9.6.
     func linger() {
-        state.discarded += availableInput
         consume(availableInput)
-        if state.peerHasFinished || state.discarded > loop.state.limits.discardedBytesMax {
-            state.isBroken = true
-        }
+        if state.peerHasFinished { state.isBroken = true }
     }
 }
 

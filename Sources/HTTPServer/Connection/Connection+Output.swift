@@ -82,7 +82,7 @@ extension Connection {
     @inline(never)
     func appendLarge(_ bytes: UnsafeRawBufferPointer) {
         guard !state.isSendBlocked, state.files == nil, !state.isBroken,
-            state.turnBytes < loop.state.limits.turnBytesMax
+            turnBytes < loop.state.limits.turnBytesMax
         else { return unsafe append(bytes) }
         let pending = pendingOutput
         let result = unsafe linux_send_two(
@@ -92,8 +92,7 @@ extension Connection {
             note(sendResult: result)
             return unsafe append(bytes)
         }
-        state.turnBytes += result
-        state.writeDeadline = 0
+        state.sentBytes &+= result
         if result < pending {
             state.outputStart += result
             state.isSendBlocked = true
@@ -122,20 +121,19 @@ extension Connection {
                     state.descriptor, output + state.outputStart, pending,
                     state.files == nil ? 0 : 1)
                 if result < 0 { return note(sendResult: result) }
-                state.turnBytes &+= result
+                state.sentBytes &+= result
                 if result == pending {
                     state.outputStart = 0
                     state.outputEnd = 0
                 } else {
                     state.outputStart += result
                     state.isSendBlocked = true
-                    state.writeDeadline = 0
                     return
                 }
             }
             guard let files = state.files else { return }
             if state.isSendBlocked { return }
-            if state.turnBytes >= loop.state.limits.turnBytesMax { return }
+            if turnBytes >= loop.state.limits.turnBytesMax { return }
             files.advance(on: self)
         }
     }

@@ -6,7 +6,7 @@ extension Connection {
     /// Takes what the poller says about the socket.
     @inline(__always)
     func handle(_ readiness: Poller.Readiness) {
-        state.turnBytes = 0
+        state.turnStart = state.sentBytes
         state.mayHaveInput = true
         if readiness != .readable { handleUncommon(readiness) }
         service()
@@ -16,7 +16,6 @@ extension Connection {
     private func handleUncommon(_ readiness: Poller.Readiness) {
         if readiness.contains(.writable) {
             state.isSendBlocked = false
-            state.writeDeadline = 0
         }
         let isGone = !readiness.isDisjoint(with: [.failed, .hungUp])
         guard isGone || readiness.contains(.peerFinished) else { return }
@@ -100,7 +99,7 @@ extension Connection {
         guard let exchange = state.exchange else { return false }
         exchange.settleRemoteBytes()
         guard exchange.state.waitsForWritable, !exchange.isComplete, !exchange.isHeld,
-            state.turnBytes < loop.state.limits.turnBytesMax
+            turnBytes < loop.state.limits.turnBytesMax
         else { return false }
         exchange.state.waitsForWritable = false
         let observer = exchange.state.observer
@@ -163,13 +162,12 @@ extension Connection {
             }
         }
         giveBackIdleBuffers()
+        if state.phase == .head, availableInput > 0, !state.isStalledByOutput { shrinkInput() }
         let now = loop.state.tick
         var deadline = ownDeadline(now)
         let awaitsReader = hasOutput || hasWaitingWriter
         if awaitsReader, state.isSendBlocked {
-            if state.writeDeadline == 0 {
-                state.writeDeadline = now &+ loop.state.limits.writeTicks
-            }
+            startWriteClock()
             deadline = min(deadline, state.writeDeadline)
         } else {
             state.writeDeadline = 0
@@ -211,20 +209,28 @@ extension Connection {
     private func expire() {
         let now = loop.state.tick
         if state.writeDeadline != 0, state.writeDeadline <= now {
+            if isTakingResponse() { return }
             state.resetsOnClose = true
             return lose(.writeTimeout)
         }
         switch state.phase {
         case .head:
-            if availableInput == 0 { return close() }
+            if availableInput == 0 { return closeForGood() }
             refuse(408, "The request's head took too long; send it at once.", reason: .bodyTimeout)
         case .collecting, .streaming:
             refuse(
                 408, "The request's body paused for too long; send it without a pause.",
                 reason: .bodyTimeout)
-        case .discarding, .lingering: return close()
+        case .discarding, .lingering: return closeForGood()
         case .waiting, .finishing, .closed: return
         }
+    }
+
+    /// Closes a connection whose client has been silent; with a reset if it has not even taken what
+    /// it was sent, because the kernel would keep that for minutes.
+    private func closeForGood() {
+        state.resetsOnClose = unsentBytes > 0
+        close()
     }
 
     /// All output is out: closes, or waits for the client to close first.
@@ -232,10 +238,12 @@ extension Connection {
         if state.resetsOnClose || state.peerHasFinished || !state.lingers { return close() }
         _ = linux_shutdown_write(state.descriptor)
         state.phase = .lingering
-        state.discarded = 0
         state.inputStart = 0
         state.inputEnd = 0
-        state.bodyDeadline = loop.state.tick &+ loop.state.limits.lingerTicks
+        let isHasty = loop.state.isDraining
+        let ticks = isHasty ? loop.state.limits.lingerIdleTicks : loop.state.limits.lingerTicks
+        state.headDeadline = loop.state.tick &+ ticks
+        noteBodyProgress(0)
         restUncommonly()
     }
 

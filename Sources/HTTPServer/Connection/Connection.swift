@@ -73,15 +73,21 @@ struct ConnectionFields {
     var outputCapacity = 0
     var outputStart = 0
     var outputEnd = 0
-    /// What has been sent since the loop gave this connection its turn.
-    var turnBytes = 0
+    /// Everything that has been sent, and how much that was when the loop gave this connection its
+    /// turn.
+    var sentBytes = 0
+    var turnStart = 0
     var files: FileTransfer?
 
     /// When the client must have sent the rest of a head, or have taken more output; 0 when that is
-    /// not awaited.
+    /// not awaited. While the connection lingers, the first one ends that.
     var headDeadline: UInt64 = 0
     var writeDeadline: UInt64 = 0
+    /// What the client had taken when its time to take more began.
+    var takenBytesMark = 0
     var bodyDeadline: UInt64 = 0
+    /// Bytes of a body, in ticks' worth of the least rate, that have not won any time yet.
+    var bodyBytesUncounted = 0
     var deadline = TimerWheel.never
     var linkedTick = TimerWheel.unlinked
     var timerNext: Connection?
@@ -187,6 +193,10 @@ struct Connection: Equatable {
         else { return nil }
         unsafe self.address = address
     }
+
+    /// What has been sent since the loop gave this connection its turn.
+    @inline(__always)
+    var turnBytes: Int { state.sentBytes &- state.turnStart }
 
     @inline(__always)
     var pendingOutput: Int { state.outputEnd &- state.outputStart }

@@ -14,7 +14,7 @@ extension Exchange {
         state.isResumed = true
         guard state.isPaused else { return }
         state.isPaused = false
-        state.connection?.noteBodyProgress()
+        state.connection?.startBodyClock()
         schedule()
     }
 

@@ -5,7 +5,7 @@ extension Exchange {
     /// Gives the whole response at once.
     ///
     /// The server writes Date, Server, Content-Length and Connection; a response to HEAD, and one
-    /// with status 204 or 304, goes without its body. The bytes are copied before the call returns.
+    /// with status 204, 205 or 304, goes without its body. The bytes are copied before the call returns.
     ///
     /// - Returns: `accepted`, `closed`, or a refusal, after which the response is still owed.
     public func respond(
@@ -156,7 +156,7 @@ extension Exchange {
             return .closed
         }
         if connection.pendingOutput > limits.outputHighWaterBytes
-            || connection.state.turnBytes >= limits.turnBytesMax
+            || connection.turnBytes >= limits.turnBytesMax
         {
             state.waitsForWritable = true
             return .full

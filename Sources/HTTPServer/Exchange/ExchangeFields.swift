@@ -3,7 +3,7 @@ import Synchronization
 
 /// How the end of a response's body is marked.
 enum ResponseFraming: UInt8 {
-    /// There is none: HEAD, 204, 304.
+    /// There is none: HEAD, 204, 205, 304.
     case none
     case length
     case chunked

@@ -46,8 +46,7 @@ final class FileTransfer {
             Int(min(parts[index].count, FileTransfer.runBytesMax)))
         if result > 0 {
             parts[index].count -= UInt64(result)
-            connection.state.turnBytes += result
-            connection.state.writeDeadline = 0
+            connection.state.sentBytes &+= result
         } else if result == 0 {
             // The file has become shorter than the length that was declared.
             connection.state.isBroken = true

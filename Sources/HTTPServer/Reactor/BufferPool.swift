@@ -41,6 +41,13 @@ struct BufferPool {
         return (.allocate(byteCount: capacity, alignment: 16), capacity)
     }
 
+    /// Lends a small buffer that is not pooled.
+    mutating func lendSmall(_ count: Int) -> UnsafeMutableRawPointer {
+        bytes += count
+        bytesPeak = max(bytesPeak, bytes)
+        return .allocate(byteCount: count, alignment: 16)
+    }
+
     /// Takes back a buffer that was lent with this size.
     @inline(__always)
     mutating func giveBack(_ buffer: UnsafeMutableRawPointer, capacity: Int) {

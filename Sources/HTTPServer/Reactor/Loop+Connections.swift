@@ -53,7 +53,7 @@ extension Loop {
         if connection.state.isQueued { unlinkFromQueue(connection) }
         connection.state.queueNext = state.freeConnections
         state.freeConnections = connection
-        if !state.isAccepting, !state.isDraining, state.acceptsAgainAt == .max { resumeAccepting() }
+        if state.waitsForRoom { resumeAccepting() }
         if state.isDraining, state.connectionCount == 0 { state.drainDeadline = 0 }
     }
 
@@ -76,6 +76,9 @@ extension Loop {
     func accept(listener index: Int) {
         for _ in 0..<Loop.acceptedMax {
             guard state.isAccepting else { return }
+            if state.connectionCount >= state.limits.connectionsMax, !makeRoom() {
+                return waitForRoom()
+            }
             let connection = takeSlot()
             let descriptor = unsafe connection.state.peer.accept(from: state.listeners[index])
             guard descriptor >= 0 else {
@@ -121,12 +124,12 @@ extension Loop {
         }
         state.connectionCount += 1
         connection.begin(descriptor)
-        if state.connectionCount >= state.limits.connectionsMax { pauseAccepting() }
     }
 
     private func acceptFailed(_ reason: Int32, listener index: Int) {
         switch reason {
         case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+            if makeRoom() { return }
             // One client gets a clear end instead of silence; then the others wait in the backlog.
             if state.reserveDescriptor >= 0 {
                 linux_close(state.reserveDescriptor)
@@ -163,29 +166,14 @@ extension Loop {
 
     func resumeAccepting() {
         state.acceptsAgainAt = .max
-        guard !state.isAccepting, !state.isDraining,
-            state.connectionCount < state.limits.connectionsMax
-        else { return }
+        state.waitsForRoom = false
+        guard !state.isAccepting, !state.isDraining else { return }
         state.isAccepting = true
         if state.reserveDescriptor < 0 { state.reserveDescriptor = linux_reserve_descriptor() }
         for index in unsafe 0..<state.listeners.count {
             let listener = unsafe state.listeners[index]
             _ = state.poller.add(listener, [.readable, .exclusive], token: Token.listener(index))
         }
-    }
-
-    /// Accepts no more and lets what runs come to its end.
-    func drain(_ milliseconds: UInt64) {
-        pauseAccepting()
-        state.isDraining = true
-        state.acceptsAgainAt = .max
-        state.drainDeadline = state.tick + milliseconds / TimerWheel.tickMilliseconds + 1
-        forEachConnection { connection in
-            if connection.state.phase == .head, connection.availableInput == 0 {
-                enqueue(connection)
-            }
-        }
-        if state.connectionCount == 0 { state.drainDeadline = 0 }
     }
 
     /// The drain is over: cuts what is left and says that the loop has ended.
@@ -234,7 +222,8 @@ extension Connection {
         state.bodyIsChunked = false
         state.writeDeadline = 0
         state.requestCount = 0
-        state.turnBytes = 0
+        state.sentBytes = 0
+        state.turnStart = 0
         state.headDeadline = loop.state.tick &+ loop.state.limits.headTicks
         state.awaitsWritable = false
         state.mayHaveInput = false

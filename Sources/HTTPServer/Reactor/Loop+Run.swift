@@ -90,7 +90,7 @@ extension Loop {
             if state.queueFirst == nil { state.queueLast = nil }
             connection.state.isQueued = false
             if connection.state.phase != .closed {
-                connection.state.turnBytes = 0
+                connection.state.turnStart = connection.state.sentBytes
                 if connection.state.isDue { connection.takeDeadline() }
                 connection.service()
             }

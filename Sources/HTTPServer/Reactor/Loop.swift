@@ -5,10 +5,14 @@ import Synchronization
 /// The numbers that a request's way needs, worked out once.
 struct LoopLimits {
     let idleTicks: UInt64
+    let idleKeptTicks: UInt64
     let headTicks: UInt64
     let bodyTicks: UInt64
     let writeTicks: UInt64
     let lingerTicks: UInt64
+    let lingerIdleTicks: UInt64
+    let bodyBytesPerSecondMin: Int
+    let responseBytesPerSecondMin: Int
     let discardedBytesMax: Int
     let connectionsMax: Int
     let requestsPerConnectionMax: Int
@@ -25,10 +29,14 @@ struct LoopLimits {
             max(1, UInt64(max(0, seconds) * 1000) / TimerWheel.tickMilliseconds)
         }
         idleTicks = ticks(configuration.idleTimeoutSeconds)
+        idleKeptTicks = ticks(configuration.idleKeptSeconds)
         headTicks = ticks(configuration.headTimeoutSeconds)
         bodyTicks = ticks(configuration.bodyTimeoutSeconds)
         writeTicks = ticks(configuration.writeTimeoutSeconds)
-        lingerTicks = ticks(2)
+        lingerTicks = ticks(configuration.lingerSeconds)
+        lingerIdleTicks = ticks(min(configuration.lingerSeconds, 2))
+        bodyBytesPerSecondMin = configuration.bodyBytesPerSecondMin
+        responseBytesPerSecondMin = configuration.responseBytesPerSecondMin
         discardedBytesMax = configuration.discardedBytesMax
         connectionsMax = configuration.connectionsMax
         requestsPerConnectionMax =
@@ -88,6 +96,8 @@ struct LoopFields: ~Copyable {
     var alarmTick = TimerWheel.never
     var isAccepting = false
     var acceptsAgainAt = UInt64.max
+    /// Whether nothing is accepted because all connections are taken and none of them is idle.
+    var waitsForRoom = false
     var reserveDescriptor: Int32
 
     var connectionCount = 0

@@ -8,6 +8,7 @@
 struct TimerWheel {
     /// The length of a tick.
     static let tickMilliseconds: UInt64 = 50
+    static let ticksPerSecond = 20
     private static let bucketCount: UInt64 = 2_048
     /// The deadline of what may wait for ever.
     static let never = UInt64.max

@@ -103,7 +103,7 @@ public final class HTTPServer: Sendable {
                 }
                 _ = fcntl(descriptor, F_SETFL, flags | O_NONBLOCK)
                 _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-                _ = linux_no_delay(descriptor)
+                _ = linux_prepare_listener(descriptor)
             }
             try add(descriptors)
         } catch {

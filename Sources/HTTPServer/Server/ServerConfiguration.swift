@@ -17,14 +17,25 @@ public struct ServerConfiguration: Sendable {
     public var headTimeoutSeconds = 15.0
     /// How long a client may pause within a request body that the server waits for.
     public var bodyTimeoutSeconds = 30.0
-    /// How long a client may leave a response unread without taking a byte of it.
+    /// How many bytes a second win back the time that a client has paused within a body; one that
+    /// stays below uses that time up, however it spreads its bytes. 0: any byte wins all of it back.
+    public var bodyBytesPerSecondMin = 240
+    /// How long a client may leave a response unread.
     public var writeTimeoutSeconds = 30.0
+    /// How many bytes a second a client must take of a response that waits for it, on the average of
+    /// `writeTimeoutSeconds`; 0: any byte will do.
+    public var responseBytesPerSecondMin = 240
+    /// How long a client may go on sending after the last response, which it would lose to a reset.
+    public var lingerSeconds = 30.0
     /// The largest body that is collected when an application names no limit of its own.
     public var bodyBytesMax = 1 << 20
     /// How much of a request body is read and dropped after the response, so that the connection
     /// can go on.
     public var discardedBytesMax = 64 << 10
-    /// The most connections of one reactor; further clients wait in the listener's backlog.
+    /// How long a connection may be idle before it is closed when others need its place.
+    public var idleKeptSeconds = 1.0
+    /// The most connections of one reactor. When a further client comes, those that have been idle
+    /// for longest are closed; where there is none, it waits in the listener's backlog.
     public var connectionsMax = 65_536
     /// The most requests on one connection, 0 for no limit.
     public var requestsPerConnectionMax = 0

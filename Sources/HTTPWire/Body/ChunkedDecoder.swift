@@ -11,6 +11,7 @@ public struct ChunkedDecoder: Sendable {
     private var size: UInt64 = 0
     private var sizeDigits = 0
     private var extensionBytes = 0
+    private var overheadBytes = 0
     private var trailerBytes = 0
     private var trailerFields = 0
     /// The bytes of payload that the chunks so far have announced.
@@ -108,6 +109,12 @@ public struct ChunkedDecoder: Sendable {
     }
 
     private mutating func beginChunk() -> WireError.Code? {
+        // Extensions are worth nothing to anybody, and a chunk may be a single byte: together they
+        // would let a sender have thousands of bytes looked at for each one that counts.
+        let lineBytes = sizeDigits + extensionBytes
+        overheadBytes += lineBytes - 16 - 2 * Int(min(size, UInt64(lineBytes)))
+        overheadBytes = max(0, overheadBytes)
+        guard overheadBytes <= limits.chunkOverheadBytesMax else { return .chunkOverheadTooLarge }
         if size == 0 {
             phase = .trailerStart
             return nil

@@ -24,12 +24,15 @@ enum CharacterClass {
 
     /// What a registered name or an IPv4 address is made of, percent escapes not counted.
     ///
+    /// The comma is left out although the grammar has it: no name has one, and somebody on the way
+    /// may have joined two Host fields with it.
+    ///
     /// - Source: RFC 3986, section 3.2.2.
     @inline(__always)
     static func isHostName(_ byte: UInt8) -> Bool {
         let table: StaticString = """
             ................................\
-            .h..h.hhhhhhhhh.hhhhhhhhhh.h.h..\
+            .h..h.hhhhhh.hh.hhhhhhhhhh.h.h..\
             .hhhhhhhhhhhhhhhhhhhhhhhhhh....h\
             .hhhhhhhhhhhhhhhhhhhhhhhhhh...h.\
             ................................\

@@ -42,7 +42,11 @@ struct FieldNotes {
     /// - Source: RFC 9112, sections 3.2 (Host), 6.1 to 6.3 (framing), 9.3 (persistence).
     @inline(__always)
     func conclude(_ head: inout RequestHead) -> WireError.Code? {
-        if head.host.isEmpty { head.host = host }
+        if head.host.isEmpty {
+            head.host = host
+            // The URI would be http:///..., which is to be rejected (RFC 9110, 4.2.1).
+            if host.isEmpty, said.contains(.host), !(head.path == "*") { return .hostInvalid }
+        }
         if said == .host, head.minorVersion > 0 {
             head.framing = .none
             head.keepAlive = true

@@ -27,7 +27,7 @@ public struct RequestHead: Equatable {
     /// Whether there was a `?`, which tells `/a?` from `/a`.
     public var hasQuery = false
     /// Whether the path has an escape, an empty segment or a segment that starts with a dot, and so
-    /// may not be in normal form.
+    /// may not be in normal form, or is missing, as it is for CONNECT.
     public var pathNeedsNormalizing = false
     /// 0 for HTTP/1.0; 1 for HTTP/1.1 and later minor versions.
     public var minorVersion: UInt8 = 1

@@ -79,6 +79,7 @@ extension RequestParser {
                 throw WireError(.authorityInvalid, offset: offset)
             }
             head.path = ByteSlice()
+            head.pathNeedsNormalizing = true
             head.host = target
             return
         }

@@ -37,13 +37,13 @@ public struct ResponseWriter {
 
     /// Writes the status line; a code without a registered reason gets an empty one.
     ///
-    /// Returns false for codes outside 100 to 599.
+    /// Returns false for codes outside 100 to 999, which is all that three digits can say.
     ///
     /// - Source: RFC 9112, section 4.
     public mutating func statusLine(_ status: UInt16) -> Bool {
         if status == 200 { return put(ByteSlice("HTTP/1.1 200 OK\r\n")) }
         if let text = StatusLine.text(of: status) { return verbatim(ByteSlice(text)) }
-        guard status >= 100, status <= 599, let out = unsafe reserve(15) else { return false }
+        guard status >= 100, status <= 999, let out = unsafe reserve(15) else { return false }
         unsafe Self.copy(ByteSlice("HTTP/1.1 "), to: out)
         unsafe out[9] = UInt8(ascii: "0") + UInt8(status / 100)
         unsafe out[10] = UInt8(ascii: "0") + UInt8(status / 10 % 10)

@@ -37,28 +37,24 @@ package struct AdminAPI: Sendable {
         _ method: String, _ path: String, _ body: JSONValue? = nil
     ) async throws(HostError) -> JSONValue {
         let segments = path.split(separator: "/").map(String.init)
+        try Self.allow(method, path)
         switch (segments.first, segments.count) {
         case ("health", 1):
-            try allow(["GET"], method, path)
             return ["status": "ok", "version": .string(HostVersion.text)]
         case ("routes", 1):
-            try allow(["GET"], method, path)
             return ["routes": .array(await manager.statuses().flatMap(routes))]
         case ("mounts", 1):
-            try allow(["GET"], method, path)
             return ["mounts": .array(await manager.statuses().flatMap(mounts))]
         case ("plugins", 1):
-            try allow(["GET", "POST"], method, path)
             if method == "POST" { return try await install(body) }
             return ["plugins": .array(await manager.statuses().map(\.json))]
         case ("plugins", 2):
-            try allow(["GET", "DELETE"], method, path)
             let name = try PluginName(checking: segments[1])
             if method == "GET" { return try await manager.status(name).json }
             return try await remove(name, body)
         case ("plugins", 3):
             let name = try PluginName(checking: segments[1])
-            return try await act(segments[2], on: name, method, path, body)
+            return try await act(segments[2], on: name, body)
         default: throw Self.noSuchResource(path)
         }
     }
@@ -77,11 +73,8 @@ package struct AdminAPI: Sendable {
     }
 
     private func act(
-        _ verb: String, on name: PluginName, _ method: String, _ path: String, _ body: JSONValue?
+        _ verb: String, on name: PluginName, _ body: JSONValue?
     ) async throws(HostError) -> JSONValue {
-        let verbs = ["activate", "deactivate", "reload", "rollback", "mount", "unmount"]
-        guard verbs.contains(verb) else { throw Self.noSuchResource(path) }
-        try allow(["POST"], method, path)
         var form = Form(body)
         switch verb {
         case "activate":
@@ -166,9 +159,25 @@ package struct AdminAPI: Sendable {
         }
     }
 
-    private func allow(
-        _ methods: [String], _ method: String, _ path: String
-    ) throws(HostError) {
+    private static let verbs = [
+        "activate", "deactivate", "reload", "rollback", "mount", "unmount",
+    ]
+
+    /// The methods that a path takes; none if there is nothing.
+    package static func methods(of path: String) -> [String] {
+        let segments = path.split(separator: "/").map(String.init)
+        switch (segments.first, segments.count) {
+        case ("health", 1), ("routes", 1), ("mounts", 1): return ["GET"]
+        case ("plugins", 1): return ["GET", "POST"]
+        case ("plugins", 2): return ["GET", "DELETE"]
+        case ("plugins", 3) where verbs.contains(segments[2]): return ["POST"]
+        default: return []
+        }
+    }
+
+    private static func allow(_ method: String, _ path: String) throws(HostError) {
+        let methods = methods(of: path)
+        if methods.isEmpty { throw noSuchResource(path) }
         guard !methods.contains(method) else { return }
         throw HostError(
             "method_not_allowed", what: "\(method) \(path) is not offered",

@@ -34,12 +34,14 @@ package final class AdminServer: Sendable {
     /// - Parameters:
     ///   - path: where the socket is to be; its root's lock must be held.
     ///   - status: the HTTP status of an error.
+    ///   - methods: the methods that a path takes, which are told with status 405.
     /// - Throws: `HostError` with code `admin_socket_failed`.
     package init(
-        path: String, status: @escaping @Sendable (HostError) -> UInt16, answer: @escaping Answer
+        path: String, status: @escaping @Sendable (HostError) -> UInt16,
+        methods: @escaping @Sendable (String) -> [String] = { _ in [] }, answer: @escaping Answer
     ) throws(HostError) {
         self.path = path
-        application = AdminApplication(status: status, answer: answer)
+        application = AdminApplication(status: status, methods: methods, answer: answer)
         var configuration = ServerConfiguration()
         configuration.reactorCount = 1
         configuration.connectionsMax = 256
@@ -73,6 +75,11 @@ package final class AdminServer: Sendable {
         application.end()
     }
 
+    /// The value of `Allow`; HEAD is answered wherever GET is.
+    fileprivate static func allow(_ methods: [String]) -> String {
+        methods.flatMap { $0 == "GET" ? [$0, "HEAD"] : [$0] }.joined(separator: ", ")
+    }
+
     private static func failure(_ error: ServerError, _ path: String) -> HostError {
         HostError(
             "admin_socket_failed", what: "the admin interface cannot be offered", subject: path,
@@ -84,14 +91,17 @@ package final class AdminServer: Sendable {
 /// Turns exchanges into admin requests and results into responses.
 private final class AdminApplication: Application, @unchecked Sendable {  // because of its mutex
     private let status: @Sendable (HostError) -> UInt16
+    private let methods: @Sendable (String) -> [String]
     private let answer: AdminServer.Answer
     /// Kept while it runs: a task that answers late needs the server's memory.
     private let server = Mutex<HTTPServer?>(nil)
 
     init(
-        status: @escaping @Sendable (HostError) -> UInt16, answer: @escaping AdminServer.Answer
+        status: @escaping @Sendable (HostError) -> UInt16,
+        methods: @escaping @Sendable (String) -> [String], answer: @escaping AdminServer.Answer
     ) {
         self.status = status
+        self.methods = methods
         self.answer = answer
     }
 
@@ -120,7 +130,7 @@ private final class AdminApplication: Application, @unchecked Sendable {  // bec
         let bytes = unsafe Array(exchange.body)
         let remote = exchange.remote
         let keeper = server.withLock { $0 }
-        Task { [status, answer] in
+        Task { [status, methods, answer] in
             let result: (UInt16, JSONValue)
             do throws(HostError) {
                 let body = bytes.isEmpty ? nil : try JSON.parse(bytes, source: "the request's body")
@@ -129,7 +139,8 @@ private final class AdminApplication: Application, @unchecked Sendable {  // bec
             } catch {
                 result = (error.code == "json_invalid" ? 400 : status(error), error.json)
             }
-            let fields = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+            var fields = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+            if result.0 == 405 { fields.append(("Allow", AdminServer.allow(methods(path)))) }
             unsafe OwnedFields.with(fields) { fields in
                 var text = result.1.text() + "\n"
                 text.withUTF8 {

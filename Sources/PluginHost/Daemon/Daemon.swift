@@ -51,6 +51,7 @@ package struct Daemon: Sendable {
     package func run(ready: ([String]) -> Void) async throws(HostError) {
         let log = HostLog(minimum: options.logLevel)
         let signals = Signals()
+        DescriptorLimit.raise()
         let configuration = configuration
         let accessLog = try openAccessLog(configuration, log)
         let (server, addresses) = try makeServer(configuration, accessLog, log)
@@ -58,7 +59,8 @@ package struct Daemon: Sendable {
             root: options.layout, options: options.manager, server: server, log: log)
         let api = AdminAPI(manager: manager)
         let admin = try AdminServer(
-            path: options.layout.socket, status: AdminAPI.httpStatus(of:)
+            path: options.layout.socket, status: AdminAPI.httpStatus(of:),
+            methods: AdminAPI.methods(of:)
         ) { request throws(HostError) in
             try await api.answer(request.method, request.path, request.body)
         }

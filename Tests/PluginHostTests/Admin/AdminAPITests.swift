@@ -43,6 +43,8 @@ import Testing
     func otherMethod_isRefusedWith405(method: String, path: String) async throws {
         let error = try #require(try await refusal(method, path))
         #expect(AdminAPI.httpStatus(of: error) == 405)
+        #expect(!AdminAPI.methods(of: path).contains(method))
+        #expect(!AdminAPI.methods(of: path).isEmpty)
     }
 
     @Test(arguments: [

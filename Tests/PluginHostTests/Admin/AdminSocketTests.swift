@@ -35,6 +35,32 @@ import Testing
         return server
     }
 
+    /// Sends the text and reads to the end, on a thread that may block: the answer itself is made in
+    /// the cooperative pool.
+    private func exchange(_ text: String, _ place: Place) async throws -> [UInt8] {
+        let path = place.socket
+        return try await Blocking.run {
+            let descriptor = try #require(try AdminSocket.connect(to: path))
+            let socket = Descriptor(owning: descriptor, path: path)
+            #expect(write(descriptor, text, text.utf8.count) == text.utf8.count)
+            return try socket.readAll(bytesMax: 65_536)
+        }
+    }
+
+    @Test func otherMethod_isAnsweredWithWhatIsAllowed() async throws {
+        let place = Place()
+        let server = try AdminServer(
+            path: place.socket, status: AdminAPI.httpStatus(of:), methods: AdminAPI.methods(of:)
+        ) { request throws(HostError) in
+            throw HostError("method_not_allowed", what: request.path, why: "", fix: "")
+        }
+        try server.start()
+        let text = "PUT /plugins HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        let answer = String(decoding: try await exchange(text, place), as: UTF8.self)
+        #expect(answer.contains("\r\nAllow: GET, HEAD, POST\r\n"), "\(answer)")
+        await server.stop()
+    }
+
     private func echo(_ place: Place) throws -> AdminServer {
         try server(place) { request throws(HostError) in
             [
@@ -87,11 +113,8 @@ import Testing
             asked.add(request.path)
             return nil
         }
-        let descriptor = try #require(try AdminSocket.connect(to: place.socket))
         let text = "POST /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\n{"
-        #expect(write(descriptor, text, text.utf8.count) == text.utf8.count)
-        let socket = Descriptor(owning: descriptor, path: place.socket)
-        let answer = try #require(AdminAnswer(try socket.readAll(bytesMax: 65_536)))
+        let answer = try #require(AdminAnswer(try await exchange(text, place)))
         #expect(answer.status == 400)
         #expect(try HostError(json: JSON.parse(answer.body)).code == "json_invalid")
         #expect(asked.all.isEmpty)

@@ -1,0 +1,86 @@
+import CLinux
+
+/// What a loop does when there are more clients than it may have connections, or when it shall take
+/// leave of them.
+extension Loop {
+    /// Closes connections of which nothing is owed, those first that have been idle for longest;
+    /// false when there are none.
+    ///
+    /// An eighth of them goes at once, so that not every new client costs a look at all others.
+    func makeRoom() -> Bool {
+        var idle: [(since: UInt64, connection: Connection)] = []
+        forEachConnection { connection in
+            if connection.isExpendable { idle.append((connection.state.deadline, connection)) }
+        }
+        idle.sort { $0.since < $1.since }
+        var isDone = false
+        for (_, connection) in idle.prefix(max(1, min(idle.count / 8, Loop.expendedMax))) {
+            connection.close()
+            isDone = true
+        }
+        return isDone
+    }
+
+    /// The most connections that are closed to make room for others.
+    private static let expendedMax = 1_024
+
+    /// Accepts nothing until a connection ends by itself, or for a while: by then some may be idle.
+    func waitForRoom() {
+        pauseAccepting()
+        state.waitsForRoom = true
+        state.acceptsAgainAt = state.tick + Loop.roomPauseTicks
+    }
+
+    private static let roomPauseTicks: UInt64 = 10
+
+    /// Accepts no more and lets what runs come to its end.
+    ///
+    /// Idle connections are looked at once more and then closed: a request that has arrived by now
+    /// is answered.
+    func drain(_ milliseconds: UInt64) {
+        pauseAccepting()
+        state.isDraining = true
+        state.waitsForRoom = false
+        state.acceptsAgainAt = .max
+        state.drainDeadline = state.tick + milliseconds / TimerWheel.tickMilliseconds + 1
+        forEachConnection { connection in
+            switch connection.state.phase {
+            case .head where connection.availableInput == 0:
+                connection.state.mayHaveInput = true
+                enqueue(connection)
+            case .lingering: connection.lingerLess()
+            default: break
+            }
+        }
+        if state.connectionCount == 0 { state.drainDeadline = 0 }
+    }
+}
+
+extension Connection {
+    /// Whether the client is owed nothing and has sent nothing that is waiting to be read.
+    fileprivate var isExpendable: Bool {
+        switch state.phase {
+        case .lingering: return true
+        case .head:
+            return state.requestCount > 0 && availableInput == 0 && pendingOutput == 0
+                && state.files == nil && !state.isQueued && !state.isInService
+                && state.deadline <= loop.state.tick &+ idleRest
+                && linux_unread_bytes(state.descriptor) <= 0
+        default: return false
+        }
+    }
+
+    /// How far away the deadline of a connection is that has been idle for as long as it may be kept.
+    private var idleRest: UInt64 {
+        let limits = loop.state.limits
+        return limits.idleTicks - min(limits.idleTicks, limits.idleKeptTicks)
+    }
+
+    /// Ends the lingering soon.
+    fileprivate func lingerLess() {
+        let end = loop.state.tick &+ loop.state.limits.lingerIdleTicks
+        state.headDeadline = min(state.headDeadline, end)
+        noteBodyProgress(0)
+        loop.state.wheel.schedule(self, at: state.bodyDeadline)
+    }
+}
