@@ -13,8 +13,8 @@ public struct WireLimits: Equatable, Sendable {
     public var leadingEmptyLinesMax = 4
     /// The longest extension of one chunk, from the first byte after the size.
     public var chunkExtensionBytesMax = 256
-    /// How far the framing of a chunked body may outgrow its payload: what each size line has beyond
-    /// 16 bytes and twice its chunk adds up, and what it stays below that is taken off again.
+    /// How far the framing of a chunked body may outgrow its payload: what each size line has
+    /// beyond 16 bytes and twice its chunk adds up; what it stays below that is taken off again.
     public var chunkOverheadBytesMax = 16_384
     /// The longest trailer section, with every line end (431 beyond).
     public var trailerBytesMax = 8_192

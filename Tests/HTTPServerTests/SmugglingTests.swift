@@ -19,7 +19,7 @@ struct SmugglingTests {
         ]) { try await body($0, canaries) }
     }
 
-    /// The statuses of the responses in a stream of them, none of which has such a line in its body.
+    /// The statuses of the responses in a stream, none of which has such a line in its body.
     private func statuses(_ bytes: [UInt8]) -> [Int] {
         String(decoding: bytes, as: UTF8.self).split(separator: "HTTP/1.1 ").compactMap {
             Int($0.prefix(3))

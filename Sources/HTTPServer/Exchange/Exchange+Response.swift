@@ -5,7 +5,8 @@ extension Exchange {
     /// Gives the whole response at once.
     ///
     /// The server writes Date, Server, Content-Length and Connection; a response to HEAD, and one
-    /// with status 204, 205 or 304, goes without its body. The bytes are copied before the call returns.
+    /// with status 204, 205 or 304, goes without its body. The bytes are copied before the call
+    /// returns.
     ///
     /// - Returns: `accepted`, `closed`, or a refusal, after which the response is still owed.
     public func respond(

@@ -70,7 +70,7 @@ extension Connection {
         }
     }
 
-    /// How far away the deadline of a connection is that has been idle for as long as it may be kept.
+    /// How far away the deadline is of a connection that has been idle for as long as it is kept.
     private var idleRest: UInt64 {
         let limits = loop.state.limits
         return limits.idleTicks - min(limits.idleTicks, limits.idleKeptTicks)

@@ -18,12 +18,13 @@ public struct ServerConfiguration: Sendable {
     /// How long a client may pause within a request body that the server waits for.
     public var bodyTimeoutSeconds = 30.0
     /// How many bytes a second win back the time that a client has paused within a body; one that
-    /// stays below uses that time up, however it spreads its bytes. 0: any byte wins all of it back.
+    /// stays below uses that time up, however it spreads its bytes. With 0 any byte wins all of it
+    /// back.
     public var bodyBytesPerSecondMin = 240
     /// How long a client may leave a response unread.
     public var writeTimeoutSeconds = 30.0
-    /// How many bytes a second a client must take of a response that waits for it, on the average of
-    /// `writeTimeoutSeconds`; 0: any byte will do.
+    /// How many bytes a second a client must take of a response that waits for it, on the average
+    /// of `writeTimeoutSeconds`; with 0 any byte will do.
     public var responseBytesPerSecondMin = 240
     /// How long a client may go on sending after the last response, which it would lose to a reset.
     public var lingerSeconds = 30.0

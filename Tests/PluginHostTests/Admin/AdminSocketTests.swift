@@ -35,8 +35,8 @@ import Testing
         return server
     }
 
-    /// Sends the text and reads to the end, on a thread that may block: the answer itself is made in
-    /// the cooperative pool.
+    /// Sends the text and reads to the end, on a thread that may block: the answer itself is made
+    /// in the cooperative pool.
     private func exchange(_ text: String, _ place: Place) async throws -> [UInt8] {
         let path = place.socket
         return try await Blocking.run {
