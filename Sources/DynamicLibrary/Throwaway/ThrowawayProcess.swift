@@ -69,7 +69,7 @@ public struct ThrowawayProcess: Sendable {
     /// Runs the program and waits for its end, on a thread of its own.
     ///
     /// - Throws: `cannotSpawn` with the system's reason.
-    public func run() async throws(LibraryError) -> Outcome {
+    public nonisolated(nonsending) func run() async throws(LibraryError) -> Outcome {
         let result = await withCheckedContinuation { continuation in
             let job = Job(process: self) { continuation.resume(returning: $0) }
             job.start()

@@ -41,7 +41,7 @@ package final class AdminServer: Sendable {
         methods: @escaping @Sendable (String) -> [String] = { _ in [] }, answer: @escaping Answer
     ) throws(HostError) {
         self.path = path
-        application = AdminApplication(status: status, methods: methods, answer: answer)
+        application = try AdminApplication(status: status, methods: methods, answer: answer)
         var configuration = ServerConfiguration()
         configuration.reactorCount = 1
         configuration.connectionsMax = 256
@@ -93,13 +93,15 @@ private final class AdminApplication: Application, @unchecked Sendable {  // bec
     private let status: @Sendable (HostError) -> UInt16
     private let methods: @Sendable (String) -> [String]
     private let answer: AdminServer.Answer
+    private let control: ControlThread
     /// Kept while it runs: a task that answers late needs the server's memory.
     private let server = Mutex<HTTPServer?>(nil)
 
     init(
         status: @escaping @Sendable (HostError) -> UInt16,
         methods: @escaping @Sendable (String) -> [String], answer: @escaping AdminServer.Answer
-    ) {
+    ) throws(HostError) {
+        control = try ControlThread()
         self.status = status
         self.methods = methods
         self.answer = answer
@@ -130,7 +132,7 @@ private final class AdminApplication: Application, @unchecked Sendable {  // bec
         let bytes = unsafe Array(exchange.body)
         let remote = exchange.remote
         let keeper = server.withLock { $0 }
-        Task { [status, methods, answer] in
+        Task(executorPreference: control) { [status, methods, answer] in
             let result: (UInt16, JSONValue)
             do throws(HostError) {
                 let body = bytes.isEmpty ? nil : try JSON.parse(bytes, source: "the request's body")

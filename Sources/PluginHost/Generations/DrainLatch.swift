@@ -38,7 +38,7 @@ final class DrainLatch: Sendable {
     ///
     /// - Parameter deadline: nil waits as long as it takes.
     /// - Returns: false when the deadline passed first.
-    func wait(deadline: Duration?) async -> Bool {
+    nonisolated(nonsending) func wait(deadline: Duration?) async -> Bool {
         await withCheckedContinuation { continuation in
             let isOpen = state.withLock { state in
                 guard state.missing > 0 else { return true }

@@ -58,7 +58,7 @@ import Synchronization
     /// Maps the image and reads what its entry returns, which must agree with the manifest.
     ///
     /// - Throws: `HostError`; the image has been closed again.
-    static func open(
+    nonisolated(nonsending) static func open(
         _ staged: StagedLibrary, directory: PluginDirectory, log: HostLog, seconds: Int
     ) async throws(HostError) -> LoadedPlugin {
         let granted = Set(staged.manifest.services).intersection(ServiceDoor.offered)
@@ -116,7 +116,7 @@ import Synchronization
     // MARK: - Step 2
 
     /// Makes the plugin's state.
-    func initialize(seconds: Int) async throws(HostError) {
+    nonisolated(nonsending) func initialize(seconds: Int) async throws(HostError) {
         let (code, host) = (code, host)
         unsafe try await act("init", seconds: seconds, failing: "init_failed") { me, error in
             var pointer: UnsafeMutableRawPointer?
@@ -133,7 +133,7 @@ import Synchronization
     }
 
     /// Begins the plugin's work.
-    func start(seconds: Int) async throws(HostError) {
+    nonisolated(nonsending) func start(seconds: Int) async throws(HostError) {
         let code = code
         unsafe try await act("start", seconds: seconds, failing: "start_failed") { me, error in
             let status = unsafe code.start(me.statePointer, error)
@@ -155,7 +155,7 @@ import Synchronization
     }
 
     /// How the plugin says it is; nil if it does not say.
-    func checkHealth() async -> (state: PluginHealth, reason: String)? {
+    nonisolated(nonsending) func checkHealth() async -> (state: PluginHealth, reason: String)? {
         guard let table = state.withLock({ $0.stuckCall == nil ? $0.health : nil }),
             let health = unsafe UnsafePointer<ph_health>(bitPattern: table),
             let check = unsafe health.pointee.check
@@ -176,7 +176,7 @@ import Synchronization
     // MARK: - Step 4
 
     /// Ends the plugin's work.
-    func stop(seconds: Int) async throws(HostError) {
+    nonisolated(nonsending) func stop(seconds: Int) async throws(HostError) {
         guard state.withLock({ $0.isStarted && $0.stuckCall == nil }) else { return }
         let code = code
         state.withLock { $0.isStarted = false }
@@ -190,7 +190,7 @@ import Synchronization
     /// Frees the plugin's state and unmaps the image, as far as that can be done.
     ///
     /// - Parameter owes: requests that the plugin has not completed; then it is not touched.
-    func close(seconds: Int, owes: Int) async -> UnloadOutcomeReport {
+    nonisolated(nonsending) func close(seconds: Int, owes: Int) async -> UnloadOutcomeReport {
         if owes > 0 {
             return .pinned(["\(owes) request\(owes == 1 ? "" : "s") never completed"])
         }
@@ -242,7 +242,7 @@ import Synchronization
     private static let messageBytesMax = 1_024
 
     /// Calls into the plugin; a failure is thrown with the plugin's own words.
-    private func act(
+    private nonisolated(nonsending) func act(
         _ step: String, seconds: Int, failing code: HostError.Code, _ body: @escaping Body
     ) async throws(HostError) {
         switch unsafe await call(step, seconds: seconds, body) {
@@ -257,7 +257,9 @@ import Synchronization
         }
     }
 
-    private func call(_ step: String, seconds: Int, _ body: @escaping Body) async -> CallResult {
+    private nonisolated(nonsending) func call(_ step: String, seconds: Int, _ body: @escaping Body)
+        async -> CallResult
+    {
         state.withLock { $0.stuckCall = step }
         let outcome = await LifecycleThread.run(
             "\(step)-\(name)", deadline: .seconds(seconds)

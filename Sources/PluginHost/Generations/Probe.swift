@@ -21,7 +21,7 @@ package enum Probe {
     /// - Parameter closes: whether the image is expected to unload; if not, the child does not try.
     /// - Throws: `probe_failed` when the child crashed, hung or spoke nonsense; the child's own
     ///   error when it refused the image.
-    static func run(
+    nonisolated(nonsending) static func run(
         executable: String, library: String, name: PluginName, closes: Bool, seconds: Int,
         subject: String
     ) async throws(HostError) -> CodeManifest {
@@ -100,7 +100,9 @@ package enum Probe {
             http: PluginHTTP.table, granted: [], log: log)
         let image: LoadedImage
         do throws(LibraryError) {
-            image = try LoadedImage(try PrivateCopy(lentAt: path))
+            // The host has looked for what the file needs; here it is only loaded.
+            let inspection = try ImageInspection.inspect(path, search: nil)
+            image = try LoadedImage(try PrivateCopy(lentAt: path), inspection: inspection)
         } catch {
             throw HostError(error)
         }

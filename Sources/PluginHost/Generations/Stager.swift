@@ -5,9 +5,9 @@ import Synchronization
 /// Takes a library file as far as it can be taken without running its code in this process.
 ///
 /// 1. A private copy is made, so that nobody can change what will be mapped.
-/// 2. Its digest is taken, and compared with the one that is pinned, if one is.
-/// 3. The ELF file is inspected: what is damaged, foreign or has no entry is refused; what cannot
+/// 2. The ELF file is inspected: what is damaged, foreign or has no entry is refused; what cannot
 ///    be unloaded is refused unless the operator insists.
+/// 3. Its digest is taken, and compared with the one that runs already, if one does.
 /// 4. It is loaded and closed in a throwaway process: what crashes or hangs there never enters. The
 ///    manifest that its code returns is compared with `manifest.json`. A digest that has passed
 ///    once is not proven again.
@@ -27,38 +27,53 @@ final class Stager: Sendable {
         var unless: Digest?
     }
 
+    /// A private copy that has been looked at.
+    private struct Draft: Sendable {
+        var copy: PrivateCopy
+        var inspection: ImageInspection
+        var sample: FileSample
+    }
+
+    private struct Memory {
+        var proven: Set<Digest>
+        var samples: Set<FileSample> = []
+    }
+
     private let options: ManagerOptions
-    private let proven: Mutex<Set<Digest>>
+    private let memory: Mutex<Memory>
     /// How many are remembered; one that is forgotten is proven again.
-    private static let provenMax = 4_096
+    private static let provenMax = 1_024
 
     init(options: ManagerOptions, proven: Set<Digest>) {
         self.options = options
-        self.proven = Mutex(proven)
+        memory = Mutex(Memory(proven: proven))
     }
 
     /// - Returns: nil if the library is the one that is not wanted.
     /// - Throws: `HostError` of the step that refused it; nothing is left behind.
-    func stage(_ request: Request) async throws(HostError) -> StagedLibrary? {
-        guard let staged = try await examineWhenStill(request) else { return nil }
+    nonisolated(nonsending) func stage(
+        _ request: Request
+    ) async throws(HostError) -> StagedLibrary? {
+        let draft = try await draftWhenStill(request)
         do throws(HostError) {
-            try await prove(staged, request)
+            let staged = try await prove(draft, request)
+            if staged == nil { draft.copy.remove() }
+            return staged
         } catch {
-            staged.discard()
+            draft.copy.remove()
             throw error
         }
-        return staged
     }
 
     /// A file that changes while it is copied is copied again: whoever changes it last, as `cp -p`
     /// does when it sets the times, is not always told of.
-    private func examineWhenStill(_ request: Request) async throws(HostError) -> StagedLibrary? {
+    private nonisolated(nonsending) func draftWhenStill(
+        _ request: Request
+    ) async throws(HostError) -> Draft {
         var tries = 1
         while true {
             do throws(HostError) {
-                return try await Blocking.run { () throws(HostError) -> StagedLibrary? in
-                    try self.examine(request)
-                }
+                return try await Blocking.run { () throws(HostError) in try self.draft(request) }
             } catch {
                 guard error.code == Self.changed, tries < Self.copiesMax else { throw error }
                 tries += 1
@@ -73,7 +88,7 @@ final class Stager: Sendable {
     private static let copiesMax = 20
     private static let copyPause = Duration.milliseconds(25)
 
-    private func examine(_ request: Request) throws(HostError) -> StagedLibrary? {
+    private func draft(_ request: Request) throws(HostError) -> Draft {
         let copy: PrivateCopy
         do throws(LibraryError) {
             copy = try PrivateCopy(
@@ -83,15 +98,9 @@ final class Stager: Sendable {
             throw HostError(error)
         }
         do throws(HostError) {
-            let digest = try SHA256.digest(ofFile: copy.path)
-            if digest == request.unless {
-                copy.remove()
-                return nil
-            }
             let inspection = try inspect(copy, request)
-            return StagedLibrary(
-                name: request.name, generation: request.generation, copy: copy, digest: digest,
-                inspection: inspection, manifest: request.manifest)
+            return Draft(
+                copy: copy, inspection: inspection, sample: try FileSample(ofFile: copy.path))
         } catch {
             copy.remove()
             throw error
@@ -114,17 +123,57 @@ final class Stager: Sendable {
         return inspection
     }
 
-    private func prove(_ staged: StagedLibrary, _ request: Request) async throws(HostError) {
-        guard let executable = options.probeExecutable else { return }
-        if proven.withLock({ $0.contains(staged.digest) }) { return }
-        let report = try await Probe.run(
-            executable: executable, library: staged.copy.path, name: staged.name,
-            closes: !request.insists, seconds: options.probeSeconds,
-            subject: request.library)
-        try staged.manifest.check(report, subject: request.library)
-        proven.withLock { proven in
-            if proven.count >= Self.provenMax { proven.removeFirst() }
-            proven.insert(staged.digest)
+    /// Takes the digest, and loads the image in a throwaway process unless it is known.
+    ///
+    /// What replaces a running image and was never seen is loaded there while its digest is being
+    /// taken. If it turns out to be known after all, nothing depends on how that went.
+    private nonisolated(nonsending) func prove(
+        _ draft: Draft, _ request: Request
+    ) async throws(HostError) -> StagedLibrary? {
+        let path = draft.copy.path
+        let hashing = Blocking.begin { () throws(HostError) in
+            try SHA256.digest(ofFile: path)
+        }
+        var report: Result<CodeManifest, HostError>?
+        if request.unless != nil, memory.withLock({ !$0.samples.contains(draft.sample) }) {
+            report = await load(draft, request)
+        }
+        let digest = try await hashing.value().get()
+        guard digest != request.unless else { return nil }
+        if options.probeExecutable != nil, memory.withLock({ !$0.proven.contains(digest) }) {
+            if report == nil { report = await load(draft, request) }
+            if let code = try report?.get() {
+                try request.manifest.check(code, subject: request.library)
+            }
+        }
+        remember(digest, draft.sample)
+        return StagedLibrary(
+            name: request.name, generation: request.generation, copy: draft.copy, digest: digest,
+            inspection: draft.inspection, manifest: request.manifest)
+    }
+
+    /// Loads the image in a throwaway process; nil if that is not asked for.
+    private nonisolated(nonsending) func load(
+        _ draft: Draft, _ request: Request
+    ) async -> Result<CodeManifest, HostError>? {
+        guard let executable = options.probeExecutable else { return nil }
+        do throws(HostError) {
+            return .success(
+                try await Probe.run(
+                    executable: executable, library: draft.copy.path, name: request.name,
+                    closes: !request.insists, seconds: options.probeSeconds,
+                    subject: request.library))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func remember(_ digest: Digest, _ sample: FileSample) {
+        memory.withLock { memory in
+            if memory.proven.count >= Self.provenMax { memory.proven.removeFirst() }
+            if memory.samples.count >= Self.provenMax { memory.samples.removeFirst() }
+            memory.proven.insert(digest)
+            memory.samples.insert(sample)
         }
     }
 }

@@ -11,6 +11,8 @@ package final class Journal: Sendable {
     package static let schemaVersion: Int64 = 1
     /// How many events one call returns at most, unless asked for fewer.
     package static let batchMax = 10_000
+    /// How much of the file SQLite keeps in memory; events are appended and rarely read.
+    static let cacheKiB = 64
 
     /// An event with its place in the journal.
     package struct Entry: Hashable, Sendable, JSONRepresentable {
@@ -52,7 +54,9 @@ package final class Journal: Sendable {
     package init(path: String) throws(HostError) {
         self.path = path
         let database = try Database(path: path)
-        try database.run("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL")
+        try database.run(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                + " PRAGMA cache_size=-\(Self.cacheKiB)")
         try Self.check(database, path)
         try Self.migrate(database, path)
         self.database = Mutex(database)

@@ -1,23 +1,29 @@
-import Dispatch
-
 /// Work that waits for the disk, on threads of its own: the cooperative pool is never blocked.
 enum Blocking {
-    private static let queue = DispatchQueue(label: "plugin-host.blocking", attributes: .concurrent)
+    private static let threads = WorkerThreads("blocking", countMax: 16)
 
-    static func run<Value: Sendable, Failure: Error>(
+    nonisolated(nonsending) static func run<Value: Sendable, Failure: Error>(
         _ body: @escaping @Sendable () throws(Failure) -> Value
     ) async throws(Failure) -> Value {
-        let result: Result<Value, Failure> = await withCheckedContinuation { continuation in
-            queue.async {
-                let result: Result<Value, Failure>
-                do throws(Failure) {
-                    result = .success(try body())
-                } catch {
-                    result = .failure(error)
-                }
-                continuation.resume(returning: result)
-            }
+        try await begin(body).value().get()
+    }
+
+    /// Begins some work, for whoever goes on meanwhile.
+    static func begin<Value: Sendable, Failure: Error>(
+        _ body: @escaping @Sendable () throws(Failure) -> Value
+    ) -> Promise<Result<Value, Failure>> {
+        let promise = Promise<Result<Value, Failure>>()
+        threads.run { promise.fulfil(outcome(of: body)) }
+        return promise
+    }
+
+    private static func outcome<Value, Failure: Error>(
+        of body: () throws(Failure) -> Value
+    ) -> Result<Value, Failure> {
+        do throws(Failure) {
+            return .success(try body())
+        } catch {
+            return .failure(error)
         }
-        return try result.get()
     }
 }

@@ -19,7 +19,7 @@ enum LifecycleThread {
     /// - Parameters:
     ///   - name: what the thread is called, cut to the 15 bytes that the kernel keeps.
     ///   - afterwards: runs on the thread itself, once, if the call came back too late.
-    static func run<Value: Sendable>(
+    nonisolated(nonsending) static func run<Value: Sendable>(
         _ name: String, deadline: Duration,
         afterwards: @escaping @Sendable (Value) -> Void = { _ in },
         _ body: @escaping @Sendable () -> Value

@@ -55,7 +55,7 @@ extension PluginManager {
         guard server != nil else { return }
         watcher = try DirectoryWatcher { [weak self] directory, file in
             guard let self else { return }
-            Task { await self.changed(directory, file) }
+            Task(executorPreference: control) { await self.changed(directory, file) }
         }
         batch = []
         let names = registry.sorted.filter(\.isActive).map(\.name)

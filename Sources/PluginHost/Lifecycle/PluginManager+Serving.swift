@@ -240,15 +240,10 @@ extension PluginManager {
         slot.leaveWaiters = []
     }
 
-    /// What is left on the heap by each unload, on average since the first.
+    /// What is left on the heap by each unload.
     private func measureHeap(_ slot: PluginSlot) {
         slot.unloads += 1
-        let bytes = linux_heap_bytes_in_use()
-        if let first = slot.heapBytesAtFirstUnload {
-            slot.heapBytesEach = (bytes - first) / (slot.unloads - 1)
-        } else {
-            slot.heapBytesAtFirstUnload = bytes
-        }
+        slot.heap.note(linux_heap_bytes_in_use())
     }
 
     /// Takes down an image that was never published.

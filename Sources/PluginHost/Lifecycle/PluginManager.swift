@@ -31,6 +31,12 @@ package actor PluginManager {
     /// Facts that wait to be written in one go; nil: each is written as it comes.
     var batch: [LifecycleEvent]?
     private let lock: RootLock
+    /// Where everything here runs, and what is awaited from here.
+    nonisolated let control: ControlThread
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor {
+        unsafe control.asUnownedSerialExecutor()
+    }
 
     /// Takes the root, and brings it into order after whatever happened before.
     ///
@@ -41,6 +47,8 @@ package actor PluginManager {
         root layout: RootLayout, options: ManagerOptions = ManagerOptions(), server: HTTPServer?,
         log: HostLog
     ) async throws(HostError) {
+        let control = try ControlThread()
+        self.control = control
         try layout.create()
         lock = try RootLock(layout)
         let (journal, replayed) = try await Blocking.run { () throws(HostError) in
@@ -107,7 +115,7 @@ package actor PluginManager {
             },
             lastError: slot.lastError ?? record.lastError, images: images,
             reloads: PluginStatus.Reloads(
-                count: slot.unloads, bytesEach: slot.heapBytesEach,
+                count: slot.unloads, bytesEach: slot.heap.bytesEach, heapBytes: slot.heap.bytes,
                 lastMilliseconds: slot.lastReloadMilliseconds))
     }
 

@@ -53,9 +53,7 @@ final class PluginSlot {
     var isFollowingBundles = false
 
     var unloads = 0
-    /// Heap bytes in use after the first unload: what later ones are measured against.
-    var heapBytesAtFirstUnload: Int?
-    var heapBytesEach: Int?
+    var heap = HeapGrowth()
     var lastReloadMilliseconds: Double?
     /// Woken whenever an image has left memory or has turned out not to.
     var leaveWaiters: [CheckedContinuation<Void, Never>] = []

@@ -53,8 +53,11 @@ package struct PluginStatus: Sendable {
     package struct Reloads: Sendable {
         /// Images of this plugin that were taken out of service since the host started.
         package var count: Int
-        /// Heap bytes that were not given back, for each of them, on average over the process.
+        /// Heap bytes of the process that were not given back, for each of them, on average over
+        /// the later half at least.
         package var bytesEach: Int?
+        /// Heap bytes that were in use in the process after the last of them.
+        package var heapBytes: Int?
         /// From the first look at the new file to its first place in the dispatch table.
         package var lastMilliseconds: Double?
     }
@@ -110,6 +113,7 @@ extension PluginStatus {
         object["reloads"] = [
             "count": .number(JSONNumber(reloads.count)),
             "bytes_each": reloads.bytesEach.map { .number(JSONNumber($0)) } ?? .null,
+            "heap_bytes": reloads.heapBytes.map { .number(JSONNumber($0)) } ?? .null,
             "last_milliseconds": reloads.lastMilliseconds.map { .milliseconds($0) } ?? .null,
         ]
         return .object(object)

@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import HostModel
 import Synchronization
@@ -44,7 +43,7 @@ public final class HostLog: Sendable {
 
     private let minimum: Level
     private let descriptor: Int32
-    private let queue = DispatchQueue(label: "plugin-host.log")
+    private let writer = WorkerThreads("log", countMax: 1)
     private let queued = Atomic<Int>(0)
     private let dropped = Atomic<Int>(0)
 
@@ -62,7 +61,7 @@ public final class HostLog: Sendable {
             return
         }
         let moment = Timestamp.now
-        queue.async { [self] in
+        writer.run { [self] in
             queued.subtract(1, ordering: .relaxed)
             let lost = dropped.exchange(0, ordering: .relaxed)
             if lost > 0 {
@@ -74,7 +73,7 @@ public final class HostLog: Sendable {
 
     /// Returns once everything that was added before has been written.
     public func flush() {
-        queue.sync {}
+        writer.finish()
     }
 
     private func emit(_ line: String) {

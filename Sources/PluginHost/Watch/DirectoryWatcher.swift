@@ -1,5 +1,4 @@
 import CLinux
-import Dispatch
 import Glibc
 import HostModel
 import Synchronization
@@ -20,31 +19,61 @@ final class DirectoryWatcher: Sendable {
             | IN_ONLYDIR)
     private static let readBytes = 64 * 1_024
 
-    private let inotify: Int32
-    private nonisolated(unsafe) let source: any DispatchSourceRead  // because it is thread-safe
+    /// What the thread waits for: changes, and the end. They are closed when both it and the watcher
+    /// have gone.
+    private final class Descriptors: Sendable {
+        let inotify: Int32
+        let end: Int32
+
+        init() throws(HostError) {
+            inotify = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
+            let reason = errno
+            end = linux_wakeup_create()
+            guard inotify >= 0 else {
+                throw DirectoryWatcher.failure("an inotify instance", reason)
+            }
+            guard end >= 0 else { throw DirectoryWatcher.failure("a descriptor to end it", -end) }
+        }
+
+        deinit {
+            if inotify >= 0 { close(inotify) }
+            if end >= 0 { close(end) }
+        }
+
+        /// Waits until there is something to read; false when the watcher has gone.
+        func waitForChange() -> Bool {
+            var waiting = [
+                pollfd(fd: inotify, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: end, events: Int16(POLLIN), revents: 0),
+            ]
+            while unsafe poll(&waiting, 2, -1) < 0 && errno == EINTR {}
+            return waiting[1].revents == 0
+        }
+    }
+
+    private let descriptors: Descriptors
+    private var inotify: Int32 { descriptors.inotify }
     private let watches = Mutex(Watches())
     private let onChange: @Sendable (_ directory: String, _ file: String?) -> Void
 
-    /// - Parameter onChange: called on the watcher's queue with the directory as it was given to
+    /// - Parameter onChange: called on the watcher's thread with the directory as it was given to
     ///   `watch`, and the name of the file inside it; nil when events were lost or the directory
     ///   itself has gone.
     /// - Throws: `watch_failed` when the kernel gives no inotify instance.
     init(
         onChange: @escaping @Sendable (_ directory: String, _ file: String?) -> Void
     ) throws(HostError) {
-        inotify = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
-        guard inotify >= 0 else { throw Self.failure("an inotify instance", errno) }
+        let descriptors = try Descriptors()
+        self.descriptors = descriptors
         self.onChange = onChange
-        unsafe source = DispatchSource.makeReadSource(
-            fileDescriptor: inotify, queue: DispatchQueue(label: "plugin-host.watch"))
-        let descriptor = inotify
-        unsafe source.setCancelHandler { close(descriptor) }
-        unsafe source.setEventHandler { [weak self] in self?.drain() }
-        unsafe source.activate()
+        let isStarted = OwnThread.start("watch") { [weak self] in
+            while descriptors.waitForChange() { self?.drain() }
+        }
+        guard isStarted else { throw Self.failure("a thread for it", errno) }
     }
 
     deinit {
-        unsafe source.cancel()
+        _ = linux_wakeup_signal(descriptors.end)
     }
 
     /// Begins to watch a directory; watching it again follows it to a new inode.
@@ -114,7 +143,7 @@ final class DirectoryWatcher: Sendable {
         }
     }
 
-    private static func failure(_ subject: String, _ code: Int32) -> HostError {
+    fileprivate static func failure(_ subject: String, _ code: Int32) -> HostError {
         HostError(
             "watch_failed", what: "changes cannot be watched for", subject: subject,
             why: unsafe String(cString: strerror(code)),
