@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Measures the host and its peers, prints tables, and writes .build/bench/results.json.
+"""Measures the host and its peers, prints tables, and adds them to .build/bench/results.json.
 
 usage: bench.py [--quick] [--only FIGURE,...]
 
-Figures: instructions, cpu, reload, leak, start, dispatch, idle. What is not installed is skipped,
-and said so."""
+Figures: instructions, cpu, reload, leak, start, dispatch, idle, sleep. What is not installed or
+does not answer is skipped, and said so."""
 import argparse
+import datetime
 import json
 import os
 import platform
@@ -13,7 +14,8 @@ import sys
 
 from hostbench import instructions, processor_time, reloads, scale, servers, workplace
 
-FIGURES = ("instructions", "cpu", "reload", "leak", "start", "dispatch", "idle")
+FIGURES = ("instructions", "cpu", "reload", "leak", "start", "dispatch", "idle",
+           "sleep")
 
 
 def table(title, columns, rows):
@@ -52,17 +54,21 @@ def figure_cpu(arguments, has_host):
     if not workplace.have("wrk"):
         workplace.skip("cpu", "wrk is not installed")
         return None
-    running = all_servers(("nginx", "floor", "libmicrohttpd", "caddy", "apache"), has_host)
+    chosen = all_servers(("nginx", "floor", "libmicrohttpd", "caddy", "apache"), has_host)
+    found = {}
     try:
-        rounds, seconds = (3, 1) if arguments.quick else (7, 2)
-        found = processor_time.measure(running, rounds, seconds)
+        running = processor_time.start_all(chosen)
+        rounds, seconds = (2, 1) if arguments.quick else (7, 2)
+        for load in processor_time.LOADS:
+            result = processor_time.measure(running, load, rounds, seconds)
+            found[load.name] = result
+            table(f"CPU time a request, kernel and user ({load.name})",
+                  ["server", "requests/s", "us/request", "ratio to nginx", "p99 ms", "failed"],
+                  [(name, one["requests_per_second"], one["microseconds"], one["ratio_to_nginx"],
+                    one["p99_milliseconds"], one["failed"]) for name, one in result.items()])
     finally:
-        for server in running:
+        for server in chosen:
             server.stop()
-    table(f"CPU time a request, kernel and user (wrk, {processor_time.CONNECTIONS} connections)",
-          ["server", "requests/s", "us/request", "ratio to nginx", "p99 ms", "failed"],
-          [(name, one["requests_per_second"], one["microseconds"], one["ratio_to_nginx"],
-            one["p99_milliseconds"], one["failed"]) for name, one in found.items()])
     return found
 
 
@@ -70,7 +76,8 @@ def figure_reload(arguments, has_host):
     if not workplace.have("wrk"):
         workplace.skip("reload", "wrk is not installed")
         return None
-    found = reloads.measure_latency(servers.sample_bundles(), 20 if arguments.quick else 200)
+    found = reloads.measure_latency(
+        servers.sample_bundles(servers.ALL_SAMPLES), 20 if arguments.quick else 200)
     table("Replaced file to first new answer, under load (ms)",
           ["plugin", "seen median", "seen p99", "new median", "new p99", "reloads", "requests",
            "failed"],
@@ -81,10 +88,12 @@ def figure_reload(arguments, has_host):
 
 
 def figure_leak(arguments, has_host):
-    found = reloads.measure_leak(servers.sample_bundles(), 100 if arguments.quick else 1000)
-    table("What a reload leaves behind", ["plugin", "reloads", "bytes each", "threads", "fds"],
-          [(name, one["reloads"], one["bytes_each"], one["threads"], one["descriptors"])
-           for name, one in found.items()])
+    found = reloads.measure_leak(
+        servers.sample_bundles(servers.ALL_SAMPLES), 100 if arguments.quick else 1000)
+    table("What a reload leaves behind (bytes each; threads and descriptors in all)",
+          ["plugin", "reloads", "heap in use", "private memory", "threads", "fds"],
+          [(name, one["reloads"], one["heap_bytes_each"], one["private_bytes_each"],
+            one["threads"], one["descriptors"]) for name, one in found.items()])
     return found
 
 
@@ -107,9 +116,40 @@ def figure_dispatch(arguments, has_host):
 
 def figure_idle(arguments, has_host):
     found = scale.measure_idle(1000 if arguments.quick else 10000)
-    table("Idle keep-alive connections", ["connections", "bytes each"],
-          [(found["connections"], found["bytes_each"])])
+    table("Idle keep-alive connections", ["connections", "bytes each", "bytes"],
+          [(found["connections"], found["bytes_each"], found["bytes"])])
     return found
+
+
+def figure_sleep(arguments, has_host):
+    if not workplace.have("wrk"):
+        workplace.skip("sleep", "wrk is not installed")
+        return None
+    found = scale.measure_sleep(2 if arguments.quick else 10)
+    table("Quick answers beside a handler that sleeps 100 ms, one reactor (p99 in ms)",
+          ["alone", "beside it", "ratio", "slept", "failed"],
+          [(found["p99_alone_ms"], found["p99_beside_ms"], found["ratio"], found["slept"],
+            found["failed"])])
+    return found
+
+
+def earlier_runs(path):
+    """The runs that the file has; one that cannot be read is kept under another name."""
+    if not path.exists():
+        return []
+    try:
+        return json.loads(path.read_text())["runs"]
+    except (ValueError, KeyError, TypeError):
+        path.rename(path.with_suffix(".unreadable.json"))
+        return []
+
+
+def commit():
+    try:
+        words = ["git", "-C", workplace.TOP, "describe", "--always", "--dirty"]
+        return workplace.run(words).strip()
+    except (RuntimeError, OSError):
+        return None
 
 
 def main():
@@ -125,7 +165,12 @@ def main():
 
     workplace.OUT.mkdir(parents=True, exist_ok=True)
     has_host = servers.host_is_built()
-    results = {"machine": {"cpus": os.cpu_count(), "kernel": platform.release()}}
+    results = {
+        "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "commit": commit(), "quick": arguments.quick,
+        "machine": {"cpus": os.cpu_count(), "kernel": platform.release(),
+                    "load": os.getloadavg()[0]},
+    }
     failed = False
     for name in chosen:
         if not has_host and name not in ("instructions", "cpu"):
@@ -133,13 +178,14 @@ def main():
             continue
         try:
             results[name] = globals()[f"figure_{name}"](arguments, has_host)
-        except (RuntimeError, OSError) as error:
+        except Exception as error:  # what one figure stumbles over is no reason to lose the others
             failed = True
-            print(f"error: {name} was not measured\n  why: {error}", file=sys.stderr)
+            print(f"error: {name} was not measured\n  why: {error!r}", file=sys.stderr)
     results["skipped"] = workplace.skipped
     path = workplace.OUT / "results.json"
-    path.write_text(json.dumps(results, indent=2) + "\n")
-    print(f"\nwritten to {path.relative_to(workplace.TOP)}")
+    runs = earlier_runs(path) + [results]
+    path.write_text(json.dumps({"runs": runs}, indent=2) + "\n")
+    print(f"\nadded to {path.relative_to(workplace.TOP)}, which has {len(runs)} runs")
     return 1 if failed else 0
 
 

@@ -77,8 +77,7 @@ final class Stager: Sendable {
             } catch {
                 guard error.code == Self.changed, tries < Self.copiesMax else { throw error }
                 tries += 1
-                let isCancelled = (try? await Task.sleep(for: Self.copyPause)) == nil
-                if isCancelled { throw error }
+                await Deadline.pause(for: Self.copyPause)
             }
         }
     }

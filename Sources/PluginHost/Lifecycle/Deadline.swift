@@ -17,6 +17,13 @@ final class Deadline: Sendable {
     func cancel() {
         Alarm.shared.remove(number)
     }
+
+    /// Lets a time pass.
+    nonisolated(nonsending) static func pause(for duration: Duration) async {
+        await withCheckedContinuation { continuation in
+            _ = Alarm.shared.add(ContinuousClock.now + duration) { continuation.resume() }
+        }
+    }
 }
 
 /// The thread that waits for the next deadline.

@@ -1,7 +1,7 @@
 /// How much the heap grows with each unload, on average, once it has settled.
 ///
-/// The first unloads fill caches that have bounds, so they tell nothing: growth is taken from a mark
-/// that moves along, over the later half of all unloads at least.
+/// The first unloads fill caches that have bounds, so they tell nothing: growth is taken from a
+/// mark that moves along, over the later half of all unloads at least.
 struct HeapGrowth {
     private typealias Mark = (unloads: Int, bytes: Int)
 

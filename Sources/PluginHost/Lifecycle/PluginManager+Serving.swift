@@ -266,7 +266,7 @@ extension PluginManager {
         isRetryingPinned = true
         Task {
             while self.hasPinnedImages {
-                do { try await Task.sleep(for: .seconds(1)) } catch { return }
+                await Deadline.pause(for: .seconds(1))
                 await self.retryOnce()
             }
         }

@@ -19,8 +19,8 @@ final class DirectoryWatcher: Sendable {
             | IN_ONLYDIR)
     private static let readBytes = 64 * 1_024
 
-    /// What the thread waits for: changes, and the end. They are closed when both it and the watcher
-    /// have gone.
+    /// What the thread waits for: changes, and the end. They are closed when both it and the
+    /// watcher have gone.
     private final class Descriptors: Sendable {
         let inotify: Int32
         let end: Int32

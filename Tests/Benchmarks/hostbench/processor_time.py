@@ -1,14 +1,36 @@
 """CPU time per request, kernel and user together, while wrk drives one server after the other.
 
-The servers take turns, several rounds of it, each on CPU 0 with wrk on CPU 1; the median of the
-rounds is compared with that of nginx in the same run."""
+The servers take turns, several rounds of it, each on CPU 0 with wrk on CPU 1. What is compared is
+the CPU time of a request with that of nginx in the same round; the median of these ratios holds on
+a machine that has other things to do, which requests a second do not."""
 import pathlib
 import re
 import statistics
+import subprocess
+import tempfile
 
 from . import workplace
+from .client import Refused
 
-CONNECTIONS = 64
+
+class Load:
+    """How wrk asks: how many connections, and how many requests at a time on each."""
+
+    def __init__(self, name, connections=64, depth=1, body="hello"):
+        self.name, self.connections, self.depth, self.body = name, connections, depth, body
+
+    def paths(self, server):
+        return server.paths if self.body == "hello" else server.bodies.get(self.body, {})
+
+
+LOADS = (
+    Load("64 connections"),
+    Load("1 connection", connections=1),
+    Load("1,000 connections", connections=1000),
+    Load("64 connections, 16 requests at a time", depth=16),
+    Load("1 MB from memory, 16 connections", connections=16, body="memory"),
+    Load("1 MB from a file, 16 connections", connections=16, body="file"),
+)
 
 
 def nanoseconds(pids):
@@ -23,52 +45,88 @@ def nanoseconds(pids):
     return total
 
 
-def measure(servers, rounds, seconds):
-    """Returns per path: requests a second, microseconds of CPU a request, the ratio to nginx."""
-    samples = {name: [] for server in servers for name in server.paths}
+def start_all(servers):
+    """Starts the servers, and leaves out those that do not answer."""
+    running = []
     for server in servers:
-        server.start(["taskset", "-c", "0"])
-    for _ in range(rounds):
+        try:
+            server.start(["taskset", "-c", "0"])
+            running.append(server)
+        except (RuntimeError, OSError, Refused) as error:
+            workplace.skip(f"cpu of {server.name}", error)
+    return running
+
+
+def measure(servers, load, rounds, seconds):
+    """Returns per path: requests a second, microseconds of CPU a request, the ratio to nginx."""
+    samples = {}
+    for number in range(rounds):
         for server in servers:
-            for name, path in server.paths.items():
-                samples[name].append(_one(server, path, seconds))
-    found = {}
-    for name, values in samples.items():
-        found[name] = {
-            "requests_per_second": round(statistics.median(value[0] for value in values)),
-            "microseconds": statistics.median(value[1] for value in values),
-            "p99_milliseconds": statistics.median(value[2] for value in values),
-            "failed": sum(value[3] for value in values),
-        }
-    base = next((found[name]["microseconds"] for name in found if name.startswith("nginx")), None)
-    for one in found.values():
-        one["ratio_to_nginx"] = round(one["microseconds"] / base, 3) if base else None
-        one["microseconds"] = round(one["microseconds"], 2)
-    return found
+            for name, path in load.paths(server).items():
+                try:
+                    samples.setdefault(name, {})[number] = _one(server, path, load, seconds)
+                except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+                    workplace.skip(f"{load.name}, {name}, round {number + 1}", error)
+    base = next((name for name in samples if name.startswith("nginx")), None)
+    return {name: _summary(rounds_of, samples.get(base, {})) for name, rounds_of in samples.items()}
 
 
-def _one(server, path, seconds):
+def _summary(samples, base):
+    """The medians of what was measured in the rounds."""
+    def median(key):
+        values = [one[key] for one in samples.values() if one[key] is not None]
+        return round(statistics.median(values), 3) if values else None
+
+    ratios = [one["microseconds"] / base[number]["microseconds"]
+              for number, one in samples.items() if number in base]
+    return {
+        "requests_per_second": round(median("requests_per_second")),
+        "microseconds": round(median("microseconds"), 2),
+        "ratio_to_nginx": round(statistics.median(ratios), 3) if ratios else None,
+        "p99_milliseconds": median("p99_milliseconds"),
+        "failed": sum(one["failed"] for one in samples.values()),
+    }
+
+
+def _one(server, path, load, seconds):
     before = nanoseconds(server.pids())
-    output = wrk(server.port, path, seconds)
+    output = wrk(server.port, path, seconds, load)
     used = nanoseconds(server.pids()) - before
-    return (output["requests"] / seconds, used / 1000 / output["requests"],
-            output["p99_milliseconds"], output["failed"])
+    if not output["requests"]:
+        raise RuntimeError("no request was answered")
+    return {
+        "requests_per_second": output["requests"] / seconds,
+        "microseconds": used / 1000 / output["requests"],
+        "p99_milliseconds": output["p99_milliseconds"], "failed": output["failed"],
+    }
 
 
-def wrk(port, path, seconds, connections=CONNECTIONS):
-    text = workplace.run(
-        ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency",
-         f"http://127.0.0.1:{port}{path}"])
-    return read_wrk(text)
+def wrk(port, path, seconds, load):
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{load.connections}", f"-d{seconds}s",
+                   "--latency", "--timeout", "10s"]
+        if load.depth > 1:
+            script.write(
+                "init = function()\n"
+                f"    local one = wrk.format('GET', '{path}')\n"
+                f"    all = string.rep(one, {load.depth})\n"
+                "end\n"
+                "request = function() return all end\n")
+            script.flush()
+            command += ["-s", script.name]
+        return read_wrk(workplace.run([*command, f"http://127.0.0.1:{port}{path}"], timeout=60))
 
 
 def read_wrk(text):
     """What wrk printed: requests, failed ones, and the 99th percentile."""
-    requests = int(re.search(r"(\d+) requests in", text)[1])
+    found = re.search(r"(\d+) requests in", text)
+    if not found:
+        raise RuntimeError(f"wrk said: {text.strip()}")
     failed = sum(int(count) for count in re.findall(r"Non-2xx or 3xx responses: (\d+)", text))
     for line in re.findall(r"Socket errors: (.*)", text):
         failed += sum(int(count) for count in re.findall(r"\d+", line))
     percentile = re.search(r"99%\s+([\d.]+)(us|ms|s)", text)
     unit = {"us": 0.001, "ms": 1, "s": 1000}
-    return {"requests": requests, "failed": failed,
-            "p99_milliseconds": float(percentile[1]) * unit[percentile[2]] if percentile else None}
+    return {"requests": int(found[1]), "failed": failed,
+            "p99_milliseconds":
+                round(float(percentile[1]) * unit[percentile[2]], 3) if percentile else None}

@@ -111,22 +111,31 @@ def spread(values):
 
 
 def measure_leak(bundles, count):
-    """What a reload leaves behind, without other traffic: private memory, threads, fds, keys."""
+    """What a reload leaves behind, without other traffic: heap in use, memory, threads, fds.
+
+    The first reloads fill what is bounded: the images that are remembered for backtraces, and the
+    caches of the allocator. They come before the count."""
     found = {}
     for plugin, bundle in bundles.items():
         with servers.Host([bundle], {plugin: f"/plugin/{plugin}/api/hello"}) as host:
             host.start()
-            warm_up = max(20, count // 10)
-            latencies(host, plugin, warm_up, never_seen=False)
-            before = State(host.process.pid)
+            latencies(host, plugin, max(20, count // 4), never_seen=False)
+            before, heap = State(host.process.pid), heap_bytes(host, plugin)
             latencies(host, plugin, count - 2, never_seen=False)
             after = State(host.process.pid)
             found[plugin] = {
-                "reloads": count, "bytes_each": round((after.private - before.private) / count),
+                "reloads": count,
+                "heap_bytes_each": round((heap_bytes(host, plugin) - heap) / count),
+                "private_bytes_each": round((after.private - before.private) / count),
                 "threads": after.threads - before.threads,
                 "descriptors": after.descriptors - before.descriptors,
             }
     return found
+
+
+def heap_bytes(host, plugin):
+    """What was in use on the heap after the last unload, as the host counts it."""
+    return json.loads(host.run("status", plugin, "--json"))["reloads"]["heap_bytes"]
 
 
 class State:

@@ -5,6 +5,7 @@ import time
 
 from . import instructions, servers, workplace
 from .client import Connection
+from .processor_time import Load, wrk
 from .reloads import State
 
 
@@ -67,4 +68,26 @@ def measure_idle(count):
         after = State(host.process.pid)
         for connection in connections:
             connection.close()
-    return {"connections": count, "bytes_each": round((after.private - before.private) / count)}
+    grown = after.private - before.private
+    return {"connections": count, "bytes_each": round(grown / count), "bytes": grown}
+
+
+def measure_sleep(seconds):
+    """The 99th percentile of quick answers, while nothing else happens and while one handler after
+    the other sleeps 100 ms in the same reactor."""
+    with tempfile.TemporaryDirectory(prefix="plugin-host-bench.") as directory:
+        bundle = workplace.build_bulk_bundle(directory)
+        with servers.Host([bundle], {"hello": "/plugin/scale-0000/api/hello"}) as host:
+            host.start()
+            load = Load("beside a sleeper", connections=16)
+            path = host.paths["hello"]
+            alone = wrk(host.port, path, seconds, load)
+            sleeper = servers.Load(host.port, "/plugin/scale-0000/api/sleep")
+            sleeper.start()
+            beside = wrk(host.port, path, seconds, load)
+            sleeper.end()
+    return {
+        "p99_alone_ms": alone["p99_milliseconds"], "p99_beside_ms": beside["p99_milliseconds"],
+        "ratio": round(beside["p99_milliseconds"] / alone["p99_milliseconds"], 2),
+        "slept": sleeper.done, "failed": beside["failed"] + sleeper.failed,
+    }

@@ -23,10 +23,14 @@ def free_port():
 
 
 class Server:
-    """One running server, and the paths on it that are measured, by name."""
+    """One running server, and the paths on it that are measured, by name.
 
-    def __init__(self, name, command, port, paths, environment=None):
+    Those of `paths` say hello; those of `bodies` answer with a megabyte, from "memory" or a
+    "file"."""
+
+    def __init__(self, name, command, port, paths, environment=None, bodies=None):
         self.name, self.command, self.port, self.paths = name, command, port, paths
+        self.bodies = bodies or {}
         self.environment = dict(os.environ, **(environment or {}))
         self.process = None
 
@@ -97,12 +101,12 @@ class Server:
 class Host(Server):
     """`host serve` with a root of its own, which is removed at the end."""
 
-    def __init__(self, bundles, paths, threads=1, name="host"):
+    def __init__(self, bundles, paths, threads=1, name="host", bodies=None):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="plugin-host-bench."))
         port = free_port()
         super().__init__(
             name, [workplace.HOST, "serve", "--root", self.root, "--listen",
-                   f"127.0.0.1:{port}", "--threads", threads], port, paths)
+                   f"127.0.0.1:{port}", "--threads", threads], port, paths, bodies=bodies)
         for bundle in bundles:
             self.run("install", bundle)
 
@@ -127,12 +131,13 @@ class Host(Server):
 
 
 SAMPLES = ("hello-c", "hello-embedded", "hello-swift")
+ALL_SAMPLES = ("hello-c", "hello-cpp", "hello-rust", "hello-embedded", "hello-swift")
 
 
-def sample_bundles():
+def sample_bundles(names=SAMPLES):
     """The sample plugins that `make plugins` has left, by name."""
     found = {}
-    for name in SAMPLES:
+    for name in names:
         bundle = workplace.BUNDLES / f"{name}.tar.gz"
         if bundle.exists():
             found[name] = bundle
@@ -142,9 +147,15 @@ def sample_bundles():
 
 
 def make_host(threads=1):
+    """The host with the samples, and a plugin that has a megabyte in memory and one in a file."""
     bundles = sample_bundles()
     paths = {f"host, {name}": f"/plugin/{name}/api/hello" for name in bundles}
-    return Host(bundles.values(), paths, threads)
+    with tempfile.TemporaryDirectory(prefix="plugin-host-bench.") as directory:
+        bulk = workplace.build_bulk_bundle(directory)
+        return Host([*bundles.values(), bulk], paths, threads, bodies={
+            "memory": {"host, C plugin": "/plugin/scale-0000/api/megabyte"},
+            "file": {"host, its files": "/plugin/scale-0000/megabyte.bin"},
+        })
 
 
 def make_floor():
@@ -160,6 +171,7 @@ def make_libmicrohttpd():
 
 def make_nginx():
     port, peers = free_port(), workplace.PEERS
+    (peers / "megabyte.bin").write_bytes(bytes(1 << 20))
     (peers / "nginx.conf").write_text(f"""
 load_module {peers}/ngx_http_hello_module.so;
 worker_processes 1;
@@ -170,15 +182,20 @@ error_log {peers}/nginx.log;
 events {{ worker_connections 16384; }}
 http {{
     access_log off;
+    sendfile on;
+    tcp_nopush on;
     keepalive_requests 1000000000;
     server {{
         listen 127.0.0.1:{port};
         location {PATH} {{ hello_plugin; }}
+        location /megabyte.bin {{ root {peers}; }}
     }}
 }}
 """)
     return Server("nginx", ["nginx", "-c", peers / "nginx.conf", "-p", peers], port,
-                  {"nginx, C module": PATH})
+                  {"nginx, C module": PATH}, bodies={
+                      "memory": {"nginx, C module": PATH + "/megabyte"},
+                      "file": {"nginx, its files": "/megabyte.bin"}})
 
 
 def make_apache():

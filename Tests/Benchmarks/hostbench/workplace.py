@@ -18,6 +18,7 @@ skipped = []
 
 def skip(what, why):
     """Says aloud that something is not measured, and why."""
+    why = str(why).strip()
     skipped.append({"what": what, "why": why})
     print(f"skipped: {what}: {why}", file=sys.stderr)
 
@@ -114,21 +115,30 @@ BUILDERS = {
 
 def build_scale_bundles(count, directory):
     """Makes `count` bundles of one small C plugin, each with another number in its name."""
+    return [(f"scale-{number:04}", _pack_scale(f"scale-{number:04}", directory, {}))
+            for number in range(count)]
+
+
+def build_bulk_bundle(directory):
+    """A bundle of the same plugin, with a megabyte among its files."""
+    return _pack_scale("scale-0000", directory, {"megabyte.bin": bytes(1 << 20)})
+
+
+def _pack_scale(name, directory, files):
     source, library = HERE / "plugins/scale.c", OUT / "scale.so"
     if not is_newer(library, source):
         run(["gcc", "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC",
              "-fvisibility=hidden", "-shared", "-s", f"-I{SDK}", source, "-o", library])
     code = library.read_bytes()
-    bundles = []
-    for number in range(count):
-        name = f"scale-{number:04}"
-        draft = pathlib.Path(directory) / name
-        (draft / "lib").mkdir(parents=True)
-        (draft / "lib" / f"lib{name}.so").write_bytes(code.replace(b"scale-0000", name.encode()))
-        (draft / "manifest.json").write_text(
-            f'{{"name":"{name}","version":"1.0.0","abi":"1.0","description":"Ten routes."}}\n')
-        bundle = pathlib.Path(directory) / f"{name}.tar.gz"
-        run([HOST, "pack", draft, "-o", bundle])
-        shutil.rmtree(draft)
-        bundles.append((name, bundle))
-    return bundles
+    draft = pathlib.Path(directory) / name
+    (draft / "lib").mkdir(parents=True)
+    (draft / "lib" / f"lib{name}.so").write_bytes(code.replace(b"scale-0000", name.encode()))
+    (draft / "manifest.json").write_text(
+        f'{{"name":"{name}","version":"1.0.0","abi":"1.0","description":"Ten routes."}}\n')
+    for file, contents in files.items():
+        (draft / "priv/static").mkdir(parents=True, exist_ok=True)
+        (draft / "priv/static" / file).write_bytes(contents)
+    bundle = pathlib.Path(directory) / f"{name}.tar.gz"
+    run([HOST, "pack", draft, "-o", bundle])
+    shutil.rmtree(draft)
+    return bundle

@@ -1,17 +1,21 @@
 /* A plugin with ten routes, to be installed a thousand times: the benchmark writes another number
- * over the digits of its name. */
+ * over the digits of its name. One route answers with a megabyte, and one sleeps. */
+#define _GNU_SOURCE
 #include <pluginhost/plugin.h>
 
 #include <stdlib.h>
+#include <time.h>
 
 PH_PLUGIN_NOTE;
 
+enum { ROUTE_MEGABYTE = 7, ROUTE_SLEEP = 9 };
+
 #define ROUTE(pattern) { PH_TEXT_INIT("GET"), PH_TEXT_INIT(pattern), 0, 0 }
 static const ph_route routes[] = {
-    ROUTE("/hello"),          ROUTE("/version"),       ROUTE("/users"),
-    ROUTE("/users/{id}"),     ROUTE("/users/{id}/notes"), ROUTE("/notes"),
-    ROUTE("/notes/{id}"),     ROUTE("/search"),        ROUTE("/files/{path...}"),
-    ROUTE("/health/details"),
+    ROUTE("/hello"),      ROUTE("/version"),          ROUTE("/users"),
+    ROUTE("/users/{id}"), ROUTE("/users/{id}/notes"), ROUTE("/notes"),
+    ROUTE("/notes/{id}"), ROUTE("/megabyte"),         ROUTE("/files/{path...}"),
+    ROUTE("/sleep"),
 };
 
 static const ph_manifest manifest = {
@@ -51,8 +55,13 @@ static ph_status handle(void *state, const ph_request *request, ph_response *res
         { PH_TEXT_INIT("Content-Type"), PH_TEXT_INIT("application/json") },
     };
     static const char text[] = "{\"message\":\"Hello, World!\"}";
+    static const char megabyte[1 << 20];
     const ph_host *host = state;
-    (void)request;
+    if (request->route == ROUTE_MEGABYTE)
+        return host->http->respond(response, 200, NULL, 0,
+                                   ph_bytes_make(megabyte, sizeof megabyte));
+    if (request->route == ROUTE_SLEEP)
+        nanosleep(&(struct timespec){ .tv_nsec = 100 * 1000 * 1000 }, NULL);
     return host->http->respond(response, 200, type, 1, ph_bytes_make(text, sizeof text - 1));
 }
 

@@ -1,12 +1,19 @@
-/* A content handler as a dynamic module: the plugin that a C programmer would write for nginx. */
+/* A content handler as a dynamic module: the plugin that a C programmer would write for nginx. What
+ * ends in "megabyte" is answered with one. */
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-static ngx_str_t body = ngx_string("{\"message\":\"Hello, World!\"}");
+static ngx_str_t hello = ngx_string("{\"message\":\"Hello, World!\"}");
+static u_char zeros[1 << 20];
+static ngx_str_t megabyte = { sizeof zeros, zeros };
 
 static ngx_int_t handle(ngx_http_request_t *request) {
     ngx_chain_t output;
+    ngx_str_t uri = request->uri;
+    ngx_str_t body = uri.len > 8 && ngx_memcmp(uri.data + uri.len - 8, "megabyte", 8) == 0
+                         ? megabyte
+                         : hello;
     ngx_http_discard_request_body(request);
     request->headers_out.status = NGX_HTTP_OK;
     request->headers_out.content_length_n = (off_t)body.len;
