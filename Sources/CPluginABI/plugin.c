@@ -1,6 +1,7 @@
 #include <pluginhost/health.h>
 #include <pluginhost/log.h>
 #include <pluginhost/plugin.h>
+#include <pluginhost/websocket.h>
 
 /* Whatever links this target, as PluginKit does, carries the note. */
 PH_PLUGIN_NOTE;

@@ -68,6 +68,7 @@ enum Report {
         row("generation", text(plugin["generation"]))
         row("digest", text(plugin["digest"]))
         row("in flight", text(plugin["in_flight"]))
+        row("sockets", text(plugin["sockets"]))
         row("health", [plugin["health"]?["state"], plugin["health"]?["reason"]].told())
         if let unload = plugin["unload"], unload.object != nil {
             row("unload", text(unload["verdict"]) + reasons(unload))

@@ -7,7 +7,7 @@ enum Rooms {
             "HTTPServer", "HTTPWire", "DynamicLibrary", "HostModel", "CPluginABI", "CLinux",
             "CZlib", "CSQLite", "COpenSSL",
         ],
-        "HTTPServer": ["HTTPWire", "CLinux"],
+        "HTTPServer": ["HTTPWire", "CLinux", "CZlib"],
         "HTTPWire": [],
         "DynamicLibrary": ["CLedger"],
         "HostModel": [],

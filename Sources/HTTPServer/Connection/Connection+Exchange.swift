@@ -225,6 +225,7 @@ extension Connection {
     @inline(never)
     private func finishUncommonly(_ exchange: Exchange) {
         consume(0)
+        if let socket = state.socket { return become(socket) }
         if exchange.state.isCut {
             state.resetsOnClose = exchange.state.framing == .close
             state.phase = .finishing

@@ -19,6 +19,7 @@ extension Connection {
             state.bodyDeadline = min(idle, state.headDeadline)
             return
         }
+        if let socket = state.socket { return socket.noteInput() }
         let rate = loop.state.limits.bodyBytesPerSecondMin
         guard rate > 0 else { return startBodyClock() }
         let bytes = count &* TimerWheel.ticksPerSecond &+ state.bodyBytesUncounted

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import HTTPWire
+import Synchronization
 
 extension Connection {
     /// Takes what the poller says about the socket.
@@ -40,6 +41,7 @@ extension Connection {
         case .head: return !state.isStalledByOutput && !state.isQueued
         case .collecting, .discarding, .lingering: return true
         case .streaming: return wantsBody
+        case .socket: return !state.isStalledByOutput && state.socket?.wantsInput == true
         case .waiting, .finishing, .closed: return false
         }
     }
@@ -83,7 +85,7 @@ extension Connection {
             loop.enqueue(self)
             return false
         }
-        if !state.isStalledByOutput && state.exchange == nil { return false }
+        if !state.isStalledByOutput && state.exchange == nil && state.socket == nil { return false }
         return wakeWriters()
     }
 
@@ -96,6 +98,7 @@ extension Connection {
             state.isStalledByOutput = false
             return true
         }
+        if state.phase == .socket { return wakeSender() }
         guard let exchange = state.exchange else { return false }
         exchange.settleRemoteBytes()
         guard exchange.state.waitsForWritable, !exchange.isComplete, !exchange.isHeld,
@@ -129,6 +132,10 @@ extension Connection {
             case .lingering:
                 linger()
                 return
+            case .socket:
+                guard let socket = state.socket else { return }
+                socket.advance(self)
+                if state.phase == .socket { return }
             case .finishing, .closed: return
             }
             if state.isBroken { return }
@@ -166,6 +173,7 @@ extension Connection {
         let now = loop.state.tick
         var deadline = ownDeadline(now)
         let awaitsReader = hasOutput || hasWaitingWriter
+        state.socket?.unsentBytes.store(pendingOutput, ordering: .relaxed)
         if awaitsReader, state.isSendBlocked {
             startWriteClock()
             deadline = min(deadline, state.writeDeadline)
@@ -179,7 +187,9 @@ extension Connection {
     }
 
     private var hasWaitingWriter: Bool {
-        guard let exchange = state.exchange else { return false }
+        guard let exchange = state.exchange else {
+            return state.socket?.waitsForWritable == true
+        }
         return exchange.state.waitsForWritable && !exchange.isHeld
     }
 
@@ -194,6 +204,7 @@ extension Connection {
             return state.headDeadline
         case .collecting, .discarding, .lingering: return state.bodyDeadline
         case .streaming: return wantsBody ? state.bodyDeadline : TimerWheel.never
+        case .socket: return state.socket?.deadline(now) ?? TimerWheel.never
         case .waiting, .finishing, .closed: return TimerWheel.never
         }
     }
@@ -222,6 +233,8 @@ extension Connection {
                 408, "The request's body paused for too long; send it without a pause.",
                 reason: .bodyTimeout)
         case .discarding, .lingering: return closeForGood()
+        case .socket:
+            guard state.socket?.expire(now) == true else { return lose(.peerClosed) }
         case .waiting, .finishing, .closed: return
         }
     }
@@ -251,11 +264,14 @@ extension Connection {
     @inline(never)
     func lose(_ reason: CloseReason) {
         let exchange = state.exchange
+        let socket = state.socket
+        state.socket = nil
         if let exchange {
             exchange.state.isCut = true
             detach(exchange)
         }
         close()
+        socket?.lost()
         if let exchange { loop.bereave(exchange, reason) }
     }
 

@@ -18,6 +18,8 @@ enum Phase: UInt8 {
     /// The last response is out; what the client still sends is dropped, so that no reset destroys
     /// what it reads.
     case lingering
+    /// A WebSocket has the connection.
+    case socket
     /// The slot is free.
     case closed
 }
@@ -54,6 +56,8 @@ struct ConnectionFields {
     var owesContinue = false
 
     var exchange: Exchange?
+    /// The WebSocket that the connection is, or is about to become.
+    var socket: WebSocket?
 
     var input: UnsafeMutablePointer<UInt8>?
     var inputCapacity = 0

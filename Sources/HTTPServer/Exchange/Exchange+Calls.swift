@@ -62,33 +62,11 @@ extension Exchange {
     ///
     /// While it is granted, the watchdog leaves the loop alone: be quick, and call `leaveLoop`.
     @inline(__always)
-    public func enterLoop() -> LoopEntry {
-        let crossing = unsafe state.loop.state.crossing
-        let word = unsafe crossing.pointee.word.load(ordering: .acquiring)
-        // Looked at after the word: whoever takes the loop becomes its runner before it changes the
-        // word again, so a word of another runner is never taken for one's own.
-        guard unsafe crossing.pointee.runner.load(ordering: .acquiring) == pthread_self() else {
-            return LoopEntry(word: 0)
-        }
-        switch word & Crossing.Side.mask {
-        case Crossing.Side.code:
-            let isOpen = unsafe crossing.pointee.word.compareExchange(
-                expected: word, desired: word &+ (Crossing.Side.callback - Crossing.Side.code),
-                ordering: .acquiringAndReleasing
-            ).exchanged
-            return LoopEntry(word: isOpen ? word : 0)
-        case Crossing.Side.taken: return LoopEntry(word: 0)
-        default: return LoopEntry(word: word)
-        }
-    }
+    public func enterLoop() -> LoopEntry { state.loop.enter() }
 
     /// Ends the use of the loop that `enterLoop` granted.
     @inline(__always)
-    public func leaveLoop(_ entry: LoopEntry) {
-        if entry.word & Crossing.Side.mask == Crossing.Side.code {
-            unsafe state.loop.state.crossing.pointee.word.store(entry.word, ordering: .releasing)
-        }
-    }
+    public func leaveLoop(_ entry: LoopEntry) { state.loop.leave(entry) }
 
     /// Announces on another thread that code begins to run for this exchange, which is held.
     public func beginRemoteCall() { unsafe linux_set_call_subject(address) }

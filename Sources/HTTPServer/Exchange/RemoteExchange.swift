@@ -83,6 +83,11 @@ public struct RemoteExchange: Sendable {
     /// Lets the body go on after `onBody` has returned false.
     public func resumeBody() { _ = put(.resumeBody) }
 
+    /// Puts what belongs to a handshake; false when the loop has ended for good.
+    func putHandshake(_ act: RemoteAct) -> Bool {
+        mailbox.put(.exchange(exchange, generation: generation, act))
+    }
+
     private func put(_ act: RemoteAct) -> ResponseResult {
         // Asked first: once the message is there, the exchange may end and be used again.
         let isClosed = unsafe exchange.state.remote.pointee.isClosed.load(ordering: .acquiring)
@@ -112,6 +117,10 @@ extension Exchange {
             }
             return
         }
+        if case .upgrade(let socket) = act {
+            socket.waitingActs.subtract(1, ordering: .acquiringAndReleasing)
+            return isCurrent ? upgrade(to: socket) : socket.lost()
+        }
         guard isCurrent else { return }
         if isNamed { state.carriesID = true }
         switch act {
@@ -127,7 +136,8 @@ extension Exchange {
             {
                 abort()
             }
-        case .write: break
+        case .refuse(let refusal): _ = refuse(refusal)
+        case .write, .upgrade: break
         case .finish: finish()
         case .abort: abort()
         case .resumeBody: resumeBody()

@@ -47,4 +47,6 @@ enum RemoteAct: Sendable {
     case finish
     case abort
     case resumeBody
+    case upgrade(WebSocket)
+    case refuse(WebSocketHandshake.Refusal)
 }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import HTTPWire
 import Synchronization
 
 extension Loop {
@@ -217,6 +218,7 @@ extension Connection {
         state.isSendBlocked = false
         state.owesContinue = false
         state.exchange = nil
+        state.socket = nil
         state.scanned = 0
         state.bodyRemaining = 0
         state.bodyIsChunked = false

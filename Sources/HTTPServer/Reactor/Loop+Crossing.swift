@@ -2,6 +2,36 @@ import Glibc
 import Synchronization
 
 extension Loop {
+    /// Asks for the use of the loop; see `Exchange.enterLoop`.
+    @inline(__always)
+    func enter() -> LoopEntry {
+        let crossing = unsafe state.crossing
+        let word = unsafe crossing.pointee.word.load(ordering: .acquiring)
+        // Looked at after the word: whoever takes the loop becomes its runner before it changes the
+        // word again, so a word of another runner is never taken for one's own.
+        guard unsafe crossing.pointee.runner.load(ordering: .acquiring) == pthread_self() else {
+            return LoopEntry(word: 0)
+        }
+        switch word & Crossing.Side.mask {
+        case Crossing.Side.code:
+            let isOpen = unsafe crossing.pointee.word.compareExchange(
+                expected: word, desired: word &+ (Crossing.Side.callback - Crossing.Side.code),
+                ordering: .acquiringAndReleasing
+            ).exchanged
+            return LoopEntry(word: isOpen ? word : 0)
+        case Crossing.Side.taken: return LoopEntry(word: 0)
+        default: return LoopEntry(word: word)
+        }
+    }
+
+    /// Ends the use of the loop that `enter` granted.
+    @inline(__always)
+    func leave(_ entry: LoopEntry) {
+        if entry.word & Crossing.Side.mask == Crossing.Side.code {
+            unsafe state.crossing.pointee.word.store(entry.word, ordering: .releasing)
+        }
+    }
+
     /// Goes on after the loop was taken from a thread that was in a call; on its new thread.
     ///
     /// Everything that the former thread was about to do is in the state, but for the turn of the

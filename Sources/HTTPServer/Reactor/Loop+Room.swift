@@ -1,4 +1,5 @@
 import CLinux
+import HTTPWire
 
 /// What a loop does when there are more clients than it may have connections, or when it shall take
 /// leave of them.
@@ -49,6 +50,8 @@ extension Loop {
                 connection.state.mayHaveInput = true
                 enqueue(connection)
             case .lingering: connection.lingerLess()
+            case .socket:
+                connection.state.socket?.close(WebSocketCloseCode.goingAway, "the server stops")
             default: break
             }
         }

@@ -125,6 +125,7 @@ extension Loop {
             exchange.obey(act, generation: generation)
         case .returned(let exchange, let kind, let result):
             exchange.comeBack(kind, result: result)
+        case .socket(let socket, let act, let bytes): socket.obey(act, bytes: bytes)
         case .leave: state.leaves = true
         case .drain(let milliseconds): drain(milliseconds)
         }

@@ -80,6 +80,7 @@ struct LoopFields: ~Copyable {
     var tick: UInt64
     var wheel: TimerWheel
     var buffers = BufferPool()
+    var compression = CompressionPool()
     /// `Date`, and `Server` if there is a name: the lines that every response of this second has.
     var preamble: UnsafeMutablePointer<UInt8>
     var preambleCount = 0

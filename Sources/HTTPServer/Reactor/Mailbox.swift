@@ -15,6 +15,8 @@ enum Message {
     case exchange(Exchange, generation: UInt32, RemoteAct)
     /// Go on with an exchange that was held while another thread ran code for it.
     case returned(Exchange, CallKind, result: Int32)
+    /// Do something to a WebSocket; the bytes are those that were booked for it.
+    case socket(WebSocket, SocketAct, bytes: Int)
     /// End `run()` after this turn, so that another thread can go on.
     case leave
     /// Accept no more, finish what runs, and close everything when the tick comes.

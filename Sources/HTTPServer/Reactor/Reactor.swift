@@ -101,6 +101,7 @@ public final class Reactor: @unchecked Sendable {
                 exchange.obey(act, generation: generation)
             case .returned(let exchange, let kind, let result):
                 exchange.comeBack(kind, result: result)
+            case .socket(let socket, let act, let bytes): socket.obey(act, bytes: bytes)
             case .leave, .drain: break
             }
         }

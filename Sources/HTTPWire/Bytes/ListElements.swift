@@ -39,6 +39,11 @@ struct ListElements {
 }
 
 extension ByteSlice {
+    /// Whether the bytes are a token.
+    ///
+    /// - Source: RFC 9110, section 5.6.2.
+    public var isToken: Bool { Scan.isToken(self) }
+
     /// The slice without the spaces and tabs at both ends.
     var trimmed: ByteSlice {
         var low = 0

@@ -172,7 +172,24 @@ enum PluginHTTP {
         return code(PH_OK)
     }
 
-    // MARK: - Completion on another thread
+    // MARK: - Completion
+
+    /// Completes a response in one step, on any thread.
+    static func complete(
+        _ pointer: RecordPointer, _ word: UInt64, _ send: () -> ResponseResult
+    ) -> ph_status {
+        let exchange = unsafe pointer.record.pointee.exchange
+        let entry = exchange.enterLoop()
+        guard entry.isOpen else {
+            return unsafe completeRemotely(pointer, word) { _ in send() }
+        }
+        let result = send()
+        if result == .accepted || result == .closed {
+            unsafe pointer.set(.complete, from: word)
+        }
+        exchange.leaveLoop(entry)
+        return code(result)
+    }
 
     /// Completes a response from another thread: marks it, waits until no function of its observer
     /// runs, and sends the completion to the loop.

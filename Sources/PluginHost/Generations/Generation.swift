@@ -73,6 +73,8 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
     package var requests: Int { unsafe sum { unsafe $0.pointee.requests.load(ordering: .relaxed) } }
     package var faults: Int { unsafe sum { unsafe $0.pointee.faults.load(ordering: .relaxed) } }
 
+    package var sockets: Int { unsafe sum { unsafe $0.pointee.sockets.load(ordering: .relaxed) } }
+
     private func sum(_ figure: (UnsafeMutablePointer<ReactorSlot>) -> Int) -> Int {
         (0..<reactorCount).reduce(0) { sum, reactor in
             unsafe sum + figure(serving.pointee.slot(reactor))
@@ -83,7 +85,7 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
     /// may be now; on the reactor's thread, after it has been given a table without the generation.
     package func beginDraining(reactor: Int, _ drained: @escaping @Sendable () -> Void) {
         let slot = unsafe serving.pointee.slot(reactor)
-        if unsafe slot.pointee.inFlight.load(ordering: .relaxed) == 0 { return drained() }
+        if unsafe slot.pointee.isIdle { return drained() }
         unsafe slot.pointee.onDrained = drained
     }
 
@@ -134,9 +136,22 @@ struct ServingRecord {
         if unsafe slot.pointee.onDrained != nil { unsafe noticeDrained(slot) }
     }
 
+    /// Counts a WebSocket in; on any thread, while the request that asked for it is counted.
+    func socketBegan(_ reactor: Int) {
+        unsafe slot(reactor).pointee.sockets.add(1, ordering: .relaxed)
+    }
+
+    /// Counts a WebSocket out; on the reactor's thread. The generation may be gone when this
+    /// returns.
+    func socketEnded(_ reactor: Int) {
+        let slot = unsafe slot(reactor)
+        unsafe slot.pointee.sockets.subtract(1, ordering: .relaxed)
+        if unsafe slot.pointee.onDrained != nil { unsafe noticeDrained(slot) }
+    }
+
     @inline(never)
     private func noticeDrained(_ slot: UnsafeMutablePointer<ReactorSlot>) {
-        guard unsafe slot.pointee.inFlight.load(ordering: .relaxed) == 0 else { return }
+        guard unsafe slot.pointee.isIdle else { return }
         let drained = unsafe slot.pointee.onDrained
         unsafe slot.pointee.onDrained = nil
         drained?()

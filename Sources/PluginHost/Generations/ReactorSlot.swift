@@ -14,8 +14,17 @@ struct ReactorSlot: ~Copyable {
     let requests = Atomic<Int>(0)
     /// Requests that the host had to answer because the plugin failed.
     let faults = Atomic<Int>(0)
+    /// WebSockets that are not released yet; counted in on any thread, out on the reactor's.
+    let sockets = Atomic<Int>(0)
+    /// Whether WebSockets are closed as soon as they are open; set while the generation drains.
+    var refusesSockets = false
     /// Called when the last request is released; set while the generation drains.
     var onDrained: (@Sendable () -> Void)?
+
+    /// Whether nothing of the generation goes on here.
+    var isIdle: Bool {
+        inFlight.load(ordering: .relaxed) == 0 && sockets.load(ordering: .relaxed) == 0
+    }
 
     @inline(__always)
     static func add(_ difference: Int, to figure: borrowing Atomic<Int>) {

@@ -274,7 +274,7 @@ extension PluginManager {
         slot.lastReloadMilliseconds = milliseconds
         say(.info, "serves after \(Int(milliseconds.rounded())) ms", slot.name, image.loaded)
         if let former, policy.outcome == .refuse {
-            guard await retire(former, slot, policy) else {
+            guard await retire(former, slot, policy, keepsSockets: true) else {
                 slot.leaving.removeAll { $0 === former }
                 slot.current = former
                 slot.leaving.append(image)
@@ -283,7 +283,7 @@ extension PluginManager {
                 throw Self.drainRefused(slot.name, policy)
             }
         } else if let former {
-            Task { _ = await self.retire(former, slot, policy) }
+            Task { _ = await self.retire(former, slot, policy, keepsSockets: true) }
         }
         for fact in facts { await note(fact, on: slot.name) }
         await note(

@@ -149,19 +149,27 @@ extension PluginManager {
     ///
     /// - Returns: false when the policy is to refuse and the deadline passed; nothing was changed
     ///   then but for the draining, which has been called off.
-    func retire(_ image: HostedImage, _ slot: PluginSlot, _ policy: DrainPolicy) async -> Bool {
+    func retire(
+        _ image: HostedImage, _ slot: PluginSlot, _ policy: DrainPolicy,
+        keepsSockets: Bool = false
+    ) async -> Bool {
         let begin = clock.now
         image.use = .draining
+        if !keepsSockets { await closeSockets(image) }
         var drained = await drain(image, .seconds(policy.seconds))
+        if !drained, keepsSockets, policy.outcome != .refuse {
+            await closeSockets(image)
+            drained = await drain(image, Self.socketsCloseWithin)
+        }
         if !drained {
-            let owed = image.requestsInFlight
             say(
                 .warning,
-                "\(owed) requests are still being answered after \(policy.seconds) s: "
-                    + "\(policy.outcome.rawValue)", slot.name, image.loaded)
+                "\(image.work) after \(policy.seconds) s: \(policy.outcome.rawValue)", slot.name,
+                image.loaded)
             switch policy.outcome {
             case .refuse:
                 image.use = .serving
+                await reopenSockets(image)
                 return false
             case .wait: drained = await drain(image, nil)
             case .quarantine: break
@@ -169,8 +177,7 @@ extension PluginManager {
         }
         image.use = .stopping
         await stop(image)
-        let owed = drained ? 0 : image.requestsInFlight
-        let report = await close(image, owes: owed)
+        let report = await close(image, owes: drained ? 0 : image.owed)
         await conclude(image, slot, report, since: begin)
         return true
     }
@@ -185,6 +192,20 @@ extension PluginManager {
         if await latch.wait(deadline: deadline) { return true }
         await server.forEachReactor { generation.endDraining(reactor: $0.index) }
         return latch.isOpen
+    }
+
+    /// How long clients may take to answer when their sockets are closed, with a margin.
+    private static let socketsCloseWithin = Duration.seconds(6)
+
+    /// Tells the clients of an image's WebSockets that the service restarts.
+    private func closeSockets(_ image: HostedImage) async {
+        guard let server, let generation = image.generation else { return }
+        await server.forEachReactor { generation.closeSockets(on: $0) }
+    }
+
+    private func reopenSockets(_ image: HostedImage) async {
+        guard let server, let generation = image.generation else { return }
+        await server.forEachReactor { generation.openSockets(on: $0) }
     }
 
     func stop(_ image: HostedImage) async {
@@ -282,7 +303,7 @@ extension PluginManager {
         for slot in slots.values {
             for image in slot.leaving where image.use == .pinned && image.mayStillLeave {
                 let begin = clock.now
-                let report = await close(image, owes: image.requestsInFlight)
+                let report = await close(image, owes: image.owed)
                 if report.isUnloaded {
                     await conclude(image, slot, report, since: begin)
                 } else {

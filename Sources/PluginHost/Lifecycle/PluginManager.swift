@@ -105,6 +105,7 @@ package actor PluginManager {
             } ?? [],
             mounts: registry.mounts(of: record.name),
             inFlight: images.reduce(0) { $0 + $1.inFlight },
+            sockets: images.reduce(0) { $0 + $1.sockets },
             unload: inspection.map {
                 PluginStatus.Expectation(
                     verdict: $0.verdict.rawValue, reasons: $0.reasons.map(\.what))
@@ -133,13 +134,12 @@ package actor PluginManager {
         let ledger = image.loaded.image.ledger
         let inFlight = image.requestsInFlight
         var reasons = image.reasons
-        if image.use == .draining, inFlight > 0 {
-            reasons.append("\(inFlight) request\(inFlight == 1 ? " is" : "s are") being answered")
-        }
+        if image.use == .draining, image.owed > 0 { reasons.append(image.work) }
         if let stuck = image.loaded.stuckReason { reasons.append(stuck) }
         return PluginStatus.Image(
             generation: image.loaded.number, version: image.loaded.version.description,
-            use: image.use, inFlight: inFlight, threads: ledger.threads.map(\.description),
+            use: image.use, inFlight: inFlight, sockets: image.openSockets,
+            threads: ledger.threads.map(\.description),
             keys: ledger.keys, reasons: reasons)
     }
 

@@ -13,6 +13,25 @@ final class HostedImage {
     /// Requests that it has not completed.
     var requestsInFlight: Int { generation?.inFlight ?? 0 }
 
+    /// WebSockets that it has not released.
+    var openSockets: Int { generation?.sockets ?? 0 }
+
+    /// Requests and WebSockets together: while there are any, its code cannot go.
+    var owed: Int { requestsInFlight + openSockets }
+
+    /// What of it goes on, in words.
+    var work: String {
+        let (requests, sockets) = (requestsInFlight, openSockets)
+        var parts: [String] = []
+        if requests > 0 || sockets == 0 {
+            parts.append("\(requests) request\(requests == 1 ? " is" : "s are") being answered")
+        }
+        if sockets > 0 {
+            parts.append("\(sockets) WebSocket\(sockets == 1 ? " is" : "s are") open")
+        }
+        return parts.joined(separator: " and ")
+    }
+
     /// Whether what pins it can come to an end: a thread, a request, a call that hangs. What the
     /// file itself brings along cannot.
     var mayStillLeave: Bool { loaded.inspection.verdict == .close }

@@ -41,6 +41,8 @@ package struct PluginStatus: Sendable {
         package var use: Use
         /// Requests that it has not completed.
         package var inFlight: Int
+        /// WebSockets that it has not released.
+        package var sockets: Int
         /// Threads that it started and that live: `name (tid)`.
         package var threads: [String]
         /// pthread keys that it holds.
@@ -76,6 +78,8 @@ package struct PluginStatus: Sendable {
     /// Where operators have mounted it beside `/plugin/NAME`.
     package var mounts: [MountAddress]
     package var inFlight: Int
+    /// WebSockets of all its images that have not been released.
+    package var sockets: Int
     package var unload: Expectation?
     /// How the last image that was taken out of service went.
     package var lastUnload: UnloadReport?
@@ -100,6 +104,7 @@ extension PluginStatus {
             "routes": .strings(routes),
             "mounts": .array(mounts.map(\.json)),
             "in_flight": .number(JSONNumber(inFlight)),
+            "sockets": .number(JSONNumber(sockets)),
         ]
         object["unload"] =
             unload.map {
@@ -127,6 +132,7 @@ extension PluginStatus.Image {
             "version": .string(version),
             "use": .string(use.rawValue),
             "in_flight": .number(JSONNumber(inFlight)),
+            "sockets": .number(JSONNumber(sockets)),
             "threads": .strings(threads),
             "keys": .number(JSONNumber(keys)),
             "reasons": .strings(reasons),

@@ -6,7 +6,7 @@ import HostModel
 /// A pointer that was handed out is the permission: there is no check in the calls themselves.
 final class ServiceDoor: Sendable {
     /// The ids of every service this host has.
-    static let offered: Set<String> = [PH_LOG_ID]
+    static let offered: Set<String> = [PH_LOG_ID, PH_WEBSOCKET_ID]
 
     let log: HostLog
     let subject: HostLog.Subject
@@ -30,6 +30,7 @@ final class ServiceDoor: Sendable {
         }
         switch name {
         case PH_LOG_ID: return unsafe UnsafeRawPointer(LogService.table)
+        case PH_WEBSOCKET_ID: return unsafe UnsafeRawPointer(WebSocketService.table)
         default: return nil
         }
     }

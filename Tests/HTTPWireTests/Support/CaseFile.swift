@@ -18,15 +18,15 @@ struct TextCase: CustomStringConvertible, Sendable {
     var description: String { "\(file):\(line) \(name)" }
 
     /// All cases of all files, in the order of their names.
-    static let all: [TextCase] = {
+    static let all: [TextCase] = [
+        "accepted", "connection", "fields", "framing", "line-ends", "request-line", "smuggling",
+    ].flatMap(read)
+
+    /// The cases of one file.
+    static func read(_ name: String) -> [TextCase] {
         let folder = "\(#filePath)".split(separator: "/").dropLast(2).joined(separator: "/")
-        let files = [
-            "accepted", "connection", "fields", "framing", "line-ends", "request-line", "smuggling",
-        ]
-        return files.flatMap {
-            parse(file: $0 + ".txt", text: contents("/\(folder)/Cases/\($0).txt"))
-        }
-    }()
+        return parse(file: name + ".txt", text: contents("/\(folder)/Cases/\(name).txt"))
+    }
 
     /// Reads the bytes that a line of a case file stands for.
     static func unescaped(_ text: some StringProtocol) -> [UInt8] {

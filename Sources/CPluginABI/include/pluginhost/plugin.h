@@ -4,8 +4,8 @@
  * A plugin is a shared object that exports one function, ph_plugin_entry. It
  * returns the plugin's manifest and its functions. Everything else a plugin may
  * offer or use is an extension: a struct of functions that is asked for by a
- * string id with a revision, such as "ph.log/1", and declared in a header of
- * its own beside this one.
+ * string id with a revision, such as "ph.log/1" or "ph.websocket/1", and
+ * declared in a header of its own beside this one.
  *
  * WHAT THIS HEADER NEEDS. C11 or C++17; <stddef.h> and <stdint.h>. Only
  * standard C types cross the boundary: no exception, no thrown error, no object

@@ -1,0 +1,58 @@
+/// SHA-1, for the one place where a protocol still asks for it; it protects nothing there.
+///
+/// - Source: RFC 3174.
+enum SHA1 {
+    /// Returns the digest of a short text of bytes.
+    static func digest(_ message: [UInt8]) -> [UInt8] {
+        var padded = message
+        padded.append(0x80)
+        while padded.count % 64 != 56 { padded.append(0) }
+        let bits = UInt64(message.count) * 8
+        for shift in stride(from: 56, through: 0, by: -8) {
+            padded.append(UInt8(truncatingIfNeeded: bits >> UInt64(shift)))
+        }
+        var state: (UInt32, UInt32, UInt32, UInt32, UInt32) = (
+            0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0
+        )
+        for start in stride(from: 0, to: padded.count, by: 64) {
+            add(padded[start..<(start + 64)], to: &state)
+        }
+        return [state.0, state.1, state.2, state.3, state.4].flatMap { word in
+            [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: word >> $0) }
+        }
+    }
+
+    private static func add(
+        _ block: ArraySlice<UInt8>, to state: inout (UInt32, UInt32, UInt32, UInt32, UInt32)
+    ) {
+        var words = [UInt32](repeating: 0, count: 80)
+        for (index, byte) in block.enumerated() {
+            words[index / 4] = words[index / 4] << 8 | UInt32(byte)
+        }
+        for index in 16..<80 {
+            words[index] = rotate(
+                words[index - 3] ^ words[index - 8] ^ words[index - 14] ^ words[index - 16], 1)
+        }
+        var (a, b, c, d, e) = state
+        for index in 0..<80 {
+            let (mix, constant): (UInt32, UInt32)
+            switch index {
+            case ..<20: (mix, constant) = (b & c | ~b & d, 0x5A82_7999)
+            case ..<40: (mix, constant) = (b ^ c ^ d, 0x6ED9_EBA1)
+            case ..<60: (mix, constant) = (b & c | b & d | c & d, 0x8F1B_BCDC)
+            default: (mix, constant) = (b ^ c ^ d, 0xCA62_C1D6)
+            }
+            let next = rotate(a, 5) &+ mix &+ e &+ constant &+ words[index]
+            (e, d, c, b, a) = (d, c, rotate(b, 30), a, next)
+        }
+        state.0 &+= a
+        state.1 &+= b
+        state.2 &+= c
+        state.3 &+= d
+        state.4 &+= e
+    }
+
+    private static func rotate(_ word: UInt32, _ count: UInt32) -> UInt32 {
+        word << count | word >> (32 - count)
+    }
+}
