@@ -46,7 +46,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "HTTPServer", dependencies: ["HTTPWire", "CLinux", "CZlib"], swiftSettings: strict),
+            name: "HTTPServer", dependencies: ["HTTPWire", "CLinux", "CZlib"], swiftSettings: strict
+        ),
         .target(name: "HTTPWire", swiftSettings: strict),
         .target(
             name: "DynamicLibrary", dependencies: ["CLedger"], swiftSettings: strict),

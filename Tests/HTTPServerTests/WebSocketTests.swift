@@ -103,7 +103,7 @@ import Testing
     @Test func pieces_areHandedOn_asTheyCome() async throws {
         let pieces = Mutex<[SocketPeer.Message]>([])
         let seen = Signal()
-        let route = TestApplication.Route.socket({ $0.deliversPieces = true }) {
+        let echo: @Sendable () -> SocketPeer = {
             SocketPeer { peer, message in
                 pieces.withLock { $0.append(message) }
                 if message.isLast { seen.set() }
@@ -111,6 +111,7 @@ import Testing
                 return true
             }
         }
+        let route = TestApplication.Route.socket({ $0.deliversPieces = true }, echo)
         try await withServer(["/": route]) { server in
             let socket = try SocketClient(server)
             try socket.send(0x01, Array("ab".utf8))
@@ -190,7 +191,7 @@ import Testing
             peer.close(1000)
             return true
         }
-        try await withServer(["/": .socket({ $0.closeSeconds = 0.1 }) { peer }]) { server in
+        try await withServer(["/": .socket({ $0.closeSeconds = 0.1 }, { peer })]) { server in
             let socket = try SocketClient(server)
             try socket.send("a")
             #expect(try socket.frame().code == 1000)
@@ -229,10 +230,11 @@ import Testing
 
     @Test func silentClient_isAsked_andGivenUp() async throws {
         let peer = SocketPeer.echo()
-        let route = TestApplication.Route.socket({
+        let quick: @Sendable (inout WebSocketOptions) -> Void = {
             $0.pingSeconds = 0.1
             $0.pongSeconds = 0.2
-        }) { peer }
+        }
+        let route = TestApplication.Route.socket(quick, { peer })
         try await withServer(["/": route]) { server in
             let socket = try SocketClient(server)
             #expect(try socket.frame().opcode == .ping)
@@ -263,7 +265,7 @@ import Testing
 
     @Test func senderThatDoesNotWait_isRefused_andTheMessagesBeforeAreWhole() async throws {
         let peer = SocketPeer.echo()
-        let route = TestApplication.Route.socket({ $0.queueBytesMax = 1 << 20 }) { peer }
+        let route = TestApplication.Route.socket({ $0.queueBytesMax = 1 << 20 }, { peer })
         try await withServer(["/": route]) { server in
             let client = try server.client(receiveBufferBytes: 4096)
             let socket = try SocketClient(over: client)

@@ -3,7 +3,7 @@ import Synchronization
 
 /// One WebSocket, from the acceptance of its handshake to its end.
 ///
-/// 1. `Exchange.webSocket` makes it and `Exchange.accept` answers 101; sends are taken from then on.
+/// 1. `Exchange.webSocket` makes it and `Exchange.accept` answers 101; from then on it can send.
 /// 2. `onOpen`, then messages come.
 /// 3. `onClosed` is the last that is heard of it: after a Close frame from either side, a broken
 ///    rule, or the loss of the connection.

@@ -34,9 +34,9 @@ public struct WebSocketObserver {
     public var onOpen: (@convention(c) (_ context: UnsafeMutableRawPointer?) -> Void)?
     /// Receives a message, or a piece of one; the bytes are valid during the call.
     ///
-    /// `kind` is the raw value of a `WebSocketMessageKind`; text is UTF-8, but for a piece that ends
-    /// within a character. Returns whether more may come at once; after `false` nothing comes before
-    /// `resume()`.
+    /// `kind` is the raw value of a `WebSocketMessageKind`; text is UTF-8, but for a piece that
+    /// ends within a character. Returns whether more may come at once; after `false` nothing comes
+    /// before `resume()`.
     public var onMessage:
         (
             @convention(c) (

@@ -1,6 +1,6 @@
 /* No defect. WebSockets:
- *   GET /echo           sends every message back; ?compress=1 ?context=1 ?pieces=1 ?thread=1 (from a
- *                       thread of its own) ?limit=BYTES ?ping=SECONDS
+ *   GET /echo           sends every message back; ?compress=1 ?context=1 ?pieces=1 ?thread=1
+ *                       (from a thread of its own) ?limit=BYTES ?ping=SECONDS
  *   GET /room           sends every message to everybody in the room; ?compress=1 ?context=1
  *   GET /closes         closes with 3001 "as asked" at the first message
  *   GET /counts         {"open":N,"closed":M,"last":CODE}: of /echo and /room */
