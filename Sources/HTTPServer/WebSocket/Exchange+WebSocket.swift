@@ -143,7 +143,7 @@ extension Connection {
             socket.waitsForWritable = true
         }
         guard socket.waitsForWritable, socket.stage == .open,
-            state.turnBytes < loop.state.limits.turnBytesMax
+            turnBytes < loop.state.limits.turnBytesMax
         else { return false }
         socket.waitsForWritable = false
         unsafe socket.observer.onWritable?(socket.observer.context)

@@ -160,7 +160,7 @@ extension WebSocket {
             return .closed
         }
         if connection.pendingOutput > limits.outputHighWaterBytes
-            || connection.state.turnBytes >= limits.turnBytesMax
+            || connection.turnBytes >= limits.turnBytesMax
         {
             waitsForWritable = true
             return .full
