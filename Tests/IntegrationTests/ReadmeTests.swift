@@ -115,7 +115,7 @@ import Testing
                 directory: files("checkout"))
             let printed = (command.output + command.errors)
                 .replacingOccurrences(of: "127.0.0.1:\(host.port)", with: "127.0.0.1:8080")
-                .split(separator: "\n").map(String.init)
+                .split(whereSeparator: \.isNewline).map(String.init)
             for shown in step.output where shown != "..." && !shown.isEmpty {
                 #expect(
                     printed.contains { Self.matches($0, shown) },
