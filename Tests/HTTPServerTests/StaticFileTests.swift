@@ -236,7 +236,10 @@ struct StaticFileTests {
         try directory.link("dirlink", to: "sub")
         let files = try StaticFileResponder(directory: directory.path)
         func opens(_ name: StaticString) -> Bool {
-            let descriptor = files.openByComponents(ByteSlice(name))
+            var path = name.description.utf8CString
+            let descriptor = path.withUnsafeMutableBufferPointer {
+                files.openByComponents($0.baseAddress!, $0.count - 1)
+            }
             if descriptor >= 0 { close(descriptor) }
             return descriptor >= 0
         }

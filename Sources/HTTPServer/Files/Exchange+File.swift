@@ -11,9 +11,23 @@ extension Exchange {
         status: UInt16, fields: UnsafeBufferPointer<HeaderField>, descriptor: Int32,
         offset: UInt64, count: UInt64
     ) -> ResponseResult {
-        unsafe respond(
-            status: status, fields: fields,
-            parts: [FileTransfer.Part(offset: offset, count: count)], descriptor: descriptor)
+        let head = unsafe beginWhole(status: status, fields: fields, length: count)
+        guard head == .accepted, let connection = state.connection, state.framing == .length,
+            count > 0
+        else {
+            linux_close(descriptor)
+            if head == .accepted { complete() }
+            return head
+        }
+        if count <= FileTransfer.readBytesMax {
+            connection.appendFile(descriptor, offset: offset, count: Int(count))
+            linux_close(descriptor)
+        } else {
+            let part = FileTransfer.Part(offset: offset, count: count)
+            connection.state.files = FileTransfer(descriptor: descriptor, parts: [part])
+        }
+        complete()
+        return .accepted
     }
 
     /// Gives several runs of one file, each with text before it.
@@ -22,21 +36,13 @@ extension Exchange {
         descriptor: Int32
     ) -> ResponseResult {
         let length = parts.reduce(0) { $0 + UInt64($1.text.utf8.count) + $1.count }
-        let isSmall = parts.count == 1 && length <= FileTransfer.readBytesMax
         let head = unsafe beginWhole(status: status, fields: fields, length: length)
-        guard head == .accepted, let connection = state.connection, state.framing == .length,
-            length > 0
-        else {
+        guard head == .accepted, let connection = state.connection, state.framing == .length else {
             linux_close(descriptor)
             if head == .accepted { complete() }
             return head
         }
-        if isSmall {
-            connection.appendFile(descriptor, offset: parts[0].offset, count: Int(length))
-            linux_close(descriptor)
-        } else {
-            connection.state.files = FileTransfer(descriptor: descriptor, parts: parts)
-        }
+        connection.state.files = FileTransfer(descriptor: descriptor, parts: parts)
         complete()
         return .accepted
     }

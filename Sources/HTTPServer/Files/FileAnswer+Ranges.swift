@@ -7,7 +7,7 @@ extension FileAnswer {
 
     /// - Source: RFC 9110, sections 14.2, 14.4, 14.6 and 15.5.17.
     func sendRanges(
-        _ file: OpenFile, _ value: ByteSlice, _ common: ResponseFieldList
+        _ file: OpenFile, _ value: ByteSlice, _ fields: inout ResponseFields
     ) -> UInt16 {
         var ranges: [ByteRange] = []
         let outcome = unsafe withUnsafeTemporaryAllocation(
@@ -20,13 +20,12 @@ extension FileAnswer {
             }
             return outcome
         }
-        var fields = common
         switch outcome {
         case .unsatisfiable:
             file.close()
             fields.add("Content-Range", "bytes */\(file.size)")
             return answer(416, fields)
-        case .ignored: return sendWhole(file, common)
+        case .ignored: return sendWhole(file, &fields)
         case .satisfiable: break
         }
         if let coding { fields.add("Content-Encoding", coding.name) }
@@ -34,8 +33,8 @@ extension FileAnswer {
             fields.add("Content-Type", type.mediaType)
             fields.add(
                 "Content-Range", "bytes \(ranges[0].first)-\(ranges[0].last)/\(file.size)")
-            let part = FileTransfer.Part(offset: ranges[0].first, count: ranges[0].length)
-            return send(file, 206, fields, [part])
+            return send(
+                file, 206, fields, offset: ranges[0].first, count: ranges[0].length)
         }
         // Nobody can have put a boundary into the file that was not known then.
         let boundary = String(UInt64.random(in: .min ... .max), radix: 36)
@@ -47,6 +46,8 @@ extension FileAnswer {
                 offset: range.first, count: range.length)
         }
         parts.append(FileTransfer.Part(text: "\r\n--\(boundary)--\r\n"))
-        return send(file, 206, fields, parts)
+        let result = unsafe exchange.respond(
+            status: 206, fields: fields.all, parts: parts, descriptor: file.descriptor)
+        return result == .fieldRefused ? refuse(500) : 206
     }
 }

@@ -7,8 +7,9 @@ struct FileAnswer {
     let exchange: Exchange
     let conditions: FileConditions
     var type = FileType.other
-    var cacheControl = ""
-    var headers: [StaticFileOptions.Header] = []
+    var cacheControl = ByteSlice()
+    /// Fields that every file is sent with.
+    var headers: [HeaderField] = []
     /// Whether the response depends on `Accept-Encoding`.
     var varies = false
     /// How the file that is sent is compressed, if it is not the one that was asked for but its
@@ -24,57 +25,51 @@ struct FileAnswer {
     /// descriptor.
     func send(_ file: OpenFile) -> UInt16 {
         let now = linux_realtime_seconds()
-        let tag = file.entityTag(coding: coding, now: now)
-        var fields = ResponseFieldList()
-        fields.add("ETag", tag)
-        fields.add("Last-Modified", date: min(file.modifiedSeconds, now))
-        fields.add("Accept-Ranges", "bytes")
-        fields.add("X-Content-Type-Options", "nosniff")
-        if varies { fields.add("Vary", "Accept-Encoding") }
-        if !cacheControl.isEmpty { fields.add("Cache-Control", cacheControl) }
-        for header in headers { fields.add(header) }
-        let verdict = unsafe tag.withUnsafeBytes {
-            conditions.judge(
-                exchange, EntityTag(unsafe ByteSlice($0)), modifiedSeconds: file.modifiedSeconds,
-                now: now)
-        }
-        switch verdict {
-        case .preconditionFailed:
-            file.close()
-            return refuse(412)
-        case .notModified:
-            file.close()
-            return answer(304, fields)
-        case .whole: return sendWhole(file, fields)
-        case .ranges(let value): return sendRanges(file, value, fields)
+        return ResponseFields.with(extra: headers.count) { fields in
+            let tag = fields.addTag(of: file, coding: coding, now: now)
+            fields.add("Last-Modified", date: min(file.modifiedSeconds, now))
+            fields.add("Accept-Ranges", "bytes")
+            fields.add("X-Content-Type-Options", "nosniff")
+            if varies { fields.add("Vary", "Accept-Encoding") }
+            if !cacheControl.isEmpty { fields.add("Cache-Control", cacheControl) }
+            for index in headers.indices { fields.add(headers[index]) }
+            if conditions.isEmpty { return sendWhole(file, &fields) }
+            let verdict = conditions.judge(
+                exchange, EntityTag(tag), modifiedSeconds: file.modifiedSeconds, now: now)
+            switch verdict {
+            case .preconditionFailed:
+                file.close()
+                return refuse(412)
+            case .notModified:
+                file.close()
+                return answer(304, fields)
+            case .whole: return sendWhole(file, &fields)
+            case .ranges(let value): return sendRanges(file, value, &fields)
+            }
         }
     }
 
-    func sendWhole(_ file: OpenFile, _ common: ResponseFieldList) -> UInt16 {
-        var fields = common
+    func sendWhole(_ file: OpenFile, _ fields: inout ResponseFields) -> UInt16 {
         fields.add("Content-Type", type.mediaType)
         if let coding { fields.add("Content-Encoding", coding.name) }
-        return send(file, 200, fields, [FileTransfer.Part(offset: 0, count: file.size)])
+        return send(file, 200, fields, offset: 0, count: file.size)
     }
 
     func send(
-        _ file: OpenFile, _ status: UInt16, _ fields: ResponseFieldList,
-        _ parts: [FileTransfer.Part]
+        _ file: OpenFile, _ status: UInt16, _ fields: ResponseFields, offset: UInt64,
+        count: UInt64
     ) -> UInt16 {
-        let result = unsafe fields.withFields { fields in
-            unsafe exchange.respond(
-                status: status, fields: fields, parts: parts, descriptor: file.descriptor)
-        }
+        let result = unsafe exchange.respond(
+            status: status, fields: fields.all, descriptor: file.descriptor, offset: offset,
+            count: count)
         return result == .fieldRefused ? refuse(500) : status
     }
 
     /// Answers without a body of its own.
-    func answer(_ status: UInt16, _ fields: ResponseFieldList) -> UInt16 {
-        let result = unsafe fields.withFields { fields in
-            unsafe exchange.respond(
-                status: status, fields: fields,
-                body: UnsafeRawBufferPointer(start: nil, count: 0))
-        }
+    func answer(_ status: UInt16, _ fields: ResponseFields) -> UInt16 {
+        let result = unsafe exchange.respond(
+            status: status, fields: fields.all,
+            body: UnsafeRawBufferPointer(start: nil, count: 0))
         return result == .fieldRefused ? refuse(500) : status
     }
 
@@ -86,28 +81,28 @@ struct FileAnswer {
     /// Answers OPTIONS with what is allowed, and refuses every other method.
     func answerMethod() -> UInt16 {
         guard exchange.head.method == .options else { return refuse(405) }
-        var fields = ResponseFieldList()
-        fields.add("Allow", FileAnswer.methods)
-        return answer(204, fields)
+        return ResponseFields.with { fields in
+            fields.add("Allow", FileAnswer.methods)
+            return answer(204, fields)
+        }
     }
 
     /// Answers with a problem document.
     @discardableResult
     func refuse(_ status: UInt16) -> UInt16 {
-        var fields = ResponseFieldList()
-        fields.add("Content-Type", "application/problem+json")
-        if status == 405 { fields.add("Allow", FileAnswer.methods) }
-        if status == 406 || varies { fields.add("Vary", "Accept-Encoding") }
-        if status == 503 { fields.add("Retry-After", "1") }
-        var body = ProblemDocument.json(
-            status: status, detail: FileAnswer.detail(of: status), about: exchange)
-        body.withUTF8 { body in
-            _ = unsafe fields.withFields { fields in
-                unsafe exchange.respond(
-                    status: status, fields: fields, body: UnsafeRawBufferPointer(body))
+        ResponseFields.with { fields in
+            fields.add("Content-Type", "application/problem+json")
+            if status == 405 { fields.add("Allow", FileAnswer.methods) }
+            if status == 406 || varies { fields.add("Vary", "Accept-Encoding") }
+            if status == 503 { fields.add("Retry-After", "1") }
+            var body = ProblemDocument.json(
+                status: status, detail: FileAnswer.detail(of: status), about: exchange)
+            body.withUTF8 { body in
+                _ = unsafe exchange.respond(
+                    status: status, fields: fields.all, body: UnsafeRawBufferPointer(body))
             }
+            return status
         }
-        return status
     }
 
     private static func detail(of status: UInt16) -> String {
@@ -133,9 +128,10 @@ struct FileAnswer {
         }
         location += "/"
         if exchange.head.hasQuery { location += "?" + String(decoding: exchange.query) }
-        var fields = ResponseFieldList()
-        fields.add("Location", location)
-        return answer(301, fields)
+        return ResponseFields.with(scratchBytes: location.utf8.count) { fields in
+            fields.add("Location", location)
+            return answer(301, fields)
+        }
     }
 
     private static func escape(_ path: ByteSlice, at index: Int, into text: inout String) {

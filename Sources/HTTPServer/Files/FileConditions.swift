@@ -9,6 +9,11 @@ struct FileConditions {
     private(set) var hasIfMatch = false
     private(set) var hasIfNoneMatch = false
     private(set) var codings = AcceptedCodings()
+    /// Whether nothing is asked for but the file itself.
+    var isEmpty: Bool {
+        !hasIfMatch && !hasIfNoneMatch && range == nil && ifModifiedSince == nil
+            && ifUnmodifiedSince == nil
+    }
 
     init(_ exchange: Exchange) {
         let fields = unsafe exchange.fields
@@ -17,9 +22,12 @@ struct FileConditions {
             switch field.name.count {
             case 5 where field.name.equalsIgnoringCase("range"): Self.take(field.value, &range)
             case 8:
-                if field.name.equalsIgnoringCase("if-match") { hasIfMatch = true }
+                if field.name.equalsIgnoringCase("if-match") {
+                    hasIfMatch = true
+                }
                 if field.name.equalsIgnoringCase("if-range") { Self.take(field.value, &ifRange) }
-            case 13 where field.name.equalsIgnoringCase("if-none-match"): hasIfNoneMatch = true
+            case 13 where field.name.equalsIgnoringCase("if-none-match"):
+                hasIfNoneMatch = true
             case 15 where field.name.equalsIgnoringCase("accept-encoding"):
                 codings.take(field.value)
             case 17 where field.name.equalsIgnoringCase("if-modified-since"):

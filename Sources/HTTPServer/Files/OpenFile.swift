@@ -19,36 +19,41 @@ struct OpenFile {
 
     func close() { linux_close(descriptor) }
 
-    /// The name of the file's state: strong, made of inode, size and modification time; weak for a
-    /// file that changed within the last two seconds, because it may change again without its time
-    /// showing it.
-    func entityTag(coding: ContentCoding?, now: Int64) -> [UInt8] {
-        var tag: [UInt8] = []
-        tag.reserveCapacity(80)
-        let isFresh = modifiedSeconds >= now - 2
-        tag += (isFresh ? "W/\"" : "\"").utf8
-        OpenFile.append(inode, to: &tag)
-        tag.append(UInt8(ascii: "-"))
-        OpenFile.append(size, to: &tag)
-        tag.append(UInt8(ascii: "-"))
-        OpenFile.append(UInt64(bitPattern: modifiedSeconds), to: &tag)
-        tag.append(UInt8(ascii: "."))
-        OpenFile.append(UInt64(bitPattern: modifiedNanoseconds), to: &tag)
+    /// Writes the name of the file's state, at most 96 bytes, and returns its length.
+    ///
+    /// It is strong, made of inode, size and modification time; weak for a file that changed within
+    /// the last two seconds, because it may change again without its time showing it.
+    func writeTag(
+        coding: ContentCoding?, now: Int64, to room: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        var at = 0
+        func put(_ text: StaticString) {
+            let text = ByteSlice(text)
+            for index in 0..<text.count { unsafe room[at + index] = text[index] }
+            at += text.count
+        }
+        func put(_ number: UInt64) {
+            var shift = max(0, 60 - number.leadingZeroBitCount & ~3)
+            while shift >= 0 {
+                let digit = UInt8(truncatingIfNeeded: number &>> UInt64(shift)) & 15
+                unsafe room[at] = digit < 10 ? 0x30 + digit : 0x57 + digit
+                at += 1
+                shift -= 4
+            }
+        }
+        put(modifiedSeconds >= now - 2 ? "W/\"" : "\"")
+        put(inode)
+        put("-")
+        put(size)
+        put("-")
+        put(UInt64(bitPattern: modifiedSeconds))
+        put(".")
+        put(UInt64(bitPattern: modifiedNanoseconds))
         if let coding {
-            tag.append(UInt8(ascii: "-"))
-            tag += coding.name.description.utf8
+            put("-")
+            put(coding.name)
         }
-        tag.append(UInt8(ascii: "\""))
-        return tag
-    }
-
-    /// Appends a number in hexadecimal.
-    private static func append(_ number: UInt64, to text: inout [UInt8]) {
-        var shift = max(0, 60 - number.leadingZeroBitCount & ~3)
-        while shift >= 0 {
-            let digit = UInt8(truncatingIfNeeded: number >> UInt64(shift)) & 15
-            text.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
-            shift -= 4
-        }
+        put("\"")
+        return at
     }
 }

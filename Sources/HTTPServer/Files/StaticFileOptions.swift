@@ -28,16 +28,6 @@ public struct StaticFileOptions: Sendable {
             self.pattern = pattern
             self.value = value
         }
-
-        func fits(_ name: some BidirectionalCollection<UInt8>) -> Bool {
-            let pattern = pattern.utf8
-            if pattern.first == UInt8(ascii: "*") {
-                let ending = pattern.dropFirst()
-                return name.count >= ending.count && name.suffix(ending.count).elementsEqual(ending)
-            }
-            if pattern.last == UInt8(ascii: "/") { return name.starts(with: pattern) }
-            return name.elementsEqual(pattern)
-        }
     }
 
     /// A field that files are sent with.
@@ -50,11 +40,5 @@ public struct StaticFileOptions: Sendable {
             self.name = name
             self.value = value
         }
-    }
-
-    /// The value of `Cache-Control` for a file; empty for none.
-    func cacheControl(of name: some BidirectionalCollection<UInt8>) -> String {
-        for rule in cacheRules where rule.fits(name) { return rule.value }
-        return ""
     }
 }

@@ -12,6 +12,7 @@ public import HTTPWire
 public final class StaticFileResponder: Sendable {
     private let directory: Int32
     private let options: StaticFileOptions
+    private let fields: FileFields
 
     /// Opens the directory.
     ///
@@ -42,6 +43,7 @@ public final class StaticFileResponder: Sendable {
         }
         directory = result
         self.options = options
+        fields = FileFields(options)
     }
 
     deinit { linux_close(directory) }
@@ -98,10 +100,8 @@ public final class StaticFileResponder: Sendable {
     private func serve(_ file: OpenFile, _ name: ByteSlice, _ answer: FileAnswer) -> UInt16 {
         var answer = answer
         answer.type = FileType.of(name)
-        if !options.cacheRules.isEmpty {
-            answer.cacheControl = unsafe options.cacheControl(of: name.buffer)
-        }
-        answer.headers = options.headers
+        answer.cacheControl = fields.cacheControl(of: name)
+        answer.headers = fields.headers
         let codings = answer.conditions.codings
         if options.servesPrecompressed, !answer.type.isCompressed {
             answer.varies = true
@@ -166,7 +166,7 @@ public final class StaticFileResponder: Sendable {
                 attempts += 1
                 result = unsafe linux_open_beneath(directory, start)
             }
-            return result == -ENOSYS ? openByComponents(name) : result
+            return result == -ENOSYS ? unsafe openByComponents(start, name.count) : result
         }
         guard descriptor >= 0 else {
             switch -descriptor {
@@ -190,18 +190,33 @@ public final class StaticFileResponder: Sendable {
     }
 
     /// Opens a path component by component and follows no link at all.
-    func openByComponents(_ name: ByteSlice) -> Int32 {
+    ///
+    /// - Parameters:
+    ///   - path: ends with a zero; its slashes are overwritten.
+    ///   - count: the length of the name; 0 for the directory itself.
+    func openByComponents(_ path: UnsafeMutablePointer<CChar>, _ count: Int) -> Int32 {
         var parent = directory
         defer { if parent != directory { linux_close(parent) } }
-        let components = String(decoding: name).split(separator: "/")
-        for (index, component) in components.enumerated() {
-            guard component != "..", component != "." else { return -ENOENT }
-            let isLast = index == components.count - 1
-            let isDirectory = !isLast || name[name.count - 1] == UInt8(ascii: "/")
-            let next = unsafe linux_open_component(parent, String(component), isDirectory ? 1 : 0)
-            if next < 0 || isLast { return next }
+        var start = 0
+        while start < count {
+            var end = start
+            while unsafe end < count && path[end] != CChar(bitPattern: UInt8(ascii: "/")) {
+                end += 1
+            }
+            // `..` would lead up; what begins with a dot is not served anyway, but for one name.
+            let first = unsafe path[start]
+            let second = unsafe path[start + 1]
+            let dot = CChar(bitPattern: UInt8(ascii: "."))
+            if end == start || (first == dot && (end == start + 1 || second == dot)) {
+                return -ENOENT
+            }
+            let isDirectory = end < count
+            unsafe path[end] = 0
+            let next = unsafe linux_open_component(parent, path + start, isDirectory ? 1 : 0)
+            if next < 0 || end + 1 >= count { return next }
             if parent != directory { linux_close(parent) }
             parent = next
+            start = end + 1
         }
         return unsafe linux_open_component(directory, ".", 1)
     }
