@@ -61,10 +61,31 @@ struct Performer {
             path == "-" ? path : CommandEnvironment.absolute(path)
         }
         options.accessLogFormat = try invocation.choice("--access-log-format") ?? .json
+        try readWorkLimits(&options.manager)
         if invocation.has("--no-proof") { options.manager.probeExecutable = nil }
         try await Daemon(options: options).run { addresses in
             for address in addresses { Output.print("listening on \(address)\n") }
         }
+    }
+
+    private func readWorkLimits(
+        _ options: inout ManagerOptions
+    ) throws(Invocation.UsageError) {
+        typealias Limits = Manifest.Limits
+        if let budget = try invocation.number("--inline-budget", in: 0...60_000) {
+            options.inlineBudgetMilliseconds = budget
+        }
+        func read(
+            _ option: String, _ range: ClosedRange<Int>,
+            _ field: WritableKeyPath<WorkLimits, Int>
+        ) throws(Invocation.UsageError) {
+            guard let value = try invocation.number(option, in: range) else { return }
+            options.work[keyPath: field] = value
+        }
+        try read("--request-timeout", Limits.requestSecondsRange, \.requestSeconds)
+        try read("--max-concurrency", Limits.concurrencyRange, \.concurrencyMax)
+        try read("--pool-threads", Limits.poolThreadsRange, \.poolThreadsMax)
+        try read("--pool-queue", Limits.poolQueueRange, \.poolQueueMax)
     }
 
     // MARK: - Changes

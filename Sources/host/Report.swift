@@ -86,6 +86,8 @@ enum Report {
                     + holdings(image))
         }
         for mount in plugin["mounts"]?.array ?? [] { row("mount", place(mount)) }
+        row("pool", pool(plugin["work"]))
+        row("calls", calls(plugin["work"]))
         row("reloads", reloads(plugin["reloads"]))
         for route in plugin["routes"]?.array ?? [] { row("route", text(route)) }
         if let error = plugin["last_error"], error.object != nil,
@@ -112,6 +114,26 @@ enum Report {
             line += reasons(image)
         }
         return line + "\n"
+    }
+
+    /// What runs on the plugin's own threads.
+    private static func pool(_ work: JSONValue?) -> String {
+        let routes = (work?["pooled_routes"]?.array ?? []).compactMap(\.string)
+        guard let work, !routes.isEmpty else { return "" }
+        return "\(text(work["pool_threads"])) threads, \(text(work["pool_waiting"])) waiting: "
+            + routes.joined(separator: ", ")
+    }
+
+    /// What did not go as it should.
+    private static func calls(_ work: JSONValue?) -> String {
+        guard let work else { return "" }
+        let parts = [
+            ("overruns", "overran"), ("timeouts", "not answered in time"),
+            ("rejected", "rejected"),
+        ].compactMap { key, told -> String? in
+            work[key]?.integer ?? 0 > 0 ? "\(text(work[key])) \(told)" : nil
+        }
+        return parts.joined(separator: ", ")
     }
 
     private static func reloads(_ reloads: JSONValue?) -> String {

@@ -64,6 +64,21 @@ enum Verb: String, CaseIterable {
                     name: "--access-log-format", value: "FORMAT",
                     meaning: "json (the default), common or combined"),
                 Option(
+                    name: "--inline-budget", value: "MS",
+                    meaning: "how long a plugin may keep a reactor (10; 0: as long as it likes)"),
+                Option(
+                    name: "--request-timeout", value: "SECONDS",
+                    meaning: "how long a plugin's response may take to begin (60; 0: any time)"),
+                Option(
+                    name: "--max-concurrency", value: "N",
+                    meaning: "how many requests a plugin may have at a time (0: any number)"),
+                Option(
+                    name: "--pool-threads", value: "N",
+                    meaning: "how many threads a plugin's blocking routes may take up (64)"),
+                Option(
+                    name: "--pool-queue", value: "N",
+                    meaning: "how many requests may wait for one of them (1024)"),
+                Option(
                     name: "--no-proof",
                     meaning: "load images without trying them in a throwaway process first"),
             ]

@@ -11,6 +11,7 @@ extension Connection {
         state.pinnedEnd = state.inputStart
         state.scanned = 0
         state.headDeadline = 0
+        state.answerDeadline = 0
         state.requestCount &+= 1
         state.exchange = exchange
         state.phase = .waiting

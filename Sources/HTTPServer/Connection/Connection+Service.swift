@@ -203,10 +203,41 @@ extension Connection {
             if state.headDeadline == 0 { state.headDeadline = now &+ limits.headTicks }
             return state.headDeadline
         case .collecting, .discarding, .lingering: return state.bodyDeadline
-        case .streaming: return wantsBody ? state.bodyDeadline : TimerWheel.never
         case .socket: return state.socket?.deadline(now) ?? TimerWheel.never
-        case .waiting, .finishing, .closed: return TimerWheel.never
+        case .streaming:
+            guard wantsBody else { return answerDeadline(now) }
+            state.answerDeadline = 0
+            return state.bodyDeadline
+        case .waiting: return answerDeadline(now)
+        case .finishing, .closed: return TimerWheel.never
         }
+    }
+
+    /// When the application has kept the client waiting for too long; it has from the first time
+    /// that this is asked.
+    private func answerDeadline(_ now: UInt64) -> UInt64 {
+        guard let exchange = state.exchange, !exchange.hasBegun else { return TimerWheel.never }
+        if state.answerDeadline == 0 {
+            let seconds = loop.withApplication { $0.answerSeconds(exchange) }
+            state.answerDeadline =
+                seconds == 0
+                ? TimerWheel.never
+                : now &+ UInt64(seconds) * 1_000 / TimerWheel.tickMilliseconds
+        }
+        return state.answerDeadline
+    }
+
+    /// Whether the time for the response is over and it has not begun.
+    private var lacksAnswer: Bool {
+        state.answerDeadline != 0 && state.answerDeadline <= loop.state.tick
+            && state.exchange?.hasBegun == false
+    }
+
+    /// Answers in the application's stead.
+    private func giveUpOnAnswer() {
+        guard let exchange = state.exchange else { return }
+        let detail = loop.withApplication { $0.gaveNoAnswer(exchange) }
+        refuse(504, detail, reason: .answerTimeout)
     }
 
     /// Acts on a deadline that the wheel has found over, unless it was moved since.
@@ -224,10 +255,12 @@ extension Connection {
             state.resetsOnClose = true
             return lose(.writeTimeout)
         }
+        if lacksAnswer { return giveUpOnAnswer() }
         switch state.phase {
         case .head:
             if availableInput == 0 { return closeForGood() }
             refuse(408, "The request's head took too long; send it at once.", reason: .bodyTimeout)
+        case .streaming where !wantsBody: return
         case .collecting, .streaming:
             refuse(
                 408, "The request's body paused for too long; send it without a pause.",

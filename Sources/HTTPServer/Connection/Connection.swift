@@ -92,6 +92,8 @@ struct ConnectionFields {
     var bodyDeadline: UInt64 = 0
     /// Bytes of a body, in ticks' worth of the least rate, that have not won any time yet.
     var bodyBytesUncounted = 0
+    /// When the response must have begun; 0 while that is not waited for.
+    var answerDeadline: UInt64 = 0
     var deadline = TimerWheel.never
     var linkedTick = TimerWheel.unlinked
     var timerNext: Connection?

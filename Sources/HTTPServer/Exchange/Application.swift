@@ -56,4 +56,12 @@ open class Application: @unchecked Sendable {
     ///
     /// After `.body`, the body is paused: it goes on with `resumeBody`.
     open func returned(_ exchange: Exchange, _ kind: CallKind, result: Int32) {}
+
+    /// How long the response to a request that `handle` was called for may take to begin; 0: as
+    /// long as it likes. Time in which the client sends the body does not count.
+    open func answerSeconds(_ exchange: Exchange) -> Int { 0 }
+
+    /// Hears that this time is over, and says what the client is told with the status 504; the
+    /// response is still owed.
+    open func gaveNoAnswer(_ exchange: Exchange) -> String { "" }
 }

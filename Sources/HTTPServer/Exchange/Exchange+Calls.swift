@@ -78,6 +78,11 @@ extension Exchange {
         giveBack(.handle, result: result)
     }
 
+    /// Whether the client is known to be gone; on every thread, as long as the response is owed.
+    public var isKnownClosed: Bool {
+        unsafe state.remote.pointee.isClosed.load(ordering: .acquiring)
+    }
+
     /// Whether the calling thread runs code for this exchange.
     public var isCalledHere: Bool { unsafe linux_get_call_subject() == UnsafeRawPointer(address) }
 

@@ -52,6 +52,8 @@ public enum CloseReason: UInt8, Sendable {
     case writeTimeout
     /// The request body broke the rules of its framing or passed a limit; the client has been told.
     case bodyRefused
+    /// The response did not begin in time; the client has been told.
+    case answerTimeout
     /// The server stopped and its drain time was over.
     case shutdown
 }

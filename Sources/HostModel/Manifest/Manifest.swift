@@ -48,6 +48,10 @@ public struct Manifest: Hashable, Sendable {
     public struct Route: Hashable, Sendable, CustomStringConvertible {
         public var method: String
         public var pattern: String
+        /// Whether it runs on the plugin's own threads from the start.
+        public var isBlocking = false
+        /// How long its responses may take to begin; 0: as long as they like; nil: as the plugin's.
+        public var requestSeconds: Int?
 
         public init(method: String, pattern: String) {
             self.method = method
@@ -103,12 +107,24 @@ public struct Manifest: Hashable, Sendable {
         public var startSeconds: Int?
         /// The longest request body.
         public var bodyBytesMax: Int?
+        /// How long a response may take to begin; 0: as long as it likes.
+        public var requestSeconds: Int?
+        /// How many requests it may have at a time; 0: any number.
+        public var concurrencyMax: Int?
+        /// How many threads its blocking routes may take up.
+        public var poolThreadsMax: Int?
+        /// How many requests may wait for one of them.
+        public var poolQueueMax: Int?
 
         public init() {}
 
         public static let drainSecondsRange = 0...600
         public static let startSecondsRange = 1...300
         public static let bodyBytesRange = 0...(1 << 34)
+        public static let requestSecondsRange = 0...86_400
+        public static let concurrencyRange = 0...1_000_000
+        public static let poolThreadsRange = 1...1_024
+        public static let poolQueueRange = 0...1_000_000
     }
 }
 

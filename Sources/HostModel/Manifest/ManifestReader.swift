@@ -136,59 +136,6 @@ struct ManifestReader {
         return result
     }
 
-    private mutating func routes(_ value: JSONValue?) -> [Manifest.Route]? {
-        guard value != nil else { return nil }
-        var result: [Manifest.Route] = []
-        var seen: Set<Manifest.Route> = []
-        let elements = list(value, at: "/routes", max: ManifestLimit.routesMax)
-        for (index, element) in elements.enumerated() {
-            let path = "/routes/\(index)"
-            guard let route = route(element, at: path) else { continue }
-            if !seen.insert(route).inserted {
-                refuse(path, "\(Escaping.quoted(route.description)) is listed twice", "remove one")
-            }
-            result.append(route)
-        }
-        return result
-    }
-
-    private mutating func route(_ value: JSONValue, at path: String) -> Manifest.Route? {
-        guard let object = object(value, at: path, keys: ["method", "pattern"]) else { return nil }
-        let method = required(object, "method", under: path, cure: "add \"method\": \"GET\"")
-            .flatMap {
-                shaped($0, at: path + "/method", "a method is upper-case letters, such as GET") {
-                    !$0.isEmpty && $0.utf8.count <= 32
-                        && $0.utf8.allSatisfy({ $0 >= 0x41 && $0 <= 0x5A || $0 == 0x2D }) ? $0 : nil
-                }
-            }
-        let pattern = required(object, "pattern", under: path, cure: "add \"pattern\": \"/hello\"")
-            .flatMap {
-                shaped(
-                    $0, at: path + "/pattern",
-                    "a pattern begins with a slash and has at most \(ManifestLimit.patternBytesMax)"
-                        + " bytes, none of them a space or control character"
-                ) {
-                    $0.hasPrefix("/") && $0.utf8.count <= ManifestLimit.patternBytesMax
-                        && $0.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) ? $0 : nil
-                }
-            }
-        guard let method, let pattern else { return nil }
-        return Manifest.Route(method: method, pattern: pattern)
-    }
-
-    private mutating func limits(_ value: JSONValue?) -> Manifest.Limits {
-        var result = Manifest.Limits()
-        let keys = ["drainSeconds", "startSeconds", "bodyBytesMax"]
-        guard let value, let object = object(value, at: "/limits", keys: keys) else {
-            return result
-        }
-        typealias Limits = Manifest.Limits
-        result.drainSeconds = integer(object, "drainSeconds", Limits.drainSecondsRange)
-        result.startSeconds = integer(object, "startSeconds", Limits.startSecondsRange)
-        result.bodyBytesMax = integer(object, "bodyBytesMax", Limits.bodyBytesRange)
-        return result
-    }
-
     mutating func refuse(_ path: String, _ what: String, _ cure: String) {
         objections.append(ManifestObjection(path: path, what: what, cure: cure))
     }
@@ -210,7 +157,7 @@ struct ManifestReader {
         return value.object
     }
 
-    private mutating func required(
+    mutating func required(
         _ parent: JSONObject, _ key: String, under path: String = "", cure: String
     ) -> JSONValue? {
         if parent[key] == nil { refuse(path + "/" + key, "it is missing", cure) }
@@ -232,7 +179,7 @@ struct ManifestReader {
         return result
     }
 
-    private mutating func text(_ value: JSONValue?, at path: String) -> String? {
+    mutating func text(_ value: JSONValue?, at path: String) -> String? {
         value.flatMap {
             shaped($0, at: path, "a text has at most \(ManifestLimit.textBytesMax) bytes") {
                 $0.utf8.count <= ManifestLimit.textBytesMax ? $0 : nil
@@ -252,7 +199,7 @@ struct ManifestReader {
         }
     }
 
-    private mutating func list(_ value: JSONValue?, at path: String, max: Int) -> [JSONValue] {
+    mutating func list(_ value: JSONValue?, at path: String, max: Int) -> [JSONValue] {
         guard let value else { return [] }
         guard let elements = value.array else {
             refuse(path, "this is \(value.kind)", "it must be an array")
@@ -265,15 +212,15 @@ struct ManifestReader {
         return elements
     }
 
-    private mutating func integer(_ object: JSONObject, _ key: String, _ range: ClosedRange<Int>)
-        -> Int?
-    {
+    mutating func integer(
+        _ object: JSONObject, _ key: String, _ range: ClosedRange<Int>, at path: String
+    ) -> Int? {
         guard let value = object[key] else { return nil }
         guard let integer = value.integer.flatMap({ Int(exactly: $0) }), range.contains(integer)
         else {
             let found = value.number?.text ?? value.kind
             refuse(
-                "/limits/" + key, "\(Escaping.printable(String(found.prefix(64)))) is not possible",
+                path + "/" + key, "\(Escaping.printable(String(found.prefix(64)))) is not possible",
                 "write a whole number from \(range.lowerBound) to \(range.upperBound)")
             return nil
         }

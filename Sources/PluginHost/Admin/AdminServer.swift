@@ -45,6 +45,8 @@ package final class AdminServer: Sendable {
         var configuration = ServerConfiguration()
         configuration.reactorCount = 1
         configuration.connectionsMax = 256
+        // No plugin's code is called here.
+        configuration.inlineBudgetMilliseconds = 0
         do throws(ServerError) {
             server = try HTTPServer(configuration: configuration, application: application)
         } catch {

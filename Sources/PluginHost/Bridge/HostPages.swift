@@ -97,6 +97,13 @@ enum HostPages {
         problem(exchange, 413, "The body has more than \(bytesMax) bytes; send less.")
     }
 
+    /// Answers when a plugin has as many requests as it may have.
+    static func busy(_ exchange: Exchange, _ name: PluginName) {
+        problem(
+            exchange, 503, "The plugin \(name) has as many requests as it takes; try again.",
+            [("Retry-After", "1")])
+    }
+
     static func pluginFailed(_ exchange: Exchange) {
         problem(exchange, 500, "The plugin failed to answer; the host's log says how.")
     }

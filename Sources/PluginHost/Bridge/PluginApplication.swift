@@ -14,7 +14,7 @@ internal import Synchronization
 ///
 /// `@unchecked Sendable` because it is immutable.
 package final class PluginApplication: Application, @unchecked Sendable {
-    /// A request that the host had to answer in a plugin's stead.
+    /// A request that the host had to answer in a plugin's stead, or a call that took too long.
     package struct Fault: Sendable {
         package let name: PluginName
         package let version: SemanticVersion
@@ -23,6 +23,7 @@ package final class PluginApplication: Application, @unchecked Sendable {
         package let route: String
         /// What the plugin did.
         package let what: String
+        package let level: HostLog.Level
     }
 
     /// The largest body, in bytes, of a route that names no smaller limit.
@@ -142,14 +143,16 @@ package final class PluginApplication: Application, @unchecked Sendable {
             unsafe HostPages.noRoute(exchange, serving.pointee.tree, path)
             return .responded
         }
-        let limits = unsafe serving.pointee.limits[route]
-        let bodyMax =
-            limits.bodyBytesMax == 0
-            ? bodyBytesMax : min(bodyBytesMax, Int(limits.bodyBytesMax))
-        if limits.streamsBody, limits.bodyBytesMax != 0,
-            case .length(let count) = exchange.head.framing, count > UInt64(limits.bodyBytesMax)
+        let limits = unsafe serving.pointee.limits + route
+        let ownMax = unsafe limits.pointee.bodyBytesMax
+        let streamsBody = unsafe limits.pointee.streamsBody
+        if streamsBody, ownMax != 0,
+            case .length(let count) = exchange.head.framing, count > UInt64(ownMax)
         {
-            HostPages.bodyTooLong(exchange, bytesMax: Int(limits.bodyBytesMax))
+            HostPages.bodyTooLong(exchange, bytesMax: Int(ownMax))
+            return .responded
+        }
+        if unsafe serving.pointee.isBounded, unsafe !admit(exchange, serving) {
             return .responded
         }
         unsafe pointer.renew()
@@ -158,12 +161,28 @@ package final class PluginApplication: Application, @unchecked Sendable {
         unsafe record.pointee.serving = serving
         unsafe record.pointee.route = UInt32(truncatingIfNeeded: route)
         unsafe record.pointee.request.path = path.text
-        unsafe record.pointee.request.parameter_count = Int(limits.parameterCount)
+        unsafe record.pointee.request.parameter_count =
+            unsafe Int(limits.pointee.parameterCount)
         unsafe serving.pointee.requestBegan(exchange.reactorIndex)
-        guard limits.streamsBody else { return .buffered(bodyBytesMax: bodyMax) }
-        unsafe record.pointee.bodyBytesLeft =
-            limits.bodyBytesMax == 0 ? .max : UInt64(limits.bodyBytesMax)
+        guard streamsBody else {
+            return .buffered(
+                bodyBytesMax: ownMax == 0 ? bodyBytesMax : min(bodyBytesMax, Int(ownMax)))
+        }
+        unsafe record.pointee.bodyBytesLeft = ownMax == 0 ? .max : UInt64(ownMax)
         return .streamed
+    }
+
+    /// Counts a request in where their number is limited; false when it has been refused.
+    @inline(never)
+    private func admit(
+        _ exchange: Exchange, _ serving: UnsafeMutablePointer<ServingRecord>
+    ) -> Bool {
+        guard let owner = unsafe serving.pointee.owner else { return true }
+        return unsafe owner._withUnsafeGuaranteedRef { generation in
+            if generation.admit() { return true }
+            HostPages.busy(exchange, generation.name)
+            return false
+        }
     }
 
     /// Serves a file of the plugin.
@@ -216,6 +235,11 @@ package final class PluginApplication: Application, @unchecked Sendable {
         unsafe pointer.set(.owed, from: free)
         assert(exchange.isOnLoopThread, "handle is called on the exchange's loop")
         let serving = unsafe record.pointee.serving
+        if unsafe serving.pointee.limits[Int(record.pointee.route)].runsOnPool.load(
+            ordering: .relaxed)
+        {
+            return unsafe handleOnPool(exchange, pointer)
+        }
         let image = unsafe serving.pointee.image
         let call = exchange.beginCall(.handle)
         let host = ImageContext.enter(image)
@@ -239,43 +263,13 @@ package final class PluginApplication: Application, @unchecked Sendable {
 
     /// Looks at what came of a call of `handle`; on the loop's thread.
     @inline(__always)
-    private func conclude(_ exchange: Exchange, _ pointer: RecordPointer, _ status: ph_status) {
+    func conclude(_ exchange: Exchange, _ pointer: RecordPointer, _ status: ph_status) {
         unsafe pointer.record.pointee.isInHandle = false
         if status == ph_status(PH_PENDING) { return }
         let word = unsafe pointer.record.pointee.word.load(ordering: .acquiring)
         let isAnswer = status == ph_status(PH_OK) || status == ph_status(PH_CLOSED)
         if isAnswer, unsafe RecordPointer.phase(word) == .complete { return }
         unsafe judge(exchange, pointer, status)
-    }
-
-    override package func overran(_ exchange: Exchange, _ kind: CallKind, thread: Int32) {
-        let pointer = unsafe RecordPointer(exchange)
-        let what =
-            switch kind {
-            case .handle: "handle"
-            case .body: "on_body"
-            case .writable: "on_writable"
-            case .closed: "on_closed"
-            }
-        unsafe tell(exchange, pointer, "\(what) holds thread \(thread)")
-    }
-
-    override package func returned(_ exchange: Exchange, _ kind: CallKind, result: Int32) {
-        let pointer = unsafe RecordPointer(exchange)
-        switch kind {
-        case .handle:
-            if unsafe pointer.record.pointee.observerWaits {
-                unsafe PluginObserver.activate(pointer)
-            }
-            unsafe conclude(exchange, pointer, result)
-        case .body:
-            switch result {
-            case ph_status(PH_OK): exchange.resumeBody()
-            case ph_status(PH_PAUSE): break
-            default: exchange.cut()
-            }
-        case .writable, .closed: break
-        }
     }
 
     /// Writes what the plugin is shown of the request.
@@ -336,19 +330,43 @@ package final class PluginApplication: Application, @unchecked Sendable {
         let serving = unsafe pointer.record.pointee.serving
         guard let owner = unsafe serving.pointee.owner else { return }
         let route = unsafe Int(pointer.record.pointee.route)
-        unsafe owner._withUnsafeGuaranteedRef { generation in
-            onFault(
-                Fault(
-                    name: generation.name, version: generation.version,
-                    generation: generation.number,
-                    route: generation.routes[route].description, what: what))
-        }
+        unsafe owner._withUnsafeGuaranteedRef { tell($0, route, what, .error) }
     }
+
+    func tell(
+        _ generation: Generation, _ route: Int, _ what: String,
+        _ level: HostLog.Level = .warning
+    ) {
+        onFault(
+            Fault(
+                name: generation.name, version: generation.version,
+                generation: generation.number, route: generation.routes[route].description,
+                what: what, level: level))
+    }
+
+    override package func overran(_ exchange: Exchange, _ kind: CallKind, thread: Int32) {
+        noteOverrun(exchange, kind, thread: thread)
+    }
+
+    override package func returned(_ exchange: Exchange, _ kind: CallKind, result: Int32) {
+        noteReturn(exchange, kind, result: result)
+    }
+
+    override package func answerSeconds(_ exchange: Exchange) -> Int {
+        requestSeconds(of: exchange)
+    }
+
+    override package func gaveNoAnswer(_ exchange: Exchange) -> String { noteTimeout(exchange) }
 
     override package func ended(_ exchange: Exchange) {
         let pointer = unsafe RecordPointer(exchange)
         let serving = unsafe pointer.record.pointee.serving
         unsafe pointer.renew()
+        if unsafe serving.pointee.isBounded {
+            unsafe serving.pointee.owner?._withUnsafeGuaranteedRef {
+                _ = $0.figures.concurrent.subtract(1, ordering: .relaxed)
+            }
+        }
         unsafe serving.pointee.requestEnded(exchange.reactorIndex)
     }
 

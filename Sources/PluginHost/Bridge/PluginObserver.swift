@@ -115,7 +115,7 @@ enum PluginObserver {
         unsafe _ = call(context, .closed) { record in
             let status =
                 switch CloseReason(rawValue: reason) {
-                case .bodyTimeout, .writeTimeout, .bodyRefused: PH_LIMIT
+                case .bodyTimeout, .writeTimeout, .bodyRefused, .answerTimeout: PH_LIMIT
                 case .peerClosed, .peerReset, .shutdown, nil: PH_CLOSED
                 }
             unsafe record.pointee.onClosed?(

@@ -103,6 +103,7 @@ package struct Daemon: Sendable {
     private var configuration: ServerConfiguration {
         var configuration = ServerConfiguration()
         if let threads = options.threads { configuration.reactorCount = threads }
+        configuration.inlineBudgetMilliseconds = options.manager.inlineBudgetMilliseconds
         configuration.reportsExchanges = options.accessLog != nil
         return configuration
     }
@@ -123,7 +124,7 @@ package struct Daemon: Sendable {
             bodyBytesMax: configuration.bodyBytesMax, accessLog: accessLog
         ) { fault in
             log.write(
-                .error, "\(fault.route): \(fault.what)",
+                fault.level, "\(fault.route): \(fault.what)",
                 about: HostLog.Subject(
                     plugin: fault.name.text, version: fault.version.description,
                     generation: fault.generation))

@@ -1,4 +1,5 @@
 package import CPluginABI
+internal import DynamicLibrary
 package import HostModel
 internal import Synchronization
 
@@ -17,6 +18,11 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
     package let number: UInt64
     package let version: SemanticVersion
     package let tree: RouteTree
+    package let limits: WorkLimits
+    /// The threads for calls that may take their time.
+    let pool: BlockingPool
+    let calls = CallBook()
+    let figures = CallFigures()
     let serving: UnsafeMutablePointer<ServingRecord>
     private let reactorCount: Int
 
@@ -27,32 +33,45 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
     ///   - state: what the plugin's `init` made.
     ///   - reactors: how many reactors will count requests.
     ///   - image: the number of its image in the ledger's books; 0 books its calls to the host.
+    ///   - limits: what it may take up.
+    ///   - overrides: what its manifest says about routes, by method and pattern.
     package init(
         name: PluginName, number: UInt64, version: SemanticVersion, tree: RouteTree,
         reactors: Int, handle: @escaping Handle, state: UnsafeMutableRawPointer?,
-        image: UInt32 = 0
+        image: UInt32 = 0, limits: WorkLimits = WorkLimits(), overrides: [Manifest.Route] = []
     ) {
         self.name = name
         self.number = number
         self.version = version
         self.tree = tree
+        self.limits = limits
+        pool = BlockingPool(
+            name: name.text, threadsMax: limits.poolThreadsMax, queueMax: limits.poolQueueMax
+        ) {
+            ImageContext.settle(image)
+        }
         reactorCount = reactors
         let slots = UnsafeMutableRawPointer.allocate(
             byteCount: max(1, reactors) * ReactorSlot.strideBytes,
             alignment: ReactorSlot.strideBytes)
-        let limits = UnsafeMutablePointer<RouteLimits>.allocate(capacity: tree.routes.count + 1)
+        let routeLimits = UnsafeMutablePointer<RouteLimits>.allocate(
+            capacity: tree.routes.count + 1)
         for (index, route) in tree.routes.enumerated() {
-            unsafe (limits + index).initialize(
+            let override = overrides.first { $0.description == route.description }
+            let blocks = route.flags & UInt32(PH_ROUTE_BLOCKING) != 0
+            unsafe (routeLimits + index).initialize(
                 to: RouteLimits(
                     bodyBytesMax: route.bodyBytesMax,
+                    requestSeconds: UInt32(override?.requestSeconds ?? limits.requestSeconds),
                     streamsBody: route.flags & UInt32(PH_ROUTE_STREAM_BODY) != 0,
-                    parameterCount: UInt8(tree.parameterCounts[index])))
+                    parameterCount: UInt8(tree.parameterCounts[index]),
+                    runsOnPool: Atomic(blocks || override?.isBlocking == true)))
         }
         unsafe serving = .allocate(capacity: 1)
         unsafe serving.initialize(
             to: ServingRecord(
-                handle: handle, state: state, image: image, tree: tree.view, limits: limits,
-                slots: slots))
+                handle: handle, state: state, image: image, tree: tree.view, limits: routeLimits,
+                slots: slots, isBounded: limits.concurrencyMax > 0))
         for reactor in 0..<reactors {
             unsafe serving.pointee.slot(reactor).initialize(to: ReactorSlot())
         }
@@ -64,8 +83,35 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
             unsafe serving.pointee.slot(reactor).deinitialize(count: 1)
         }
         unsafe serving.pointee.slots.deallocate()
+        unsafe serving.pointee.limits.deinitialize(count: tree.routes.count)
         unsafe serving.pointee.limits.deallocate()
         unsafe serving.deallocate()
+    }
+
+    /// Counts a request in where the number is limited; false when there are enough.
+    func admit() -> Bool {
+        let count = figures.concurrent.add(1, ordering: .relaxed).newValue
+        if count <= limits.concurrencyMax { return true }
+        figures.concurrent.subtract(1, ordering: .relaxed)
+        figures.rejected.add(1, ordering: .relaxed)
+        return false
+    }
+
+    /// The routes whose calls run on the pool.
+    package var pooledRoutes: [RouteDeclaration] {
+        routes.indices.filter {
+            unsafe serving.pointee.limits[$0].runsOnPool.load(ordering: .relaxed)
+        }.map { routes[$0] }
+    }
+
+    /// Who has been inside the plugin for longer than that, a line each, such as `thread "pool-a"
+    /// (123) has been in GET /slow for 7 s`.
+    package func holders(longerThan duration: Duration) -> [String] {
+        calls.running(longerThan: duration).map { entry in
+            let seconds = entry.since.duration(to: .now) / .seconds(1)
+            return "thread \"\(entry.threadName)\" (\(entry.thread)) has been in "
+                + "\(routes[entry.route]) for \(Int(seconds.rounded())) s"
+        }
     }
 
     /// The sum over all reactors, as far as this thread can see them.
@@ -96,11 +142,15 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
 }
 
 /// What a request needs to know of its route.
-struct RouteLimits {
+struct RouteLimits: ~Copyable {
     /// 0: the host's own.
-    var bodyBytesMax: UInt32
-    var streamsBody: Bool
-    var parameterCount: UInt8
+    let bodyBytesMax: UInt32
+    /// How long the response may take to begin; 0: as long as it likes.
+    let requestSeconds: UInt32
+    let streamsBody: Bool
+    let parameterCount: UInt8
+    /// Whether its calls run on the plugin's pool: as declared, or since one has overrun.
+    let runsOnPool: Atomic<Bool>
 }
 
 /// A generation without references, for the request path: lives as long as its `Generation`.
@@ -112,6 +162,8 @@ struct ServingRecord {
     let tree: RouteTreeView
     let limits: UnsafeMutablePointer<RouteLimits>
     let slots: UnsafeMutableRawPointer
+    /// Whether the number of requests in flight is limited.
+    let isBounded: Bool
     var owner: Unmanaged<Generation>?
 
     @inline(__always)

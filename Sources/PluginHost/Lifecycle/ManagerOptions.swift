@@ -41,5 +41,10 @@ package struct ManagerOptions: Sendable {
     /// How many images of one plugin may drain before a further reload waits for one to go.
     package var drainingImagesMax = 8
 
+    /// How long a call of a plugin may keep a reactor; 0: as long as it likes.
+    package var inlineBudgetMilliseconds = 10
+    /// What each plugin may take up, unless its manifest says otherwise.
+    package var work = WorkLimits()
+
     package init() {}
 }

@@ -61,7 +61,9 @@ extension PluginManager {
             let generation = unsafe Generation(
                 name: name, number: UInt64(number), version: loaded.version, tree: tree,
                 reactors: reactorCount, handle: loaded.code.handle,
-                state: loaded.statePointer, image: loaded.image.id)
+                state: loaded.statePointer, image: loaded.image.id,
+                limits: options.work.changed(by: loaded.manifest.limits),
+                overrides: loaded.manifest.routes ?? [])
             let image = HostedImage(loaded: loaded, generation: generation)
             do throws(HostError) {
                 try await loaded.start(seconds: seconds)
@@ -171,7 +173,14 @@ extension PluginManager {
                 image.use = .serving
                 await reopenSockets(image)
                 return false
-            case .wait: drained = await drain(image, nil)
+            case .wait:
+                while !drained {
+                    guard image.holders.isEmpty else {
+                        await conclude(image, slot, .pinned(image.holders), since: begin)
+                        return true
+                    }
+                    drained = await drain(image, .seconds(max(1, policy.seconds)))
+                }
             case .quarantine: break
             }
         }
@@ -217,8 +226,13 @@ extension PluginManager {
         }
     }
 
-    /// Closes an image; thread-local objects that it left on the loops go first.
+    /// Closes an image; its pool goes first, and thread-local objects that it left on the loops.
     private func close(_ image: HostedImage, owes: Int) async -> UnloadOutcomeReport {
+        if owes > 0 {
+            return .pinned(
+                image.holders + ["\(owes) request\(owes == 1 ? "" : "s") never completed"])
+        }
+        _ = await image.generation?.pool.end(within: .seconds(options.stopSeconds))
         let library = image.loaded.image
         await server?.forEachReactor { _ in library.settleThread() }
         let report = await image.loaded.close(seconds: options.stopSeconds, owes: owes)
@@ -303,6 +317,8 @@ extension PluginManager {
         for slot in slots.values {
             for image in slot.leaving where image.use == .pinned && image.mayStillLeave {
                 let begin = clock.now
+                // Its work goes on as long as a call was inside when it was to be stopped.
+                if image.owed == 0 { await stop(image) }
                 let report = await close(image, owes: image.owed)
                 if report.isUnloaded {
                     await conclude(image, slot, report, since: begin)

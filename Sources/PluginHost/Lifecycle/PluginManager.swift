@@ -115,6 +115,7 @@ package actor PluginManager {
                 PluginStatus.Health(state: String(describing: $0.state), reason: $0.reason)
             },
             lastError: slot.lastError ?? record.lastError, images: images,
+            work: current?.generation.map { PluginStatus.Work($0) },
             reloads: PluginStatus.Reloads(
                 count: slot.unloads, bytesEach: slot.heap.bytesEach, heapBytes: slot.heap.bytes,
                 lastMilliseconds: slot.lastReloadMilliseconds))
@@ -136,6 +137,9 @@ package actor PluginManager {
         var reasons = image.reasons
         if image.use == .draining, image.owed > 0 { reasons.append(image.work) }
         if let stuck = image.loaded.stuckReason { reasons.append(stuck) }
+        if image.use != .pinned {
+            reasons += image.generation?.holders(longerThan: .seconds(1)) ?? []
+        }
         return PluginStatus.Image(
             generation: image.loaded.number, version: image.loaded.version.description,
             use: image.use, inFlight: inFlight, sockets: image.openSockets,

@@ -32,6 +32,9 @@ final class HostedImage {
         return parts.joined(separator: " and ")
     }
 
+    /// Who is inside its code, and has been for a while, a line each.
+    var holders: [String] { generation?.holders(longerThan: .milliseconds(100)) ?? [] }
+
     /// Whether what pins it can come to an end: a thread, a request, a call that hangs. What the
     /// file itself brings along cannot.
     var mayStillLeave: Bool { loaded.inspection.verdict == .close }

@@ -1,4 +1,5 @@
 package import HostModel
+internal import Synchronization
 
 /// What there is to know about one installed plugin at one moment, for `host status` and the admin
 /// interface.
@@ -51,6 +52,21 @@ package struct PluginStatus: Sendable {
         package var reasons: [String]
     }
 
+    /// How the calls of the image that serves go.
+    package struct Work: Sendable {
+        /// The routes that run on the plugin's pool.
+        package var pooledRoutes: [String]
+        package var poolThreads: Int
+        /// Requests that wait for a thread of the pool.
+        package var poolWaiting: Int
+        /// Calls that lost a reactor its thread.
+        package var overruns: Int
+        /// Requests whose response did not begin in time.
+        package var timeouts: Int
+        /// Requests that were refused because the plugin had enough.
+        package var rejected: Int
+    }
+
     /// What reloading has cost so far.
     package struct Reloads: Sendable {
         /// Images of this plugin that were taken out of service since the host started.
@@ -87,6 +103,8 @@ package struct PluginStatus: Sendable {
     package var health: Health?
     package var lastError: HostError?
     package var images: [Image]
+    /// Nil when no image serves.
+    package var work: Work?
     package var reloads: Reloads
 }
 
@@ -115,6 +133,7 @@ extension PluginStatus {
             health.map { ["state": .string($0.state), "reason": .string($0.reason)] } ?? .null
         object["last_error"] = lastError?.json["error"] ?? .null
         object["images"] = .array(images.map(\.json))
+        object["work"] = work?.json ?? .null
         object["reloads"] = [
             "count": .number(JSONNumber(reloads.count)),
             "bytes_each": reloads.bytesEach.map { .number(JSONNumber($0)) } ?? .null,
@@ -122,6 +141,29 @@ extension PluginStatus {
             "last_milliseconds": reloads.lastMilliseconds.map { .milliseconds($0) } ?? .null,
         ]
         return .object(object)
+    }
+}
+
+extension PluginStatus.Work {
+    init(_ generation: Generation) {
+        let (threads, waiting) = generation.pool.figures
+        self.init(
+            pooledRoutes: generation.pooledRoutes.map(\.description), poolThreads: threads,
+            poolWaiting: waiting,
+            overruns: generation.figures.overruns.load(ordering: .relaxed),
+            timeouts: generation.figures.timeouts.load(ordering: .relaxed),
+            rejected: generation.figures.rejected.load(ordering: .relaxed))
+    }
+
+    fileprivate var json: JSONValue {
+        [
+            "pooled_routes": .strings(pooledRoutes),
+            "pool_threads": .number(JSONNumber(poolThreads)),
+            "pool_waiting": .number(JSONNumber(poolWaiting)),
+            "overruns": .number(JSONNumber(overruns)),
+            "timeouts": .number(JSONNumber(timeouts)),
+            "rejected": .number(JSONNumber(rejected)),
+        ]
     }
 }
 

@@ -136,7 +136,11 @@ enum {
     /* handle is called as soon as the head of the request is there, and the
      * body comes through an observer. Without it, handle is called once the
      * whole body has arrived, in `ph_request.body`. */
-    PH_ROUTE_STREAM_BODY = 1u << 0
+    PH_ROUTE_STREAM_BODY = 1u << 0,
+    /* ---- 1.1 */
+    /* handle may take its time: it is called on a thread of the plugin's pool
+     * from the start, and not only after a call has overrun. */
+    PH_ROUTE_BLOCKING = 1u << 1
 };
 
 /* One route under /plugin/<name>/api.
