@@ -8,7 +8,7 @@ internal import Synchronization
 extension PluginApplication {
     // MARK: - On the pool
 
-    /// Has a thread of the plugin's pool call `handle`; on the loop's thread, with the record ready.
+    /// Has a thread of the plugin's pool call `handle`; on the loop's thread.
     @inline(never)
     func handleOnPool(_ exchange: Exchange, _ pointer: RecordPointer) {
         guard let owner = unsafe pointer.record.pointee.serving.pointee.owner else { return }
