@@ -187,12 +187,20 @@ public struct ImageInspection: Sendable {
 }
 
 extension ELFFile {
-    /// Whether a text occurs in .rodata.
+    /// Whether a text occurs in .rodata, which is looked at in pieces that overlap: room for all of
+    /// it would have to be made first, page by page.
     func readOnlyDataContains(_ text: StaticString) -> Bool {
-        guard let section = sections.first(where: { $0.name == ".rodata" }),
-            section.size <= Self.tableBytesMax,
-            let bytes = file.bytes(at: section.offset, count: section.size)
-        else { return false }
-        return bytes.contains(text)
+        guard let section = sections.first(where: { $0.name == ".rodata" }) else { return false }
+        let pieceBytes: UInt64 = 64 << 10
+        var offset: UInt64 = 0
+        while offset < section.size {
+            let count = min(section.size - offset, pieceBytes + UInt64(text.utf8CodeUnitCount))
+            guard let bytes = file.bytes(at: section.offset + offset, count: count) else {
+                return false
+            }
+            if bytes.contains(text) { return true }
+            offset += pieceBytes
+        }
+        return false
     }
 }
