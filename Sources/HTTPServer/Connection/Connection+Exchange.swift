@@ -20,8 +20,9 @@ extension Connection {
         exchange.state.keepsAlive =
             exchange.state.head.keepAlive
             && state.requestCount < loop.state.limits.requestsPerConnectionMax
-        exchange.state.carriesID = exchange.state.head.hasRequestID
-        if loop.state.limits.reportsExchanges { exchange.beginAccount() }
+        exchange.state.carriesID =
+            exchange.state.head.hasRequestID || loop.state.limits.reportsExchanges
+        if exchange.state.carriesID { exchange.beginAccount() }
         if exchange.state.head.framing != .none || exchange.state.head.pathNeedsNormalizing {
             guard prepareUncommon(exchange) else { return }
         }

@@ -38,7 +38,6 @@ extension Exchange {
     /// Notes when the request began.
     @inline(never)
     func beginAccount() {
-        state.carriesID = true
         state.status = 0
         state.bodyBytes = 0
         state.beganNanoseconds = Loop.monotonicNanoseconds

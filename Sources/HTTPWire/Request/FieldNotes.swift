@@ -30,7 +30,7 @@ struct FieldNotes {
         case 6: unsafe Self.matches(name, 6, "expect") ? takeExpect(value) : nil
         case 7: unsafe Self.matches(name, 7, "upgrade") ? takeUpgrade() : nil
         case 10: unsafe Self.matches(name, 10, "connection") ? takeConnection(value) : nil
-        case 12: unsafe Self.matches(name, 12, "x-request-id") ? takeRequestID(value) : nil
+        case 12: unsafe takeRequestID(ByteSlice(name, count: 12), value)
         case 14: unsafe Self.matches(name, 14, "content-length") ? takeLength(value) : nil
         case 17: unsafe Self.matches(name, 17, "transfer-encoding") ? takeCoding(value) : nil
         default: nil
@@ -157,8 +157,12 @@ struct FieldNotes {
     }
 
     @inline(never)
-    private mutating func takeRequestID(_ value: ByteSlice) -> WireError.Code? {
-        if RequestIdentifier.isValid(value) { said.insert(.requestID) }
+    private mutating func takeRequestID(
+        _ name: ByteSlice, _ value: ByteSlice
+    ) -> WireError.Code? {
+        if name.equalsIgnoringCase("x-request-id"), RequestIdentifier.isValid(value) {
+            said.insert(.requestID)
+        }
         return nil
     }
 

@@ -14,7 +14,7 @@ internal import Synchronization
 /// `@unchecked Sendable` because each ring has one reactor that puts, and everything else that
 /// changes is touched on the queue only.
 package final class AccessLog: @unchecked Sendable {
-    private let format: AccessFormat
+    private var lines: AccessLineWriter
     private let rings: [AccessRing]
     private let file: AccessLogFile
     private let log: HostLog
@@ -40,7 +40,7 @@ package final class AccessLog: @unchecked Sendable {
     package init(
         path: String, format: AccessFormat, reactors: Int, log: HostLog
     ) throws(HostError) {
-        self.format = format
+        lines = AccessLineWriter(format)
         self.log = log
         file = try AccessLogFile(path: path)
         rings = (0..<reactors).map { _ in AccessRing() }
@@ -92,25 +92,23 @@ package final class AccessLog: @unchecked Sendable {
         isUrgent.store(false, ordering: .relaxed)
         let now = Self.time(CLOCK_MONOTONIC)
         note { () throws(HostError) in try file.followRename(now: UInt64(now)) }
-        var lines = AccessLineWriter(
-            format, clockOffsetNanoseconds: Self.time(CLOCK_REALTIME) - now)
+        lines.clockOffsetNanoseconds = Self.time(CLOCK_REALTIME) - now
         for ring in rings {
             unsafe ring.takeAll { record in
                 unsafe lines.add(AccessEntry(packed: record))
-                if lines.bytes.count >= Self.batchBytes { write(&lines) }
+                if lines.lines.count >= Self.batchBytes { writeLines() }
             }
             dropped += ring.takeDropped()
         }
-        write(&lines)
+        writeLines()
         if UInt64(now) &- toldAt > Self.tellNanoseconds { tell() }
     }
 
-    private func write(_ lines: inout AccessLineWriter) {
+    private func writeLines() {
         guard lines.lineCount > 0 else { return }
-        let count = lines.lineCount
-        let bytes = lines.bytes
-        let isWritten = note { () throws(HostError) in try file.append(bytes) }
-        if !isWritten { unwritten += count }
+        let bytes = unsafe lines.lines.bytes
+        let isWritten = note { () throws(HostError) in unsafe try file.append(bytes) }
+        if !isWritten { unwritten += lines.lineCount }
         lines.clear()
     }
 

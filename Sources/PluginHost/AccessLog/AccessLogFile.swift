@@ -1,4 +1,5 @@
 internal import Glibc
+internal import HTTPWire
 internal import HostModel
 
 /// The file that the access log is appended to; used by one thread at a time.
@@ -58,35 +59,28 @@ final class AccessLogFile {
     /// After a failure within a line the next one begins on a line of its own.
     ///
     /// - Throws: `access_log_failed`; some of the lines may have been written.
-    func append(_ lines: [UInt8]) throws(HostError) {
-        if endsWithinLine {
-            endsWithinLine = false
-            try append([UInt8(ascii: "\n")])
-        }
-        let descriptor = file.number
-        let failure = unsafe lines.withUnsafeBytes { bytes -> Int32? in
-            var rest = unsafe bytes
-            while rest.count > 0 {
-                let count = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
-                if count < 0, errno == EINTR { continue }
-                if count < 0, errno == EAGAIN {
-                    var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                    _ = unsafe poll(&room, 1, -1)
-                    continue
-                }
-                guard count > 0 else {
-                    let number = errno
-                    let written = bytes.count - rest.count
-                    endsWithinLine = unsafe written > 0 && bytes[written - 1] != UInt8(ascii: "\n")
-                    return number
-                }
-                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+    func append(_ lines: UnsafeRawBufferPointer) throws(HostError) {
+        if endsWithinLine { unsafe try write(ByteSlice("\n").buffer) }
+        unsafe try write(lines)
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer) throws(HostError) {
+        var rest = unsafe bytes
+        while rest.count > 0 {
+            let count = unsafe Glibc.write(file.number, rest.baseAddress, rest.count)
+            if count < 0, errno == EINTR { continue }
+            if count < 0, errno == EAGAIN {
+                var room = pollfd(fd: file.number, events: Int16(POLLOUT), revents: 0)
+                _ = unsafe poll(&room, 1, -1)
+                continue
             }
-            return nil
+            guard count > 0 else {
+                throw HostError.system(
+                    "the access log cannot be written", subject: path, errno: errno,
+                    code: "access_log_failed")
+            }
+            endsWithinLine = unsafe rest[count - 1] != UInt8(ascii: "\n")
+            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
         }
-        guard let failure else { return }
-        throw HostError.system(
-            "the access log cannot be written", subject: path, errno: failure,
-            code: "access_log_failed")
     }
 }

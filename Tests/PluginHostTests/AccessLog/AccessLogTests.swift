@@ -23,12 +23,13 @@ import Testing
         entry[.requestID] = ByteSlice("r-1")
         change(&entry)
         // 10 October 2000, 13:55:36.123, as Apache's documentation has it.
-        var writer = AccessLineWriter(format, clockOffsetNanoseconds: 971_186_136_000_000_000)
+        var writer = AccessLineWriter(format)
+        writer.clockOffsetNanoseconds = 971_186_136_000_000_000
         let room = UnsafeMutableRawPointer.allocate(byteCount: entry.packedCount, alignment: 8)
         defer { room.deallocate() }
         entry.pack(into: room)
         writer.add(AccessEntry(packed: room))
-        return String(decoding: writer.bytes, as: UTF8.self)
+        return String(decoding: writer.lines.bytes, as: UTF8.self)
     }
 
     /// Sets a text to bytes that live as long as the process.
