@@ -16,7 +16,16 @@ extension FakeHost {
         observe: { response, observer in
             observer.map { of(response).observe($0.pointee) } ?? .invalid
         },
-        resume_body: { response in of(response).resumeBody() })
+        resume_body: { response in of(response).resumeBody() },
+        request_trailers: { response, count in
+            count?.pointee = 0
+            return nil
+        },
+        finish_with_trailers: { response, trailers, count in
+            of(response).finish(trailers: list(trailers, count))
+        },
+        request_id: { response in of(response).requestID },
+        trace_parent: { response in of(response).traceParent })
 
     private static func of(_ response: OpaquePointer?) -> FakeResponse {
         guard let response else { preconditionFailure("the plugin gave no response") }

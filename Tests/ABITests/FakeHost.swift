@@ -41,7 +41,7 @@ final class FakeHost {
             throw Failure(description: String(cString: dlerror()))
         }
         self.image = image
-        let version: UInt32 = newer ? 1 << 16 | 7 : 1 << 16
+        let version: UInt32 = 1 << 16 | (newer ? 7 : PH_ABI_MINOR)
         http = Self.grown(FakeHost.table, size: \.size, by: newer ? 64 : 0)
         let table = UnsafePointer(http.assumingMemoryBound(to: ph_http.self))
         var texts: [UnsafeMutableRawPointer] = []

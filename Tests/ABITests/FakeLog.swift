@@ -24,6 +24,12 @@ final class FakeLog: @unchecked Sendable {  // because the lines are only touche
                     guard level <= 3, let log = FakeLog.log(of: host) else { return .invalid }
                     log.lock.withLock { log.recorded.append(message.string) }
                     return .ok
+                },
+                write_about: { host, request, level, message in
+                    guard level <= 3, let log = FakeLog.log(of: host) else { return .invalid }
+                    let line = "\(request.string): \(message.string)"
+                    log.lock.withLock { log.recorded.append(line) }
+                    return .ok
                 }))
         return table
     }()

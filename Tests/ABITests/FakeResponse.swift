@@ -15,6 +15,7 @@ final class FakeResponse: @unchecked Sendable {  // because every access holds t
     private var recordedBody = Data()
     private var declaredLength: UInt64?
     private var writeCount = 0
+    private var recordedTrailers: [(String, String)] = []
     private var recordedMisuses: [String] = []
     private var isFull = false
     private var isPaused = false
@@ -29,6 +30,7 @@ final class FakeResponse: @unchecked Sendable {  // because every access holds t
     var status: UInt32 { condition.withLock { recordedStatus } }
     var body: Data { condition.withLock { recordedBody } }
     var observer: ph_observer? { condition.withLock { recordedObserver } }
+    var trailers: [(String, String)] { condition.withLock { recordedTrailers } }
     /// What the plugin did against the rules.
     var misuses: [String] { condition.withLock { recordedMisuses } }
     var isOver: Bool { state == .completed || state == .cut }
@@ -99,7 +101,7 @@ final class FakeResponse: @unchecked Sendable {  // because every access holds t
             }
             recordedBody.append(bytes)
             writeCount += 1
-            isFull = fullEvery > 0 && writeCount % fullEvery == 0
+            if fullEvery > 0 && writeCount % fullEvery == 0 { isFull = true }
             return isFull ? .full : .ok
         }
     }
@@ -112,6 +114,18 @@ final class FakeResponse: @unchecked Sendable {  // because every access holds t
             return .ok
         }
     }
+
+    func finish(trailers: [ph_header]) -> ph_status {
+        let isValid = Self.isValid(200, trailers)
+        condition.withLock {
+            if isValid { recordedTrailers = trailers.map { ($0.name.string, $0.value.string) } }
+        }
+        return isValid ? finish() : .invalid
+    }
+
+    /// Text that lives as long as the response.
+    let requestID = "request-1".abiText
+    let traceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".abiText
 
     func abort() {
         _ = change("abort") {

@@ -110,8 +110,8 @@ struct FixturePluginTests {
     }
 
     @Test func tablesOfFunctions_haveTheirDefect() throws {
-        #expect(try Self.open("abi_too_new_without_note").plugin.abi_version == 3 << 16)
-        #expect(try Self.open("abi_too_new").plugin.abi_version == 3 << 16)
+        #expect(try Self.open("abi_too_new_without_note").plugin.abi_version >> 16 == 3)
+        #expect(try Self.open("abi_too_new").plugin.abi_version >> 16 == 3)
         #expect(try Self.open("handle_missing").plugin.handle == nil)
         let end = MemoryLayout<ph_plugin>.offset(of: \.handle)
         #expect(Int(try Self.open("struct_too_small").plugin.size) == end)

@@ -47,7 +47,7 @@ struct SamplePluginTests {
             symbols.split(separator: "\n").map { $0.prefix { $0 != " " } } == ["ph_plugin_entry"])
         let notes = try Tool.run(["readelf", "--notes", sample.library])
         #expect(notes.contains("PluginHost"))
-        #expect(notes.contains("00 00 01 00"))
+        #expect(notes.contains(/0[01] 00 01 00/))
     }
 
     @Test(arguments: Sample.built)
@@ -58,7 +58,7 @@ struct SamplePluginTests {
         #expect(json["name"] as? String == host.manifest.name.string)
         #expect(json["version"] as? String == host.manifest.version.string)
         #expect(json["abi"] as? String == "1.0")
-        #expect(host.plugin.abi_version == 1 << 16)
+        #expect(host.plugin.abi_version >> 16 == 1)
         #expect(json["description"] as? String == host.manifest.description.string)
         #expect(json["services"] as? [String] == host.services)
         #expect(try host.close())

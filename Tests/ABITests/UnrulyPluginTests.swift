@@ -25,7 +25,8 @@ struct UnrulyPluginTests {
             let evil = try host.call("GET", route, query: "value=a%0d%0aSet-Cookie:b")
             #expect(evil.status == 500)
             #expect(evil.text.contains("could not answer"))
-            #expect(host.logLines.contains { $0.hasPrefix("the host refused a response") })
+            #expect(
+                host.logLines.contains { $0.hasPrefix("request-1: the host refused a response") })
         }
     }
 
@@ -105,6 +106,57 @@ struct UnrulyPluginTests {
         try withHost { host in
             let answer = try host.call("GET", route)
             #expect(answer.response.state == .cut)
+        }
+    }
+
+    @Test func request_tellsItsNameAndItsTrace() throws {
+        try withHost { host in
+            let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+            let theirs = try host.call(
+                "GET", "/identity",
+                headers: [("traceparent", parent), ("tracestate", "a=1"), ("tracestate", "b=2")])
+            #expect(theirs.text == #"{"id":"request-1","parent":"\#(parent)","state":"a=1,b=2"}"#)
+            let ours = try host.call("GET", "/identity", headers: [("tracestate", "a=1")])
+            #expect(ours.text.hasSuffix(#""state":null}"#))
+            #expect(host.logLines.contains("request-1: asked"))
+        }
+    }
+
+    @Test func trailers_followTheBody_unlessTheHostRefusesThem() throws {
+        try withHost { host in
+            let good = try host.call("GET", "/trailers")
+            #expect(good.text == "body")
+            #expect(good.response.trailers.map(\.0) == ["Digest"])
+            let evil = try host.call("GET", "/trailers", query: "name=a%0d%0ab")
+            #expect(evil.text == "body" && evil.response.state == .completed)
+            #expect(evil.response.trailers.isEmpty)
+            #expect(host.logLines.contains { $0.contains("refused a trailer") })
+        }
+    }
+
+    @Test(arguments: [0, 3])
+    func events_ofManyTasks_allArriveWhole(fullEvery: Int) throws {
+        try withHost { host in
+            let answer = try host.call(
+                "GET", "/events", headers: [("last-event-id", "7")], fullEvery: fullEvery)
+            let events = answer.text.components(separatedBy: "\n\n").dropLast()
+            #expect(Set(events) == Set((8...47).map { "id: \($0)\ndata: \($0)" }))
+            #expect(events.count == 40)
+        }
+    }
+
+    @Test func idleEventStream_hasAHeartbeat_andEndsWithItsClient() throws {
+        try withHost { host in
+            let call = FakeCall()
+            let answer = try host.begin("/heartbeats", call)
+            #expect(answer.response.waitForBody(count: 12))
+            #expect(answer.text.hasPrefix(": \n\n: \n\n"))
+            let observer = try #require(answer.response.observer)
+            observer.on_closed?(observer.context, .closed)
+            var need = FakeResponse.Need.nothing
+            #expect(answer.response.waitForNeed(&need, mayGiveBody: false))
+            #expect(answer.response.state == .cut)
+            withExtendedLifetime(call) {}
         }
     }
 

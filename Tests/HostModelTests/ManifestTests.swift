@@ -143,6 +143,19 @@ import Testing
         try manifest.check(code, subject: "libhello.so")
     }
 
+    @Test func code_mayBeBuiltWithNewerHeaders_thanTheManifestAsksFor_notWithOlderOnes() throws {
+        var manifest = try Manifest(parsing: #"{"name":"a","version":"1.0.0","abi":"1.1"}"#.utf8)
+        for (abi, agrees) in [(0x10000, false), (0x10001, true), (0x10002, true), (0x20001, false)]
+        {
+            let code = CodeManifest(name: "a", version: "1.0.0", abi: UInt32(abi))
+            #expect(manifest.difference(from: code).isEmpty == agrees)
+        }
+        manifest.abi = ABIVersion(major: 2, minor: 0)
+        #expect(
+            !manifest.difference(from: CodeManifest(name: "a", version: "1.0.0", abi: 0x10001))
+                .isEmpty)
+    }
+
     @Test func code_isRefused_withEveryFieldThatDiffers() throws {
         let manifest = try Manifest(parsing: Self.complete.utf8)
         let code = CodeManifest(

@@ -5,11 +5,16 @@
 #ifndef CPLUGINKIT_H
 #define CPLUGINKIT_H
 
+#include <pluginhost/plugin.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Calls the main function of this image, which @main has made. It is looked for in this image only:
  * linking a plugin without @main fails, instead of finding the main of the host. */
 void ph_kit_call_main(void);
+
+/* How much of ph_http a host of any ABI 1 has, in bytes. */
+static inline long ph_kit_http_bytes_least(void) { return offsetof(ph_http, request_trailers); }
 
 /* Names the function that runs when the image is closed, after every other call into it. */
 void ph_kit_call_at_close(void (*_Nonnull function)(void));

@@ -249,11 +249,18 @@ extension Connection {
                 consume(consumed)
                 state.bodyIsChunked = false
                 state.bodyRemaining = 0
+                if !state.chunks.trailers.isEmpty { keepTrailers() }
                 return unsafe .bytes(UnsafeRawBufferPointer(start: nil, count: 0), isLast: true)
             case .invalid(let error): return .refused(error)
             }
         }
         return .none
+    }
+
+    @inline(never)
+    private func keepTrailers() {
+        state.exchange?.keepTrailers(state.chunks.trailers)
+        state.chunks = ChunkedDecoder(limits: loop.state.limits.wire)
     }
 
     /// Whether a part of the request's body has not been used yet.

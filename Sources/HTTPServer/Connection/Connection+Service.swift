@@ -342,6 +342,9 @@ extension Connection {
         state.inputEnd = 0
         state.pinnedEnd = 0
         giveBackIdleBuffers()
+        if !state.chunks.trailers.isEmpty {
+            state.chunks = ChunkedDecoder(limits: loop.state.limits.wire)
+        }
         state.descriptor = -1
         state.phase = .closed
         state.generation &+= 1

@@ -62,6 +62,7 @@ extension Exchange {
         if unsafe state.heldInput != nil || state.pathBuffer != nil || state.bodyBuffer != nil {
             giveBackBuffers()
         }
+        if let block = unsafe state.trailers { unsafe forgetTrailers(block) }
     }
 
     @inline(__always)
@@ -78,6 +79,12 @@ extension Exchange {
         state.reserved = 0
         unsafe state.body = UnsafeRawBufferPointer(start: nil, count: 0)
         unsafe state.observer = ExchangeObserver()
+    }
+
+    @inline(never)
+    private func forgetTrailers(_ block: UnsafeMutableRawPointer) {
+        unsafe block.deallocate()
+        unsafe state.trailers = nil
     }
 
     @inline(never)

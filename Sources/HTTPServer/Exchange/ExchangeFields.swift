@@ -73,6 +73,8 @@ struct ExchangeFields {
     var bodyCapacity = 0
     var bodyCount = 0
     var bodyMax = 0
+    /// A block with the number of the request's trailers, the trailers and their text.
+    var trailers: UnsafeMutableRawPointer?
     /// The peer's address, once the connection is gone.
     var peer = PeerAddress()
 
@@ -96,6 +98,7 @@ struct ExchangeFields {
         unsafe lentInput = nil
         unsafe pathBuffer = nil
         unsafe bodyBuffer = nil
+        unsafe trailers = nil
     }
 }
 

@@ -77,6 +77,13 @@ public struct RemoteExchange: Sendable {
     /// Ends the body.
     public func finish() { _ = put(.finish) }
 
+    /// Ends the body with fields behind it; see `Exchange.finish(trailers:)`.
+    public func finish(trailers: UnsafeBufferPointer<HeaderField>) -> ResponseResult {
+        guard unsafe ResponseRules.allow(trailers: trailers) else { return .fieldRefused }
+        let nothing = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+        return unsafe put(.finishWithTrailers(RemoteParcel(fields: trailers, bytes: nothing)))
+    }
+
     /// Cuts the connection.
     public func abort() { _ = put(.abort) }
 
@@ -139,6 +146,8 @@ extension Exchange {
         case .refuse(let refusal): _ = refuse(refusal)
         case .write, .upgrade: break
         case .finish: finish()
+        case .finishWithTrailers(let parcel):
+            if unsafe finish(trailers: parcel.fields) == .outOfOrder { abort() }
         case .abort: abort()
         case .resumeBody: resumeBody()
         }

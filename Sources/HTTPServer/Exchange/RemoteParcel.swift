@@ -45,6 +45,7 @@ enum RemoteAct: Sendable {
     case begin(status: UInt16, RemoteParcel, contentLength: UInt64?)
     case write(RemoteParcel)
     case finish
+    case finishWithTrailers(RemoteParcel)
     case abort
     case resumeBody
     case upgrade(WebSocket)

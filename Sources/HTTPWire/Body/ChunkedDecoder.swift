@@ -1,7 +1,7 @@
 /// Takes the framing off a chunked body, piece by piece, without copying the payload.
 ///
-/// Extensions are checked and dropped. Trailers are held to the rules for field lines and dropped:
-/// merging them into the head would let a sender add fields after they have been judged.
+/// Extensions are checked and dropped. Trailers are held to the rules for field lines and kept
+/// apart: merging them into the head would let a sender add fields after they have been judged.
 ///
 /// - Source: RFC 9112, section 7.1.
 public struct ChunkedDecoder: Sendable {
@@ -16,6 +16,8 @@ public struct ChunkedDecoder: Sendable {
     private var trailerFields = 0
     /// The bytes of payload that the chunks so far have announced.
     public private(set) var bodyBytes: UInt64 = 0
+    /// The trailer section so far, with the line ends; whole when the body has ended.
+    public private(set) var trailers: [UInt8] = []
 
     /// What the next byte belongs to.
     private enum Phase {
@@ -83,6 +85,8 @@ public struct ChunkedDecoder: Sendable {
         case .trailerStart, .trailerName, .trailerValue, .trailerLineFeed, .lastLineFeed:
             trailerBytes += 1
             guard trailerBytes <= limits.trailerBytesMax else { return .trailerTooLong }
+            let isOfAField = phase != .lastLineFeed && (phase != .trailerStart || byte != 0x0D)
+            if isOfAField { trailers.append(byte) }
             return stepTrailer(byte)
         case .data, .done: break
         }

@@ -21,7 +21,11 @@ enum PluginHTTP {
                 finish: { unsafe finish($0) },
                 abort: { unsafe abort($0) },
                 observe: { unsafe observe($0, $1) },
-                resume_body: { unsafe resumeBody($0) }))
+                resume_body: { unsafe resumeBody($0) },
+                request_trailers: { unsafe requestTrailers($0, $1) },
+                finish_with_trailers: { unsafe finish($0, trailers: $1, $2) },
+                request_id: { unsafe requestID($0) },
+                trace_parent: { unsafe traceParent($0) }))
         return unsafe UnsafePointer(table)
     }()
 
@@ -196,7 +200,7 @@ enum PluginHTTP {
     ///
     /// After this the plugin may free what the observer's context points at, so a function that has
     /// begun must have ended and none may begin.
-    private static func completeRemotely(
+    static func completeRemotely(
         _ pointer: RecordPointer, _ word: UInt64, _ send: (RemoteExchange) -> ResponseResult
     ) -> ph_status {
         let remote = unsafe pointer.record.pointee.exchange.remote
@@ -238,7 +242,7 @@ enum PluginHTTP {
 
     /// The headers as the server's fields, which have the same layout; nil when they are malformed.
     @inline(__always)
-    private static func fields(
+    static func fields(
         _ headers: UnsafePointer<ph_header>?, _ count: Int
     ) -> UnsafeBufferPointer<HeaderField>? {
         guard count >= 0, count <= headersMax else { return nil }
@@ -270,10 +274,10 @@ enum PluginHTTP {
     // MARK: - Results
 
     @inline(__always)
-    private static func code(_ status: Int) -> ph_status { ph_status(truncatingIfNeeded: status) }
+    static func code(_ status: Int) -> ph_status { ph_status(truncatingIfNeeded: status) }
 
     @inline(__always)
-    private static func code(_ result: ResponseResult) -> ph_status {
+    static func code(_ result: ResponseResult) -> ph_status {
         switch result {
         case .accepted: code(PH_OK)
         case .full: code(PH_FULL)

@@ -7,8 +7,9 @@ import Synchronization
 /// Whoever logs is never held up by a slow disk or terminal: entries wait in a bounded queue, and
 /// what does not fit is dropped, counted, and told of in the next line that is written.
 ///
-/// - Shape: `2026-01-31T09:00:00.000Z WARNING plugin=notes version=1.2.0 generation=3 message`;
-///   control characters in the message are escaped.
+/// - Shape: `2026-01-31T09:00:00.000Z WARNING plugin=notes version=1.2.0 generation=3 message`, and
+///   `request=...` before the message where that is known; control characters in the message are
+///   escaped.
 public final class HostLog: Sendable {
     public enum Level: Int, Sendable, Comparable {
         case debug, info, warning, error
@@ -30,6 +31,8 @@ public final class HostLog: Sendable {
         let plugin: String
         let version: String?
         let generation: UInt64?
+        /// What the request is called that it happened in.
+        var request: String?
 
         public init(plugin: String, version: String? = nil, generation: UInt64? = nil) {
             self.plugin = plugin
@@ -99,6 +102,7 @@ public final class HostLog: Sendable {
             line += " plugin=\(subject.plugin)"
             if let version = subject.version { line += " version=\(version)" }
             if let generation = subject.generation { line += " generation=\(generation)" }
+            if let request = subject.request { line += " request=\(request)" }
         }
         line += " "
         for scalar in message.unicodeScalars.prefix(messageBytesMax) {

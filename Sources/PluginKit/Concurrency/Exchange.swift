@@ -17,16 +17,20 @@
             var bufferedBytes = 0
             var bodyHasEnded = false
             var isPaused = false
-            var isWritable = false
+            /// How many times the host has said that there is room again.
+            var writableCount = 0
             var isCancelled = false
             var isClosed = false
             var reader: CheckedContinuation<Void, Never>?
-            var writer: CheckedContinuation<Void, Never>?
+            var writers: [CheckedContinuation<Void, Never>] = []
+            /// What came behind the request's body, and what goes behind the response's.
+            var received: [Header] = []
+            var trailers: [Header] = []
             var task: Task<Void, Never>?
 
             mutating func takeWaiters() -> [CheckedContinuation<Void, Never>] {
-                defer { (reader, writer) = (nil, nil) }
-                return [reader, writer].compactMap(\.self)
+                defer { (reader, writers) = (nil, []) }
+                return [reader].compactMap(\.self) + writers
             }
         }
 
@@ -90,12 +94,16 @@
         }
 
         func becameWritable() {
-            let writer = state.withLock { state in
-                state.isWritable = true
-                defer { state.writer = nil }
-                return state.writer
+            let writers = state.withLock { state in
+                state.writableCount += 1
+                defer { state.writers = [] }
+                return state.writers
             }
-            writer?.resume()
+            for writer in writers { writer.resume() }
+        }
+
+        func trailersArrived(_ trailers: [Header]) {
+            state.withLock { $0.received = trailers }
         }
 
         func clientLeft() {
@@ -141,21 +149,29 @@
             }
         }
 
-        /// Appends to the body, and waits until the client has taken enough of it.
+        /// What the client sent behind the body; empty before its end.
+        var receivedTrailers: [Header] { state.withLock(\.received) }
+
+        func addTrailer(_ trailer: Header) {
+            state.withLock { $0.trailers.append(trailer) }
+        }
+
+        /// Appends to the body.
         ///
+        /// - Returns: what to wait for before more is written; nil for nothing.
         /// - Throws: `CancellationError` when the client has gone or the plugin stops;
         ///   `StreamError` when there is more than was declared.
-        func write(_ bytes: UnsafeBufferPointer<UInt8>) throws -> Bool {
+        func write(_ bytes: UnsafeBufferPointer<UInt8>) throws -> Int? {
             try checkAlive()
-            state.withLock { $0.isWritable = false }
+            let writableCount = state.withLock(\.writableCount)
             let status = use { responder in
                 guard let write = unsafe responder.http.pointee.write else { return failed }
                 let piece = unsafe ph_bytes(data: bytes.baseAddress, length: bytes.count)
                 return unsafe write(responder.response, piece)
             }
             switch Int(status) {
-            case Int(PH_OK): return true
-            case Int(PH_FULL): return false
+            case Int(PH_OK): return nil
+            case Int(PH_FULL): return writableCount
             case Int(PH_CLOSED):
                 clientLeft()
                 throw CancellationError()
@@ -165,20 +181,33 @@
         }
 
         /// Waits until the client has taken enough of what was written.
-        func waitUntilWritable() async throws {
+        ///
+        /// - Parameter seen: what `write` has returned. Several tasks may wait.
+        func waitUntilWritable(since seen: Int) async throws {
             await wait { state, waiter in
-                guard !state.isWritable else { return false }
-                state.writer = waiter
+                guard state.writableCount == seen else { return false }
+                state.writers.append(waiter)
                 return true
             }
             try checkAlive()
         }
 
-        func finish() {
+        /// Ends the body, with the trailers that were added.
+        ///
+        /// - Returns: false when the host would not take the trailers; none were sent then.
+        func finish() -> Bool {
+            let trailers = state.withLock(\.trailers)
+            var isTaken = true
             _ = complete { responder in
+                if !trailers.isEmpty {
+                    let status = responder.finish(trailers: trailers)
+                    if status != invalid { return status }
+                    isTaken = false
+                }
                 guard let finish = unsafe responder.http.pointee.finish else { return failed }
                 return unsafe finish(responder.response)
             }
+            return isTaken
         }
 
         /// Cuts the connection, unless the response is completed already.

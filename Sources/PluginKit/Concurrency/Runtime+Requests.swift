@@ -37,6 +37,7 @@
                 unsafe observer.on_body = { context, piece, last in
                     guard let exchange = unsafe findExchange(context) else { return done }
                     let bytes = unsafe UnsafeBufferPointer(start: piece.data, count: piece.length)
+                    if last != 0 { exchange.trailersArrived(exchange.responder.requestTrailers) }
                     return unsafe exchange.bodyArrived(Array(bytes), last: last != 0)
                 }
             }
@@ -69,29 +70,32 @@
         ) async {
             do {
                 let request = unsafe Request(
-                    unsafe: request, pattern: pattern, exchange: Unmanaged.passUnretained(self))
+                    unsafe: request, pattern: pattern, responder: responder,
+                    exchange: Unmanaged.passUnretained(self))
                 try await send(try await answer(request), log)
             } catch is CancellationError {
                 if isClosed || !respond(.problem(stopping)) { abort() }
             } catch {
-                if !respond(.problem(problem(error, log))) { abort() }
+                if !respond(.problem(problem(error, log.about(responder)))) { abort() }
             }
         }
 
         private func send(_ answered: Response, _ log: Log) async throws {
             guard case .stream(let length, let write) = answered.body else {
                 if respond(answered) { return }
-                log.error("the host refused a response: a status or a header field is not valid")
+                log.about(responder).error(
+                    "the host refused a response: a status or a header field is not valid")
                 throw internalError
             }
             guard begin(answered, length: length) >= done else {
                 if isClosed { return abort() }
-                log.error("the host refused to begin a response: a header field is not valid")
+                log.about(responder).error(
+                    "the host refused to begin a response: a header field is not valid")
                 throw internalError
             }
             do {
                 try await write(ResponseWriter(exchange: self))
-                finish()
+                if !finish() { log.error("the host refused a trailer, and sent none") }
             } catch {
                 abort()
                 if !(error is CancellationError) {

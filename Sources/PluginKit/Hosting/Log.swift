@@ -10,6 +10,8 @@ import CPluginABI
 public struct Log: @unchecked Sendable {
     let host: UnsafePointer<ph_host>
     let functions: UnsafePointer<ph_log>?
+    /// What the request is called that the lines are about.
+    private var requestID = ""
 
     /// - Parameter isWanted: whether the manifest asks for the service; else the host is not asked,
     ///   since it logs what it denies.
@@ -17,6 +19,18 @@ public struct Log: @unchecked Sendable {
         unsafe self.host = host
         unsafe functions =
             isWanted ? host.service(Service.log.id)?.assumingMemoryBound(to: ph_log.self) : nil
+    }
+
+    /// The same log, with the request's name in each line.
+    public func about(_ request: borrowing Request) -> Log { about(request.responder) }
+
+    func about(_ responder: Responder) -> Log {
+        guard let functions = unsafe functions,
+            unsafe Int(functions.pointee.size) >= MemoryLayout<ph_log>.size
+        else { return self }
+        var log = self
+        log.requestID = responder.requestID
+        return log
     }
 
     /// Whether lines are written at all.
@@ -44,7 +58,18 @@ public struct Log: @unchecked Sendable {
             unsafe text.data = UnsafeRawPointer(bytes.baseAddress)?.assumingMemoryBound(
                 to: CChar.self)
             unsafe text.length = bytes.count
-            _ = unsafe write(host, level, text)
+            var name = requestID
+            let isWritten = name.withUTF8 { name in
+                guard !name.isEmpty, let about = unsafe functions.pointee.write_about else {
+                    return false
+                }
+                var request = unsafe ph_text()
+                unsafe request.data = UnsafeRawPointer(name.baseAddress)?.assumingMemoryBound(
+                    to: CChar.self)
+                unsafe request.length = name.count
+                return unsafe about(host, request, level, text) >= done
+            }
+            if !isWritten { _ = unsafe write(host, level, text) }
         }
     }
 }

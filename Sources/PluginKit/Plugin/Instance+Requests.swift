@@ -24,7 +24,8 @@ extension Instance {
         switch handlers[index].answer {
         case .inline(let answer):
             do {
-                let answered = try answer(unsafe Request(unsafe: request, pattern: pattern))
+                let answered = try answer(
+                    unsafe Request(unsafe: request, pattern: pattern, responder: responder))
                 #if !hasFeature(Embedded)
                     if case .stream = answered.body {
                         return unsafe runtime.begin(
@@ -35,7 +36,8 @@ extension Instance {
                 #endif
                 return settle(responder.complete(answered), responder)
             } catch {
-                return settle(responder.complete(.problem(problem(error, log))), responder)
+                return settle(
+                    responder.complete(.problem(problem(error, log.about(responder)))), responder)
             }
         #if !hasFeature(Embedded)
             case .waiting(let answer):
@@ -49,7 +51,8 @@ extension Instance {
     /// A response that the host would not take is replaced by a 500.
     private func settle(_ verdict: ph_status, _ responder: Responder) -> ph_status {
         if verdict >= done || verdict == closed { return done }
-        log.error("the host refused a response: a status or a header field is not valid")
+        log.about(responder).error(
+            "the host refused a response: a status or a header field is not valid")
         return responder.complete(.problem(internalError))
     }
 }

@@ -1,4 +1,5 @@
 import CPluginABI
+import CPluginKit
 
 /// One generation of the plugin: what the host's `state` points at.
 @safe
@@ -41,7 +42,7 @@ final class Instance {
         guard let host = unsafe host, let state = unsafe state,
             let registration = unsafe Contract.current?.registration,
             let http = unsafe host.pointee.http,
-            unsafe Int(http.pointee.size) >= MemoryLayout<ph_http>.size
+            unsafe Int(http.pointee.size) >= ph_kit_http_bytes_least()
         else { return complaint.fail("the host hands over less than this plugin was built for") }
         let log = unsafe Log(unsafe: host, isWanted: registration.manifest.asks(for: .log))
         do {

@@ -14,6 +14,18 @@
         }
 
         let source: Source
+        private let wholeTrailers: [Header]
+
+        init(_ source: Source, trailers: [Header] = []) {
+            self.source = source
+            wholeTrailers = trailers
+        }
+
+        /// What the client sent behind the body; empty before the last piece has been read.
+        public var trailers: [Header] {
+            if case .arriving(let exchange) = source { return exchange.receivedTrailers }
+            return wholeTrailers
+        }
 
         /// Reads the pieces one after the other.
         public struct AsyncIterator: AsyncIteratorProtocol {
@@ -39,9 +51,9 @@
         /// The body, piece by piece. It may be handed to the response, which outlives the handler.
         public var pieces: BodyPieces {
             if let exchange = unsafe exchange?.takeUnretainedValue(), exchange.streamsBody {
-                return BodyPieces(source: .arriving(exchange))
+                return BodyPieces(.arriving(exchange))
             }
-            return BodyPieces(source: .whole(body.array))
+            return BodyPieces(.whole(body.array), trailers: trailers)
         }
     }
 #endif

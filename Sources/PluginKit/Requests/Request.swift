@@ -11,23 +11,28 @@ import CPluginABI
 public struct Request: ~Escapable, @unchecked Sendable {
     let raw: UnsafePointer<ph_request>
     let pattern: StaticString
+    let responder: Responder
 
     #if hasFeature(Embedded)
         @_lifetime(immortal)
-        init(unsafe raw: UnsafePointer<ph_request>, pattern: StaticString) {
+        init(
+            unsafe raw: UnsafePointer<ph_request>, pattern: StaticString, responder: Responder
+        ) {
             unsafe self.raw = raw
             self.pattern = pattern
+            self.responder = responder
         }
     #else
         let exchange: Unmanaged<Exchange>?
 
         @_lifetime(immortal)
         init(
-            unsafe raw: UnsafePointer<ph_request>, pattern: StaticString,
+            unsafe raw: UnsafePointer<ph_request>, pattern: StaticString, responder: Responder,
             exchange: Unmanaged<Exchange>? = nil
         ) {
             unsafe self.raw = raw
             self.pattern = pattern
+            self.responder = responder
             unsafe self.exchange = exchange
         }
     #endif

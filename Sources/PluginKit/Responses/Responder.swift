@@ -11,6 +11,53 @@ struct Responder {
         unsafe self.response = response
     }
 
+    /// Whether the host has what came with ABI 1.1.
+    private var hasLaterFunctions: Bool {
+        unsafe Int(http.pointee.size) >= MemoryLayout<ph_http>.size
+    }
+
+    /// What the request is called; empty when the host does not name requests.
+    var requestID: String {
+        guard hasLaterFunctions, let ask = unsafe http.pointee.request_id else { return "" }
+        return unsafe String(BorrowedText(unsafe: ask(response)))
+    }
+
+    /// The request's place in a trace; empty when the host knows of none.
+    var traceparent: String {
+        guard hasLaterFunctions, let ask = unsafe http.pointee.trace_parent else { return "" }
+        return unsafe String(BorrowedText(unsafe: ask(response)))
+    }
+
+    /// Whether the request's place in a trace is what this text of the client says.
+    func isTraceparent(_ text: borrowing BorrowedText) -> Bool {
+        guard hasLaterFunctions, let ask = unsafe http.pointee.trace_parent else { return false }
+        let place = unsafe BorrowedText(unsafe: ask(response))
+        guard let start = unsafe place.start, place.count == text.count else { return false }
+        return unsafe equalBytes(text.buffer, start, count: place.count)
+    }
+
+    /// What the client sent behind the body, once the body is there.
+    var requestTrailers: [Header] {
+        guard hasLaterFunctions, let ask = unsafe http.pointee.request_trailers else { return [] }
+        var count = 0
+        guard let fields = unsafe ask(response, &count) else { return [] }
+        var trailers: [Header] = []
+        for index in 0..<count { unsafe trailers.append(Header(fields[index])) }
+        return trailers
+    }
+
+    /// Ends a body with fields behind it; without them where the host cannot send them.
+    func finish(trailers: [Header]) -> ph_status {
+        guard hasLaterFunctions, let finish = unsafe http.pointee.finish_with_trailers else {
+            return unsafe http.pointee.finish?(response) ?? failed
+        }
+        let carrier = Response(
+            status: .ok, contentType: "", body: .none, headers: trailers)
+        return unsafe withFields(carrier) { fields, count in
+            unsafe finish(response, fields, count)
+        }
+    }
+
     /// Completes the response with a body that is there already.
     ///
     /// - Returns: the host's verdict: below zero, the response is still owed, unless it is

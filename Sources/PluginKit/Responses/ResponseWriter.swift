@@ -9,10 +9,10 @@
         ///   `StreamError` when there is more than the declared length.
         public func write(_ bytes: [UInt8]) async throws {
             guard !bytes.isEmpty else { return }
-            let isTaken = try unsafe bytes.withUnsafeBufferPointer { bytes in
+            let waits = try unsafe bytes.withUnsafeBufferPointer { bytes in
                 try unsafe exchange.write(bytes)
             }
-            if !isTaken { try await exchange.waitUntilWritable() }
+            if let waits { try await exchange.waitUntilWritable(since: waits) }
         }
 
         /// Appends text to the body, and waits while the client is slow.
@@ -20,6 +20,14 @@
         /// - Throws: as `write(_:)` of bytes.
         public func write(_ text: String) async throws {
             try await write(Array(text.utf8))
+        }
+
+        /// Adds a field that follows the body, such as a checksum that is only known at its end.
+        ///
+        /// Clients that did not say `TE: trailers` do not get it. What steers a response, such as
+        /// Content-Type or Set-Cookie, cannot come so late: it is left out and logged.
+        public func addTrailer(_ name: String, _ value: String) {
+            exchange.addTrailer(Header(name, value))
         }
     }
 

@@ -151,7 +151,7 @@ static ph_status write_log(const ph_host *host, uint32_t level, ph_text message)
     return PH_OK;
 }
 
-static const ph_log the_log = { sizeof(ph_log), write_log };
+static const ph_log the_log = { .size = sizeof(ph_log), .write = write_log };
 
 static const void *service(const ph_host *host, ph_text id) {
     (void)host;
@@ -324,7 +324,10 @@ int main(int argc, char **argv) {
     if (system(command)) return 2;
     char image[300];
     snprintf(image, sizeof image, "%s/round-plugin.so", root);
-    ph_http http = { sizeof http, respond, begin, write_piece, finish, cut, observe, resume_body };
+    ph_http http = {
+        .size = sizeof http, .respond = respond, .begin = begin, .write = write_piece,
+        .finish = finish, .abort = cut, .observe = observe, .resume_body = resume_body,
+    };
     static struct call call;
     long before = 0;
     int keys = 0, descriptors = count_entries("/proc/self/fd");

@@ -95,6 +95,13 @@ final class RawClient {
         return read(hasBody: method != "HEAD")
     }
 
+    /// Reads what comes until the other side closes.
+    func readToEnd() -> String {
+        while more() {}
+        defer { buffer = [] }
+        return String(decoding: buffer, as: UTF8.self)
+    }
+
     /// Reads one response; an end before its end makes it not whole.
     func read(hasBody: Bool = true) -> RawResponse {
         var response = RawResponse()

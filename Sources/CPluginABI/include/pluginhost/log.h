@@ -25,6 +25,14 @@ typedef struct ph_log {
      * [any-thread] */
     ph_status (*write)(const ph_host *host, uint32_t level, ph_text message);
     /* ---- ph.log/1 ends here */
+    /* ---- 1.1 */
+
+    /* As write, about one request: the line names it. `request_id` is what
+     * ph_http.request_id has returned, or a copy of it.
+     * PH_INVALID: it is not of that form, or `level` is none of the above.
+     * [any-thread] */
+    ph_status (*write_about)(const ph_host *host, ph_text request_id, uint32_t level,
+                             ph_text message);
 } ph_log;
 
 #ifdef __cplusplus

@@ -54,7 +54,7 @@ extern "C" {
 #endif
 
 #define PH_ABI_MAJOR 1u
-#define PH_ABI_MINOR 0u
+#define PH_ABI_MINOR 1u
 #define PH_ABI_VERSION ((PH_ABI_MAJOR << 16) | PH_ABI_MINOR)
 
 /* ------------------------------------------------------------------ values */
@@ -290,6 +290,40 @@ typedef struct ph_http {
      * [any-thread] */
     ph_status (*resume_body)(ph_response *response);
     /* ---- 1.0 ends here */
+    /* ---- 1.1 */
+
+    /* Returns the fields that the client sent behind a chunked body, and their
+     * number in `count`: null and 0 if there are none. They are there with the
+     * on_body of `last`, or with handle on a route that does not stream, and not
+     * before. Valid until the response is completed. What steers a request and must
+     * not come so late, such as Content-Length or Authorization, has been left out.
+     * [any-thread] */
+    const ph_header *(*request_trailers)(ph_response *response, size_t *count);
+
+    /* As finish, with fields that are only known now: a checksum, a verdict. They
+     * are sent if the body is chunked and the client said "TE: trailers", and left
+     * out otherwise. `trailers` is copied before it returns. It is good manners to
+     * name them in a Trailer header of begin.
+     * PH_INVALID: a field is malformed, or may not be a trailer (framing, routing,
+     * authentication, Content-Type and the like); nothing was done.
+     * [any-thread] */
+    ph_status (*finish_with_trailers)(ph_response *response, const ph_header *trailers,
+                                      size_t trailer_count);
+
+    /* Returns what this request is called in the logs, in problem documents and in
+     * the response's X-Request-ID: the client's own X-Request-ID if it is 1 to 128
+     * letters, digits and -._~+/=:@, else a name that is made when it is first
+     * asked for. Valid until the response is completed. Null data: it is already.
+     * [any-thread] */
+    ph_text (*request_id)(ph_response *response);
+
+    /* Returns the request's place in a trace, to be sent along with requests that
+     * this one causes: the client's `traceparent` as it came, if there is exactly
+     * one and it is valid (then its `tracestate` headers count too), else that of a
+     * new trace, made when it is first asked for. Valid as request_id.
+     * Source: W3C Trace Context.
+     * [any-thread] */
+    ph_text (*trace_parent)(ph_response *response);
 } ph_http;
 
 /* -------------------------------------------------------------------- host */

@@ -55,6 +55,33 @@ extension Unruly {
                 for line in 1...count { try await writer.write("line \(line)\n") }
             }
         }
+        Get("/identity") { plugin, request in
+            plugin.host.log.about(request).info("asked")
+            return .json([
+                "id": .string(request.id), "parent": .string(request.traceparent),
+                "state": request.tracestate.map(JSON.string) ?? nil,
+            ])
+        }
+        Get("/trailers") { _, request in
+            let name = request.query["name"] ?? "Digest"
+            return .stream { writer in
+                try await writer.write("body")
+                writer.addTrailer(name, "abc")
+            }
+        }
+        Get("/events") { _, request in
+            let last = Int(request.lastEventID ?? "") ?? 0
+            return .events { stream in
+                await withTaskGroup { group in
+                    for number in last + 1...last + 40 {
+                        group.addTask { try? await stream.send("\(number)", id: "\(number)") }
+                    }
+                }
+            }
+        }
+        Get("/heartbeats") { _, _ in
+            .events(heartbeat: .milliseconds(1)) { _ in try await Task.sleep(for: .seconds(3_600)) }
+        }
         Get("/short") { _, _ in
             .stream(contentLength: 10) { writer in try await writer.write("abc") }
         }
