@@ -40,7 +40,7 @@ struct TrailerTests {
             }
             streamer.observe()
         }
-        try await withServer(["/": tells], onEnded: { Streamer.release($0) }) { server in
+        try await withServer(["/": tells], onEnded: Streamer.release) { server in
             let client = try server.client()
             for byte in Self.upload.utf8 { try client.send([byte]) }
             #expect(try client.response().text == "|Digest=abc")
