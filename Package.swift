@@ -65,21 +65,25 @@ let package = Package(
         .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
 
+        .target(name: "FuzzSupport", path: "Tests/FuzzSupport", swiftSettings: tests),
         .testTarget(
-            name: "HTTPWireTests", dependencies: ["HTTPWire"],
+            name: "HTTPWireTests", dependencies: ["HTTPWire", "FuzzSupport"],
             exclude: ["Cases"], swiftSettings: tests),
         .testTarget(
             name: "HTTPServerTests", dependencies: ["HTTPServer", "HTTPWire", "CLinux"],
             exclude: ["Cases"], swiftSettings: tests),
         .testTarget(
-            name: "DynamicLibraryTests", dependencies: ["DynamicLibrary", "CLedger"],
+            name: "DynamicLibraryTests",
+            dependencies: ["DynamicLibrary", "CLedger", "FuzzSupport"],
             swiftSettings: tests),
-        .testTarget(name: "HostModelTests", dependencies: ["HostModel"], swiftSettings: tests),
+        .testTarget(
+            name: "HostModelTests", dependencies: ["HostModel", "FuzzSupport"],
+            swiftSettings: tests),
         .testTarget(
             name: "PluginHostTests",
             dependencies: [
                 "PluginHost", "HostModel", "HTTPServer", "HTTPWire", "DynamicLibrary", "CPluginABI",
-                "CLinux", "bundle-probe",
+                "CLinux", "bundle-probe", "FuzzSupport",
             ],
             swiftSettings: tests),
         .executableTarget(

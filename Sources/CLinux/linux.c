@@ -77,6 +77,10 @@ int linux_alarm_clear(int fd) { return linux_wakeup_clear(fd); }
 int linux_prepare_listener(int fd) {
     // A peer that has vanished is found within two minutes, also while it is owed an answer.
     linux_probe_silent_peer(fd, 60, 15, 4);
+    // What the kernel keeps for a peer that does not read; it would be megabytes each, and 2,000
+    // such peers would stall everybody's TCP.
+    int unsent_max = 128 << 10;
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof unsent_max);
     return linux_no_delay(fd);
 }
 

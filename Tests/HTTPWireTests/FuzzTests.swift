@@ -1,24 +1,22 @@
-import Glibc
+import FuzzSupport
 import HTTPWire
 import Testing
 
-/// Random requests against properties. `FUZZ_ROUNDS` and `FUZZ_SEED` ask for more than the smoke
-/// set, or for a finding again.
+/// Random requests against properties.
 @Suite struct FuzzTests {
     /// The cases that are accepted: what is refused already becomes good by chance far too seldom.
     static let corpus = TextCase.all
         .filter { $0.expectations.allSatisfy { $0.outcome == "accepted" } }
         .map(\.bytes)
 
-    static func number(_ name: String) -> UInt64? {
-        getenv(name).flatMap { UInt64(String(cString: $0)) }
+    private static func canaries(_ seed: UInt64) -> FuzzPlan {
+        FuzzPlan(smokeRounds: 5_000, seed: seed)
     }
 
     @Test func properties_holdForMutatedRequests() {
-        let seed = Self.number("FUZZ_SEED") ?? 0xC0FFEE
-        let rounds = Self.number("FUZZ_ROUNDS").map { Int($0) } ?? 20_000
+        let plan = FuzzPlan(smokeRounds: 20_000, seed: 0xC0FFEE)
         let properties = FuzzProperties { MessageStream.read($0, cuts: $1) }
-        let finding = properties.firstFinding(seed: seed, rounds: rounds, corpus: Self.corpus)
+        let finding = properties.firstFinding(plan, corpus: Self.corpus)
         #expect(finding == nil, "\(finding.map(\.description) ?? "")")
     }
 
@@ -48,7 +46,7 @@ import Testing
             }
             return MessageStream.read(lenient)
         }
-        #expect(properties.firstFinding(seed: 1, rounds: 5_000, corpus: Self.corpus) != nil)
+        #expect(properties.firstFinding(Self.canaries(1), corpus: Self.corpus) != nil)
     }
 
     /// A reader that judges each read on its own.
@@ -57,7 +55,7 @@ import Testing
             let first = cuts.first ?? bytes.count
             return MessageStream.read(Array(bytes[0..<first]))
         }
-        #expect(properties.firstFinding(seed: 2, rounds: 5_000, corpus: Self.corpus) != nil)
+        #expect(properties.firstFinding(Self.canaries(2), corpus: Self.corpus) != nil)
     }
 
     /// A reader that loses a byte of each body.
@@ -68,7 +66,7 @@ import Testing
                 return .accepted(head, body: body.dropLast())
             }
         }
-        #expect(properties.firstFinding(seed: 3, rounds: 5_000, corpus: Self.corpus) != nil)
+        #expect(properties.firstFinding(Self.canaries(3), corpus: Self.corpus) != nil)
     }
 
     @Test func chunkedDecoder_agreesWithAPlainEncoder() {

@@ -51,7 +51,8 @@ enum { linux_address_text_max = 48 };
 int linux_listen(const struct sockaddr *address, socklen_t length, int backlog);
 // Turns off Nagle's algorithm.
 int linux_no_delay(int fd);
-// Does so for all sockets that the listener will accept, and has the kernel probe their peers.
+// Does so for all sockets that the listener will accept, has the kernel probe their peers, and
+// bounds what it keeps for those that do not read.
 int linux_prepare_listener(int fd);
 // Writes the peer's numeric address (or "unix") to `text` and its length to `text_length`.
 int linux_accept(int listener, char text[linux_address_text_max], uint8_t *text_length,

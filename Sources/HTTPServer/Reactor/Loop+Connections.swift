@@ -73,12 +73,14 @@ extension Loop {
         if state.queueLast == connection { state.queueLast = previous }
     }
 
-    /// Accepts what waits at a listener, a bounded number at a time.
-    func accept(listener index: Int) {
+    /// Accepts what waits at a listener, a bounded number at a time; false when that was all.
+    @discardableResult
+    func accept(listener index: Int) -> Bool {
         for _ in 0..<Loop.acceptedMax {
-            guard state.isAccepting else { return }
+            guard state.isAccepting else { return false }
             if state.connectionCount >= state.limits.connectionsMax, !makeRoom() {
-                return waitForRoom()
+                waitForRoom()
+                return false
             }
             let connection = takeSlot()
             let descriptor = unsafe connection.state.peer.accept(from: state.listeners[index])
@@ -86,11 +88,13 @@ extension Loop {
                 connection.state.queueNext = state.freeConnections
                 state.freeConnections = connection
                 acceptFailed(-descriptor, listener: index)
-                return
+                return false
             }
-            let isPassedOn = withReactor {
-                $0.passOn(descriptor)
-            }
+            let isPassedOn =
+                !state.isDraining
+                && withReactor {
+                    $0.passOn(descriptor)
+                }
             if isPassedOn {
                 connection.state.queueNext = state.freeConnections
                 state.freeConnections = connection
@@ -98,6 +102,7 @@ extension Loop {
                 open(connection, descriptor)
             }
         }
+        return true
     }
 
     /// The most connections that are accepted before those that are open have their turn.
@@ -105,7 +110,7 @@ extension Loop {
 
     /// Takes over a socket that another reactor has accepted.
     func adopt(_ descriptor: Int32) {
-        guard !state.isDraining else {
+        guard !state.hasEnded else {
             withReactor {
                 _ = $0.load.subtract(1, ordering: .relaxed)
             }
@@ -125,6 +130,7 @@ extension Loop {
         }
         state.connectionCount += 1
         connection.begin(descriptor)
+        if state.isDraining { lookOnceMore(at: connection) }
     }
 
     private func acceptFailed(_ reason: Int32, listener index: Int) {

@@ -36,19 +36,19 @@ extension Loop {
 
     /// Accepts no more and lets what runs come to its end.
     ///
-    /// Idle connections are looked at once more and then closed: a request that has arrived by now
-    /// is answered.
+    /// A request that has arrived by now is answered, also on a connection that nobody has accepted
+    /// yet; idle connections are closed.
     func drain(_ milliseconds: UInt64) {
-        pauseAccepting()
         state.isDraining = true
+        for index in unsafe 0..<state.listeners.count { while accept(listener: index) {} }
+        pauseAccepting()
         state.waitsForRoom = false
         state.acceptsAgainAt = .max
         state.drainDeadline = state.tick + milliseconds / TimerWheel.tickMilliseconds + 1
         forEachConnection { connection in
             switch connection.state.phase {
             case .head where connection.availableInput == 0:
-                connection.state.mayHaveInput = true
-                enqueue(connection)
+                lookOnceMore(at: connection)
             case .lingering: connection.lingerLess()
             case .socket:
                 connection.state.socket?.close(WebSocketCloseCode.goingAway, "the server stops")
@@ -56,6 +56,12 @@ extension Loop {
             }
         }
         if state.connectionCount == 0 { state.drainDeadline = 0 }
+    }
+
+    /// Has the connection read once more, and then closed if nothing has come.
+    func lookOnceMore(at connection: Connection) {
+        connection.state.mayHaveInput = true
+        enqueue(connection)
     }
 }
 

@@ -232,8 +232,8 @@ public final class HTTPServer: Sendable {
         }
     }
 
-    /// Stops: accepts no more, lets running requests end, and after the given time cuts what is
-    /// left.
+    /// Stops: answers what has arrived, refuses further clients, lets running requests end, and
+    /// after the given time cuts what is left.
     ///
     /// Returns when every thread has ended; calling it again waits for nothing.
     public func stop(drainSeconds: Double) async {
@@ -257,6 +257,7 @@ public final class HTTPServer: Sendable {
             }
         }
         for reactor in reactors { _ = reactor.mailbox.put(.drain(milliseconds: milliseconds)) }
+        async let isRefusing: Void = closeListenersWhenDrained()
         await BlockingWork.run { [reactors] in
             for thread in threads { thread.join() }
             for reactor in reactors { reactor.closeMailbox() }
@@ -267,6 +268,13 @@ public final class HTTPServer: Sendable {
             $0.stage = .stopped
             $0.threads = []
         }
+        await isRefusing
+    }
+
+    /// Closes the listeners when every reactor has taken what waited there, so that clients who
+    /// come later are refused at once instead of waiting for the end.
+    private func closeListenersWhenDrained() async {
+        await forEachReactor { _ in }
         closeListeners()
     }
 

@@ -1,3 +1,4 @@
+import FuzzSupport
 import HTTPWire
 
 /// What must hold for any bytes whatever; the checks share no code with the parser.
@@ -20,16 +21,18 @@ struct FuzzProperties {
 
     let read: Reader
 
-    /// Tries that many mutations and returns the first that breaks a property.
-    func firstFinding(seed: UInt64, rounds: Int, corpus: [[UInt8]]) -> Finding? {
-        var mutator = Mutator(seed: seed, corpus: corpus)
-        for round in 0..<rounds {
+    /// Tries mutations and returns the first that breaks a property.
+    func firstFinding(_ plan: FuzzPlan, corpus: [[UInt8]]) -> Finding? {
+        var mutator = Mutator(seed: plan.seed, corpus: corpus)
+        var round = 0
+        while plan.includes(round) {
             let bytes = mutator.next()
             let cuts = mutator.cuts(bytes.count)
             if let property = broken(bytes, cuts) {
                 return Finding(
-                    property: property, seed: seed, round: round, bytes: bytes, cuts: cuts)
+                    property: property, seed: plan.seed, round: round, bytes: bytes, cuts: cuts)
             }
+            round += 1
         }
         return nil
     }

@@ -1,3 +1,4 @@
+import FuzzSupport
 import Testing
 
 @testable import PluginHost
@@ -75,7 +76,7 @@ private struct NaiveMatcher {
     ]
     private static let methods = ["GET", "POST", "HEAD", "OPTIONS", "PURGE", "*"]
 
-    private static func pattern(_ random: inout SplitMix) -> String {
+    private static func pattern(_ random: inout FuzzRandom) -> String {
         var parts: [String] = []
         let count = Int.random(in: 0...4, using: &random)
         for index in 0..<count {
@@ -89,7 +90,7 @@ private struct NaiveMatcher {
         return "/" + parts.joined(separator: "/")
     }
 
-    private static func path(_ random: inout SplitMix) -> String {
+    private static func path(_ random: inout FuzzRandom) -> String {
         let count = Int.random(in: 1...5, using: &random)
         return "/"
             + (0..<count).map { index in
@@ -101,10 +102,14 @@ private struct NaiveMatcher {
 
     /// Returns the first disagreement of the tree with `judge`, or nil.
     private static func disagreement(
-        seed: UInt64, rounds: Int, judge: (NaiveMatcher, String, String) -> Found
+        seed: UInt64, judge: (NaiveMatcher, String, String) -> Found
     ) throws -> String? {
-        var random = SplitMix(state: seed)
-        for round in 0..<rounds {
+        let plan = FuzzPlan(smokeRounds: 500, seed: 0)
+        let seed = plan.seed &+ seed
+        var random = FuzzRandom(seed: seed)
+        var round = 0
+        while plan.includes(round) {
+            defer { round += 1 }
             var lines: [String] = []
             var shapes: Set<[RoutePattern.Segment]> = []
             for _ in 0..<Int.random(in: 1...12, using: &random) {
@@ -133,28 +138,15 @@ private struct NaiveMatcher {
 
     @Test(arguments: [1, 2, 3, 4] as [UInt64])
     func tree_agreesWithTheNaiveMatcher(seed: UInt64) throws {
-        let found = try Self.disagreement(seed: seed, rounds: 500) { $0.find($1, $2) }
+        let found = try Self.disagreement(seed: seed) { $0.find($1, $2) }
         #expect(found == nil, "\(found ?? "")")
     }
 
     @Test func fuzzer_noticesAMatcherThatForgetsHead() throws {
-        let found = try Self.disagreement(seed: 1, rounds: 500) { naive, method, path in
+        let found = try Self.disagreement(seed: 1) { naive, method, path in
             let wrong = method == "HEAD" ? "PURGE" : method
             return naive.find(wrong, path)
         }
         #expect(found != nil)
-    }
-}
-
-/// A small seeded generator, so that a failure can be repeated.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }
