@@ -98,7 +98,9 @@ extension ph_route {
         unsafe self.init()
         unsafe method = ph_text(shape.method)
         unsafe pattern = ph_text(shape.pattern)
-        unsafe flags = shape.body.streams ? UInt32(PH_ROUTE_STREAM_BODY) : 0
+        unsafe flags =
+            (shape.body.streams ? UInt32(PH_ROUTE_STREAM_BODY) : 0)
+            | (shape.blocks ? UInt32(PH_ROUTE_BLOCKING) : 0)
         unsafe body_bytes_max = shape.body.bytesMax
     }
 }

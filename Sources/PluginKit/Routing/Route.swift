@@ -32,13 +32,16 @@ public struct Route<Owner: Plugin> {
     ///   - pattern: begins with `/`; `{name}` stands for one segment, and `{name...}` at the end
     ///     for all the rest.
     ///   - body: how the request's body is handed over.
-    ///   - answer: answers within 10 ms; other connections wait for it.
+    ///   - blocks: whether the handler may take its time: then it is called on threads that the
+    ///     host keeps for such calls of this plugin, many at the same time.
+    ///   - answer: answers within 10 ms, or else other connections wait for it until the host has
+    ///     noticed; from then on it is called as if it had said `blocks`.
     @inlinable
     public init(
         _ method: StaticString, _ pattern: StaticString, body: BodyMode = .whole,
-        _ answer: @escaping Inline
+        blocks: Bool = false, _ answer: @escaping Inline
     ) {
-        shape = RouteShape(method: method, pattern: pattern, body: body)
+        shape = RouteShape(method: method, pattern: pattern, body: body, blocks: blocks)
         handler = .inline(answer)
     }
 
@@ -51,7 +54,7 @@ public struct Route<Owner: Plugin> {
             _ method: StaticString, _ pattern: StaticString, body: BodyMode = .whole,
             _ answer: @escaping Waiting
         ) {
-            shape = RouteShape(method: method, pattern: pattern, body: body)
+            shape = RouteShape(method: method, pattern: pattern, body: body, blocks: false)
             handler = .waiting(answer)
         }
     #endif
@@ -95,11 +98,13 @@ struct RouteShape: Sendable {
     @usableFromInline let method: StaticString
     @usableFromInline let pattern: StaticString
     @usableFromInline let body: BodyMode
+    @usableFromInline let blocks: Bool
 
     @inlinable
-    init(method: StaticString, pattern: StaticString, body: BodyMode) {
+    init(method: StaticString, pattern: StaticString, body: BodyMode, blocks: Bool) {
         self.method = method
         self.pattern = pattern
         self.body = body
+        self.blocks = blocks
     }
 }

@@ -39,12 +39,14 @@ public enum Verbs {
 public struct VerbRoute<Method: Verb, Owner: Plugin> {
     @usableFromInline let route: Route<Owner>
 
-    /// Makes a route whose handler answers at once, on the event loop that read the request.
+    /// Makes a route whose handler answers at once, on the event loop that read the request, or
+    /// with `blocks` on a thread where it may take its time.
     @inlinable
     public init(
-        _ pattern: StaticString, body: BodyMode = .whole, _ answer: @escaping Route<Owner>.Inline
+        _ pattern: StaticString, body: BodyMode = .whole, blocks: Bool = false,
+        _ answer: @escaping Route<Owner>.Inline
     ) {
-        route = Route(Method.method, pattern, body: body, answer)
+        route = Route(Method.method, pattern, body: body, blocks: blocks, answer)
     }
 
     #if !hasFeature(Embedded)

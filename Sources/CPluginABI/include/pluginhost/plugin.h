@@ -33,9 +33,13 @@
  *   [lifecycle-thread]  a thread that the host made for this call. Calls of one
  *                       generation never overlap, but may come on different
  *                       threads. It may block until the deadline told there.
- *   [loop-thread]       an event loop. It must return at once (10 ms is long):
- *                       other connections wait. Several loops call at the same
- *                       time.
+ *   [loop-thread]       an event loop. It should return at once: other
+ *                       connections wait. Several loops call at the same time.
+ *                       A call that lasts longer than the host's inline budget
+ *                       (10 ms) loses the loop: the others go on without it,
+ *                       and its thread is the call's alone until it returns.
+ *   [pool-thread]       a thread that the host keeps for calls of this plugin
+ *                       that may take their time. Many call at the same time.
  *   [any-thread]        every thread, at any time between init and deinit.
  *
  * UNLOADING. After deinit the host closes the image: its code and data are
@@ -210,9 +214,12 @@ typedef struct ph_request {
 typedef struct ph_response ph_response;
 
 /* What a plugin wants to be told about one exchange. Unset members are null.
- * All are called on a loop thread, one at a time, and never after the response
- * has been completed: a completion on another thread waits for the function that
- * runs, so do not complete while holding a lock that one of these takes. */
+ * All are called on a loop thread, one at a time, not before handle has returned,
+ * and never after the response has been completed: a completion on another thread
+ * waits for the function that runs, so do not complete while holding a lock that
+ * one of these takes. Once finish, respond or abort has returned, on whatever
+ * thread, none of them runs or will be called, and the context may be freed; if
+ * one of these functions completes the response itself, it is the last one. */
 typedef struct ph_observer {
     uint32_t size;
     void *context;
@@ -228,8 +235,11 @@ typedef struct ph_observer {
      * [loop-thread] */
     void (*on_writable)(void *context);
 
-    /* The client went away, or took too long, before the response was complete.
-     * Called at most once. The plugin still completes the response (abort will
+    /* The client went away, or took too long, or the response did not begin within
+     * the request's deadline (60 seconds, unless the manifest.json or the operator
+     * says otherwise; the client has been told 504), before the response was
+     * complete. `why` is PH_CLOSED in the first case, else PH_LIMIT. Called at most
+     * once. The plugin still completes the response (abort will
      * do): only then are the request and the response released.
      * [loop-thread] */
     void (*on_closed)(void *context, ph_status why);
@@ -238,8 +248,9 @@ typedef struct ph_observer {
 
 /* How a response is made. The functions may be called from any thread. On the
  * loop thread that handed the request over, bytes go straight into the
- * connection's output buffer; elsewhere they are copied and handed to the loop,
- * in the order of the calls. One response is used by one thread at a time.
+ * connection's output buffer; elsewhere, and on a thread that has lost its loop,
+ * they are copied and handed to the loop, in the order of the calls. One response
+ * is used by one thread at a time.
  *
  * Headers are checked: a name that is no token, or a value with CR, LF or NUL,
  * is PH_INVALID. The host writes Content-Length, Transfer-Encoding, Connection
@@ -280,13 +291,13 @@ typedef struct ph_http {
     void (*abort)(ph_response *response);
 
     /* Asks to be told about this exchange. `observer` is copied; its context
-     * must stay valid until the response is completed. On a route that streams
-     * its body, the body begins to come after handle has returned. PH_WRONG_STATE: there
-     * is an observer already.
-     * [loop-thread & within handle] */
+     * must stay valid until the response is completed. Nothing is told before
+     * handle has returned. PH_WRONG_STATE: there is an observer already.
+     * [the thread of handle & within handle] */
     ph_status (*observe)(ph_response *response, const ph_observer *observer);
 
-    /* After on_body returned PH_PAUSE: go on.
+    /* After on_body returned PH_PAUSE: go on. It may come before that on_body has
+     * returned, also from within it; then the body goes on at once.
      * [any-thread] */
     ph_status (*resume_body)(ph_response *response);
     /* ---- 1.0 ends here */
@@ -387,9 +398,14 @@ typedef struct ph_plugin {
      * [lifecycle-thread] */
     void (*deinit)(void *state);
 
-    /* Answers one request. PH_OK: the response is completed. PH_PENDING: it
-     * will be, later, from any thread. An error: the host answers 500.
-     * [loop-thread] */
+    /* Answers one request. PH_OK: the response is completed; what respond or finish
+     * returned does as well, also PH_CLOSED. PH_PENDING: it will be, later, from any
+     * thread. Another error: the host answers 500.
+     *
+     * Requests come on several threads at the same time. A call that loses its loop
+     * is no failure, but from then on the host calls handle for that route on pool
+     * threads, as it does from the start with PH_ROUTE_BLOCKING.
+     * [loop-thread, or pool-thread] */
     ph_status (*handle)(void *state, const ph_request *request, ph_response *response);
 
     /* Returns the functions of an extension that the plugin offers to the host,
