@@ -10,11 +10,12 @@ import Testing
           "library": {"file": "libhello.so", "sha256": "\(String(repeating: "ab", count: 32))"},
           "services": ["ph.log/1", "ph.events/2"],
           "routes": [{"method": "GET", "pattern": "/hello"},
-            {"method": "POST", "pattern": "/n/{id}"}],
+            {"method": "POST", "pattern": "/n/{id}", "blocking": true, "requestSeconds": 300}],
           "static": {"index": "start.html", "fallback": "app.html",
             "cacheControl": {"*.html": "no-cache", "assets/": "max-age=31536000, immutable"},
             "headers": {"Referrer-Policy": "no-referrer"}},
-          "limits": {"drainSeconds": 5, "startSeconds": 30, "bodyBytesMax": 1048576}
+          "limits": {"drainSeconds": 5, "startSeconds": 30, "bodyBytesMax": 1048576,
+            "requestSeconds": 0, "concurrencyMax": 100, "poolThreadsMax": 8, "poolQueueMax": 16}
         }
         """
 
@@ -39,6 +40,28 @@ import Testing
         #expect(manifest.files.headers.map(\.value) == ["no-referrer"])
         #expect(manifest.limits.drainSeconds == 5 && manifest.limits.startSeconds == 30)
         #expect(manifest.limits.bodyBytesMax == 1 << 20)
+        #expect(manifest.routes?.map(\.isBlocking) == [false, true])
+        #expect(manifest.routes?.map(\.requestSeconds) == [nil, 300])
+        #expect(manifest.limits.requestSeconds == 0 && manifest.limits.concurrencyMax == 100)
+        #expect(manifest.limits.poolThreadsMax == 8 && manifest.limits.poolQueueMax == 16)
+    }
+
+    @Test func whatARouteMayTake_isJudged() {
+        let text = """
+            {"name": "a", "version": "1.0.0", "abi": "1.0",
+             "routes": [{"method": "GET", "pattern": "/a", "blocking": 1, "requestSeconds": -1},
+               {"method": "GET", "pattern": "/a", "blocking": true}],
+             "limits": {"poolThreadsMax": 0, "concurrencyMax": 1.5}}
+            """
+        let error = #expect(throws: HostError.self) { try Manifest(parsing: text.utf8) }
+        for path in [
+            "/routes/0/blocking", "/routes/0/requestSeconds", "/routes/1", "/limits/poolThreadsMax",
+            "/limits/concurrencyMax",
+        ] {
+            #expect(
+                error?.reasons.contains { $0.hasPrefix(path) } == true,
+                "\(path): \(String(describing: error))")
+        }
     }
 
     @Test func manifest_hasDefaults_whenOnlyTheRequiredFieldsAreThere() throws {
