@@ -103,6 +103,10 @@ int linux_reserve_descriptor(void);
 
 // Threads and time.
 int linux_thread_id(void);
+// A number that no other living thread has; one instruction.
+static inline unsigned long linux_this_thread(void) {
+    return (unsigned long)__builtin_thread_pointer();
+}
 void linux_name_thread(const char *name);
 // Names another thread of this process.
 int linux_name_other_thread(int thread, const char *name);

@@ -1,20 +1,6 @@
-import CLinux
+public import CLinux
 import Glibc
 import Synchronization
-
-/// A call of application code that may not return soon; given by `beginCall`, for `endCall`.
-public struct LoopCall {
-    let word: UInt64
-}
-
-/// Whether the calling thread may use the loop; given by `enterLoop`, for `leaveLoop`.
-public struct LoopEntry {
-    let word: UInt64
-
-    /// Whether it may; else the way is `Exchange.remote`.
-    @inline(__always)
-    public var isOpen: Bool { word != 0 }
-}
 
 /// Calls of code that may not return soon.
 ///
@@ -27,46 +13,38 @@ public struct LoopEntry {
 /// 5. The loop hears of it by `Application.returned` and lets the exchange go on.
 extension Exchange {
     /// Announces that code begins to run that may not return soon; on the reactor's thread.
-    @inline(__always)
+    @inlinable @inline(__always)
     public func beginCall(_ kind: CallKind) -> LoopCall {
-        let loop = state.loop
-        loop.state.calling = self
-        loop.state.callKind = kind
+        let crossing = unsafe state.crossing
+        unsafe crossing.pointee.calling = UnsafeMutableRawPointer(address)
+        unsafe crossing.pointee.kind = kind
         unsafe linux_set_call_subject(address)
-        let crossing = unsafe loop.state.crossing
-        let former = unsafe crossing.pointee.word.load(ordering: .relaxed)
-        let word = (former & ~Crossing.Side.mask) &+ (Crossing.step | Crossing.Side.code)
-        // The exchange orders the word before the look at the sleeper, as the watchdog orders its
-        // going to sleep before its look at the word: one of them sees the other.
-        unsafe _ = crossing.pointee.word.exchange(word, ordering: .sequentiallyConsistent)
-        if unsafe crossing.pointee.watchdogSleeps.load(ordering: .sequentiallyConsistent) {
-            loop.wakeWatchdog()
-        }
-        return LoopCall(word: word)
+        let (call, isWatched) = unsafe crossing.pointee.begin()
+        if !isWatched { wakeWatchdog() }
+        return call
     }
+
+    @usableFromInline
+    func wakeWatchdog() { state.loop.wakeWatchdog() }
 
     /// Announces that the code has returned; false when the thread has lost its loop meanwhile:
     /// then it touches nothing more and ends with `surrender`.
-    @inline(__always)
+    @inlinable @inline(__always)
     public func endCall(_ call: LoopCall) -> Bool {
         linux_set_call_subject(nil)
-        let crossing = unsafe state.loop.state.crossing
-        return unsafe crossing.pointee.word.compareExchange(
-            expected: call.word, desired: call.word & ~Crossing.Side.mask,
-            ordering: .acquiringAndReleasing
-        ).exchanged
+        return unsafe state.crossing.pointee.end(call)
     }
 
     /// Asks for the use of the loop from within a call, or on any other thread, where it is
     /// refused.
     ///
     /// While it is granted, the watchdog leaves the loop alone: be quick, and call `leaveLoop`.
-    @inline(__always)
-    public func enterLoop() -> LoopEntry { state.loop.enter() }
+    @inlinable @inline(__always)
+    public func enterLoop() -> LoopEntry { unsafe state.crossing.pointee.enter() }
 
     /// Ends the use of the loop that `enterLoop` granted.
-    @inline(__always)
-    public func leaveLoop(_ entry: LoopEntry) { state.loop.leave(entry) }
+    @inlinable @inline(__always)
+    public func leaveLoop(_ entry: LoopEntry) { unsafe state.crossing.pointee.leave(entry) }
 
     /// Announces on another thread that code begins to run for this exchange, which is held.
     public func beginRemoteCall() { unsafe linux_set_call_subject(address) }

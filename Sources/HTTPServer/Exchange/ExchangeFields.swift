@@ -26,6 +26,8 @@ struct ExchangeFields {
     @usableFromInline var body: UnsafeRawBufferPointer
     @usableFromInline let fields: UnsafeMutableBufferPointer<HeaderField>
     @usableFromInline let applicationStorage: UnsafeMutableRawPointer
+    /// Whose turn it is on the loop's thread; the loop's own, at hand.
+    @usableFromInline let crossing: UnsafeMutablePointer<Crossing>
     let loop: Loop
 
     var connection: Connection?
@@ -90,6 +92,7 @@ struct ExchangeFields {
         applicationStorage: UnsafeMutableRawPointer, remote: UnsafeMutablePointer<RemoteCounters>
     ) {
         self.loop = loop
+        unsafe crossing = loop.state.crossing
         unsafe self.fields = fields
         unsafe self.applicationStorage = applicationStorage
         unsafe self.remote = remote

@@ -1,4 +1,5 @@
-import Synchronization
+public import CLinux
+public import Synchronization
 
 /// Whose turn it is on the thread of a reactor, as one atomic word.
 ///
@@ -9,27 +10,104 @@ import Synchronization
 ///
 /// - Shape: the low two bits are the `Side`; the rest counts the calls, so that a word never comes
 ///   back.
+///
+/// Inlined where it is crossed, in other modules too: a request that a plugin answers at once
+/// spends about 40 instructions on it.
+@usableFromInline
+@safe
 struct Crossing: ~Copyable {
+    @usableFromInline
     enum Side {
         /// The loop's own code runs, or waits.
-        static let loop: UInt64 = 0
+        @inlinable static var loop: UInt64 { 0 }
         /// Application code runs that may not return soon.
-        static let code: UInt64 = 1
+        @inlinable static var code: UInt64 { 1 }
         /// That code has called back, and the loop is in use.
-        static let callback: UInt64 = 2
+        @inlinable static var callback: UInt64 { 2 }
         /// The loop has been taken from the thread.
-        static let taken: UInt64 = 3
-        static let mask: UInt64 = 3
+        @inlinable static var taken: UInt64 { 3 }
+        @inlinable static var mask: UInt64 { 3 }
     }
 
-    static let step: UInt64 = 4
+    @inlinable static var step: UInt64 { 4 }
 
-    let word = Atomic<UInt64>(Crossing.step)
+    @usableFromInline let word = Atomic<UInt64>(4)
     /// Whether the watchdog is to be woken before the next call.
-    let watchdogSleeps = Atomic<Bool>(false)
-    /// The thread that runs the loop, 0 when none does: as `pthread_self()`, and the kernel's id.
-    let runner = Atomic<UInt>(0)
+    @usableFromInline let watchdogSleeps = Atomic<Bool>(false)
+    /// The thread that runs the loop, 0 when none does: what `linux_this_thread` says there, and
+    /// the kernel's id.
+    @usableFromInline let runner = Atomic<UInt>(0)
     let runnerID = Atomic<Int32>(0)
+    /// The exchange that is called for, and what for; the loop's own.
+    @usableFromInline var calling: UnsafeMutableRawPointer?
+    @usableFromInline var kind = CallKind.handle
+
+    init() { unsafe calling = nil }
+
+    /// Goes over to the code; false when the watchdog has to be woken.
+    @inlinable @inline(__always)
+    func begin() -> (call: LoopCall, isWatched: Bool) {
+        let former = word.load(ordering: .relaxed)
+        let next = (former & ~Side.mask) &+ (Crossing.step | Side.code)
+        // The exchange orders the word before the look at the sleeper, as the watchdog orders its
+        // going to sleep before its look at the word: one of them sees the other.
+        _ = word.exchange(next, ordering: .sequentiallyConsistent)
+        return (LoopCall(word: next), !watchdogSleeps.load(ordering: .sequentiallyConsistent))
+    }
+
+    /// Comes back from the code; false when the loop has been taken meanwhile.
+    @inlinable @inline(__always)
+    func end(_ call: LoopCall) -> Bool {
+        word.compareExchange(
+            expected: call.word, desired: call.word & ~Side.mask, ordering: .acquiringAndReleasing
+        ).exchanged
+    }
+
+    /// Goes over from the code to the loop, if the calling thread has it.
+    @inlinable @inline(__always)
+    func enter() -> LoopEntry {
+        let word = word.load(ordering: .acquiring)
+        // Looked at after the word: whoever takes the loop becomes its runner before it changes the
+        // word again, so a word of another runner is never taken for one's own.
+        guard runner.load(ordering: .acquiring) == linux_this_thread() else {
+            return LoopEntry(word: 0)
+        }
+        if word & Side.mask == Side.code {
+            let isOpen = self.word.compareExchange(
+                expected: word, desired: word &+ (Side.callback - Side.code),
+                ordering: .acquiringAndReleasing
+            ).exchanged
+            return LoopEntry(word: isOpen ? word : 0)
+        }
+        return LoopEntry(word: word & Side.mask == Side.taken ? 0 : word)
+    }
+
+    /// Goes back to the code.
+    @inlinable @inline(__always)
+    func leave(_ entry: LoopEntry) {
+        if entry.word & Side.mask == Side.code { word.store(entry.word, ordering: .releasing) }
+    }
+}
+
+/// A call of application code that may not return soon; given by `Exchange.beginCall`, for
+/// `endCall`.
+public struct LoopCall {
+    @usableFromInline let word: UInt64
+
+    @inlinable
+    init(word: UInt64) { self.word = word }
+}
+
+/// Whether the calling thread may use the loop; given by `Exchange.enterLoop`, for `leaveLoop`.
+public struct LoopEntry {
+    @usableFromInline let word: UInt64
+
+    @inlinable
+    init(word: UInt64) { self.word = word }
+
+    /// Whether it may; else the way is `Exchange.remote`.
+    @inlinable @inline(__always)
+    public var isOpen: Bool { word != 0 }
 }
 
 /// What application code is called for.

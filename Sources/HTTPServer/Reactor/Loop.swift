@@ -62,10 +62,8 @@ struct LoopFields: ~Copyable {
     /// Set right after the state has been made.
     var reactor: Unmanaged<Reactor>?
     var applicationState: UnsafeMutableRawPointer?
-    /// Whose turn it is on the thread; what is called, and what it was called for.
+    /// Whose turn it is on the thread, and what is called.
     let crossing: UnsafeMutablePointer<Crossing>
-    var calling: Exchange?
-    var callKind = CallKind.handle
     /// The length of the piece of a body that `.body` was called with.
     var pieceCount = 0
     /// The connection that has its turn, or had the last one.

@@ -75,7 +75,7 @@ public final class Reactor: @unchecked Sendable {
 
     /// Whether the calling thread is the one that runs this reactor.
     public var isCurrentThread: Bool {
-        unsafe crossing.pointee.runner.load(ordering: .relaxed) == pthread_self()
+        unsafe crossing.pointee.runner.load(ordering: .relaxed) == linux_this_thread()
     }
 
     /// The number of open connections, as other threads see it.
