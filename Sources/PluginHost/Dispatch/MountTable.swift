@@ -85,11 +85,11 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
         unsafe names.deallocate()
     }
 
-    /// Returns a table in which this mount stands, instead of the one with its name if there is
-    /// one.
-    package func replacing(_ mount: Mount) -> MountTable {
+    /// Returns a table in which these mounts stand, instead of those with their names if there are
+    /// any.
+    package func replacing(_ others: [Mount]) -> MountTable {
         var mounts = mounts
-        mounts[mount.name] = mount
+        for mount in others { mounts[mount.name] = mount }
         return MountTable(mounts, operators)
     }
 

@@ -73,9 +73,10 @@ extension PluginManager {
         }
         let events = batch ?? []
         batch = nil
+        table = table.replacing(slots.values.compactMap { mount(of: $0) })
+        settleTable()
         let journal = journal
         _ = try await Blocking.run { () throws(HostError) in try journal.append(events) }
-        settleTable()
         await publishTable()
         for name in registry.plugins.keys { follow(name) }
     }

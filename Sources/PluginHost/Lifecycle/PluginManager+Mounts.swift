@@ -55,13 +55,14 @@ extension PluginManager {
         if registry.mounts != table.operators?.mounts ?? [:] {
             table = table.placing(OperatorMounts(registry.mounts))
         }
-        for (name, record) in registry.plugins where slot(name).current?.generation == nil {
-            let mount = Mount(
-                name: name, generation: nil,
-                availability: record.isActive ? .unavailable(retryAfterSeconds: 1) : .inactive)
-            if table.mounts[name]?.availability != mount.availability {
-                table = table.replacing(mount)
+        var others: [Mount] = []
+        for (name, record) in registry.plugins where slots[name]?.current?.generation == nil {
+            let availability: Mount.Availability =
+                record.isActive ? .unavailable(retryAfterSeconds: 1) : .inactive
+            if table.mounts[name]?.availability != availability {
+                others.append(Mount(name: name, generation: nil, availability: availability))
             }
         }
+        if !others.isEmpty { table = table.replacing(others) }
     }
 }

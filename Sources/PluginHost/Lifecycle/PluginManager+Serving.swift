@@ -105,16 +105,21 @@ extension PluginManager {
 
     /// Makes the dispatch table say what the slot says.
     func publish(_ slot: PluginSlot) async {
-        if let generation = slot.current?.generation {
-            table = table.replacing(
-                Mount(
-                    name: slot.name, generation: generation, staticFiles: files(of: slot)))
+        guard batch == nil else { return }
+        if let mount = mount(of: slot) {
+            table = table.replacing([mount])
         } else if registry[slot.name] == nil {
             table = table.removing(slot.name)
         }
-        guard batch == nil else { return }
         settleTable()
         await publishTable()
+    }
+
+    /// What stands in the table for a plugin that serves.
+    func mount(of slot: PluginSlot) -> Mount? {
+        slot.current?.generation.map { generation in
+            Mount(name: slot.name, generation: generation, staticFiles: files(of: slot))
+        }
     }
 
     /// What answers for the files of the release in force; nil if it has none that can be opened.

@@ -30,6 +30,7 @@ LOADS = (
     Load("64 connections, 16 requests at a time", depth=16),
     Load("1 MB from memory, 16 connections", connections=16, body="memory"),
     Load("1 MB from a file, 16 connections", connections=16, body="file"),
+    Load("1 KB from a file, 64 connections", body="small file"),
 )
 
 

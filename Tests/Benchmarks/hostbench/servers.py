@@ -26,7 +26,7 @@ class Server:
     """One running server, and the paths on it that are measured, by name.
 
     Those of `paths` say hello; those of `bodies` answer with a megabyte, from "memory" or a
-    "file"."""
+    "file", or with a kilobyte from a "small file"."""
 
     def __init__(self, name, command, port, paths, environment=None, bodies=None):
         self.name, self.command, self.port, self.paths = name, command, port, paths
@@ -155,6 +155,7 @@ def make_host(threads=1):
         return Host([*bundles.values(), bulk], paths, threads, bodies={
             "memory": {"host, C plugin": "/plugin/scale-0000/api/megabyte"},
             "file": {"host, its files": "/plugin/scale-0000/megabyte.bin"},
+            "small file": {"host, its files": "/plugin/scale-0000/kilobyte.txt"},
         })
 
 
@@ -172,6 +173,7 @@ def make_libmicrohttpd():
 def make_nginx():
     port, peers = free_port(), workplace.PEERS
     (peers / "megabyte.bin").write_bytes(bytes(1 << 20))
+    (peers / "kilobyte.txt").write_bytes(b"x" * 1024)
     (peers / "nginx.conf").write_text(f"""
 load_module {peers}/ngx_http_hello_module.so;
 worker_processes 1;
@@ -188,14 +190,15 @@ http {{
     server {{
         listen 127.0.0.1:{port};
         location {PATH} {{ hello_plugin; }}
-        location /megabyte.bin {{ root {peers}; }}
+        location ~ ^/(mega|kilo)byte[.] {{ root {peers}; }}
     }}
 }}
 """)
     return Server("nginx", ["nginx", "-c", peers / "nginx.conf", "-p", peers], port,
                   {"nginx, C module": PATH}, bodies={
                       "memory": {"nginx, C module": PATH + "/megabyte"},
-                      "file": {"nginx, its files": "/megabyte.bin"}})
+                      "file": {"nginx, its files": "/megabyte.bin"},
+                      "small file": {"nginx, its files": "/kilobyte.txt"}})
 
 
 def make_apache():

@@ -120,8 +120,9 @@ def build_scale_bundles(count, directory):
 
 
 def build_bulk_bundle(directory):
-    """A bundle of the same plugin, with a megabyte among its files."""
-    return _pack_scale("scale-0000", directory, {"megabyte.bin": bytes(1 << 20)})
+    """A bundle of the same plugin, with a megabyte and a kilobyte among its files."""
+    return _pack_scale("scale-0000", directory,
+                       {"megabyte.bin": bytes(1 << 20), "kilobyte.txt": b"x" * 1024})
 
 
 def _pack_scale(name, directory, files):

@@ -30,7 +30,7 @@ import Testing
     @Test func replacedMount_isAnother_andTheRestIsShared() throws {
         let first = MountTable(mounts: [try mount("one"), try mount("two")])
         let new = try mount("two")
-        let second = first.replacing(new)
+        let second = first.replacing([new])
         #expect(find(second, "two") === new)
         #expect(find(first, "two") !== new)
         #expect(find(second, "one") === find(first, "one"))

@@ -93,4 +93,52 @@ import Testing
     @Test func noMounts_makeNoTable() throws {
         #expect(OperatorMounts([:]) == nil)
     }
+
+    /// Compares with the plainest search that there is, over places and requests made at random.
+    @Test func search_agreesWithAPlainOne_overRandomMounts() throws {
+        var random = SplitMix(state: 0x5EED)
+        func pick<Value>(_ values: [Value]) -> Value {
+            values[Int(random.next() % UInt64(values.count))]
+        }
+        func path() -> String {
+            (0..<Int(random.next() % 4)).map { _ in "/" + pick(["a", "b", "ab", "a-b", "c"]) }
+                .joined()
+        }
+        for round in 0..<300 {
+            var places: [(String?, String)] = []
+            for _ in 0...(random.next() % 12) {
+                let host = pick([nil, nil, "x.test", "*.test", "*.x.test", "y.test"])
+                places.append((host, "/" + path().dropFirst()))
+            }
+            let unique = Dictionary(
+                places.enumerated().map { ("\($1.0 ?? "")\($1.1)", $0) }
+            ) { _, last in last }
+            let table = try table(places)
+            for _ in 0..<40 {
+                let host = pick(["x.test", "y.test:80", "z.test", "Z.x.test", "q.org", ""])
+                let path = path() + pick(["", "/"])
+                guard !path.isEmpty else { continue }
+                let name = host.lowercased().prefix { $0 != ":" }
+                let hosts = [String(name), "*.x.test", "*.test", ""].filter { pattern in
+                    pattern == name || pattern.isEmpty
+                        || pattern.hasPrefix("*") && name.hasSuffix(pattern.dropFirst())
+                }
+                var expected: Int?
+                search: for host in hosts {
+                    var prefix = path[...]
+                    while true {
+                        let key = host + (prefix.isEmpty ? "/" : prefix)
+                        if prefix.isEmpty || !prefix.hasSuffix("/"), let index = unique[key] {
+                            expected = index
+                            break search
+                        }
+                        guard let slash = prefix.lastIndex(of: "/") else { break }
+                        prefix = prefix[..<slash]
+                    }
+                }
+                let found = try find(table, host, path)?.index
+                #expect(found == expected, "round \(round): \(host) \(path) in \(places)")
+            }
+        }
+    }
 }
