@@ -1,3 +1,4 @@
+import FuzzSupport
 import HTTPWire
 import HostModel
 import Testing
@@ -96,7 +97,7 @@ import Testing
 
     /// Compares with the plainest search that there is, over places and requests made at random.
     @Test func search_agreesWithAPlainOne_overRandomMounts() throws {
-        var random = SplitMix(state: 0x5EED)
+        var random = FuzzRandom(seed: 0x5EED)
         func pick<Value>(_ values: [Value]) -> Value {
             values[Int(random.next() % UInt64(values.count))]
         }
