@@ -55,7 +55,7 @@ static ph_status handle(void *state, const ph_request *request, ph_response *res
         { PH_TEXT_INIT("Content-Type"), PH_TEXT_INIT("application/json") },
     };
     static const char text[] = "{\"message\":\"Hello, World!\"}";
-    static const char megabyte[1 << 20];
+    static char megabyte[1 << 20]; /* no part of the file, nor of memory before it is asked for */
     const ph_host *host = state;
     if (request->route == ROUTE_MEGABYTE)
         return host->http->respond(response, 200, NULL, 0,
