@@ -125,8 +125,12 @@ class Host(Server):
     def library(self, plugin):
         return self.root / "plugins" / plugin / "lib" / f"lib{plugin}.so"
 
-    def stop(self):
+    def end(self):
+        """Ends the process and keeps the root, for another start."""
         super().stop()
+
+    def stop(self):
+        self.end()
         shutil.rmtree(self.root, ignore_errors=True)
 
 

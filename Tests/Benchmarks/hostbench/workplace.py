@@ -1,6 +1,7 @@
 """Where things are, what is installed, and what has to be built before measuring."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -125,9 +126,16 @@ def build_bulk_bundle(directory):
                        {"megabyte.bin": bytes(1 << 20), "kilobyte.txt": b"x" * 1024})
 
 
+def abi():
+    """The version of the contract that plugins are built with, such as 1.0."""
+    header = (SDK / "pluginhost/plugin.h").read_text()
+    return ".".join(re.search(rf"define PH_ABI_{part}\s+(\d+)", header)[1]
+                    for part in ("MAJOR", "MINOR"))
+
+
 def _pack_scale(name, directory, files):
     source, library = HERE / "plugins/scale.c", OUT / "scale.so"
-    if not is_newer(library, source):
+    if not is_newer(library, source, SDK / "pluginhost/plugin.h"):
         run(["gcc", "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC",
              "-fvisibility=hidden", "-shared", "-s", f"-I{SDK}", source, "-o", library])
     code = library.read_bytes()
@@ -135,7 +143,7 @@ def _pack_scale(name, directory, files):
     (draft / "lib").mkdir(parents=True)
     (draft / "lib" / f"lib{name}.so").write_bytes(code.replace(b"scale-0000", name.encode()))
     (draft / "manifest.json").write_text(
-        f'{{"name":"{name}","version":"1.0.0","abi":"1.0","description":"Ten routes."}}\n')
+        f'{{"name":"{name}","version":"1.0.0","abi":"{abi()}","description":"Ten routes."}}\n')
     for file, contents in files.items():
         (draft / "priv/static").mkdir(parents=True, exist_ok=True)
         (draft / "priv/static" / file).write_bytes(contents)
