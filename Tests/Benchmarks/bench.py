@@ -173,6 +173,8 @@ def main():
                     "load": os.getloadavg()[0]},
     }
     failed = False
+    path = workplace.OUT / "results.json"
+    runs = earlier_runs(path) + [results]
     for name in chosen:
         if not has_host and name not in ("instructions", "cpu"):
             workplace.skip(name, "it needs the host")
@@ -182,10 +184,8 @@ def main():
         except Exception as error:  # what one figure stumbles over is no reason to lose the others
             failed = True
             print(f"error: {name} was not measured\n  why: {error!r}", file=sys.stderr)
-    results["skipped"] = workplace.skipped
-    path = workplace.OUT / "results.json"
-    runs = earlier_runs(path) + [results]
-    path.write_text(json.dumps({"runs": runs}, indent=2) + "\n")
+        results["skipped"] = workplace.skipped
+        path.write_text(json.dumps({"runs": runs}, indent=2) + "\n")
     print(f"\nadded to {path.relative_to(workplace.TOP)}, which has {len(runs)} runs")
     return 1 if failed else 0
 
