@@ -56,6 +56,34 @@ import Testing
         #expect(version?["generation"].number == 1)
     }
 
+    @Test func notes_tellsOpenPages_whatChanges_andForgetsThoseThatLeave() throws {
+        try #require(Self.all.contains("notes") || Self.all.isEmpty)
+        guard let bundle = Repository.sampleBundle("notes") else { return }
+        let root = try Root()
+        let host = try HostProcess(root)
+        try root.must("install", bundle)
+        let page = try host.client()
+        try page.send("GET", "/plugin/notes/api/events")
+        let head = try page.readHead()
+        #expect(head.status == 200)
+        #expect(head["content-type"] == "text/event-stream")
+        let hello = try #require(try page.readChunk())
+        #expect(String(decoding: hello, as: UTF8.self) == "event: hello\nretry: 1000\ndata: \n\n")
+        for number in 1...3 {
+            let added = try host.client().request(
+                "POST", "/plugin/notes/api/notes", body: #"{"title":"Tea"}"#)
+            #expect(added.status == 201)
+            let change = try #require(try page.readChunk())
+            #expect(
+                String(decoding: change, as: UTF8.self)
+                    == "event: change\ndata: {\"what\":\"added\",\"id\":\(number)}\n\n")
+        }
+        #expect(try root.status("notes")["in_flight"].number == 1)
+        page.reset()
+        try root.waitForStatus("notes", "the page is gone") { $0["in_flight"].number == 0 }
+        #expect(try host.terminate() == 0)
+    }
+
     @Test func allSamples_liveTogetherInOneHost() throws {
         let root = try Root()
         for name in Self.all {

@@ -47,11 +47,13 @@
         /// back by themselves, with `Request.lastEventID`.
         ///
         /// - Parameters:
-        ///   - heartbeat: how often an idle stream sends a comment: proxies keep the connection,
-        ///     and a client that has vanished without a word is found out.
+        ///   - heartbeat: how often the stream sends a comment: proxies keep the connection, and a
+        ///     client that has vanished without a word is found out.
+        ///   - lifetime: when the stream ends, for the browser to come back: after a reload, to the
+        ///     new generation, so that the former one is not kept for ever.
         ///   - send: sends the events; the stream ends when it returns.
         public static func events(
-            heartbeat: Duration = .seconds(15),
+            heartbeat: Duration = .seconds(15), lifetime: Duration = .seconds(300),
             _ send: @escaping @Sendable (EventStream) async throws -> Void
         ) -> Response {
             let response = stream(contentType: "text/event-stream") { writer in
@@ -59,10 +61,12 @@
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     group.addTask { try await send(stream) }
                     group.addTask {
-                        while true {
+                        let end = ContinuousClock.now + lifetime
+                        while ContinuousClock.now + heartbeat < end {
                             try await Task.sleep(for: heartbeat)
                             try await stream.comment("")
                         }
+                        try await Task.sleep(until: end)
                     }
                     defer { group.cancelAll() }
                     try await group.next()
@@ -73,9 +77,10 @@
 
         /// A stream of events that are the elements of a sequence, sent as they come.
         public static func events<Events: AsyncSequence & Sendable>(
-            _ events: Events, heartbeat: Duration = .seconds(15)
+            _ events: Events, heartbeat: Duration = .seconds(15),
+            lifetime: Duration = .seconds(300)
         ) -> Response where Events.Element == ServerEvent {
-            .events(heartbeat: heartbeat) { stream in
+            .events(heartbeat: heartbeat, lifetime: lifetime) { stream in
                 for try await event in events { try await stream.send(event) }
             }
         }

@@ -19,6 +19,7 @@ struct Notes: Plugin {
         }
         Post("/notes", body: .whole(bytesMax: NoteText.bodyBytesMax)) { plugin, request in
             let note = try await plugin.store.add(try NoteText(request.body))
+            plugin.changes.tell("added", note.id)
             return .json(note.json, status: .created).adding("Location", "notes/\(note.id)")
         }
         Get("/notes/{id}") { plugin, request in
@@ -27,12 +28,17 @@ struct Notes: Plugin {
         }
         Put("/notes/{id}", body: .whole(bytesMax: NoteText.bodyBytesMax)) { plugin, request in
             let id = try request.parameters.integer("id")
-            return .json(try await plugin.store.change(id, to: try NoteText(request.body)).json)
+            let note = try await plugin.store.change(id, to: try NoteText(request.body))
+            plugin.changes.tell("changed", id)
+            return .json(note.json)
         }
         Delete("/notes/{id}") { plugin, request in
-            try await plugin.store.remove(try request.parameters.integer("id"))
+            let id = try request.parameters.integer("id")
+            try await plugin.store.remove(id)
+            plugin.changes.tell("removed", id)
             return .empty()
         }
+        Get("/events") { plugin, _ in .events(plugin.changes.listen()) }
         Get("/version") { plugin, _ in
             .json([
                 "name": .string(plugin.host.pluginName), "version": "1.0.0",
@@ -43,6 +49,7 @@ struct Notes: Plugin {
 
     let host: HostContext
     let store: NoteStore
+    let changes = Changes()
 
     /// Another generation may have the same database open: it is in WAL mode, and each change is
     /// one transaction.

@@ -126,4 +126,9 @@ element("search").addEventListener("submit", (event) => {
   state.page = 1;
   list();
 });
+
+/* Other pages' changes show as they happen; after a lost connection, all that was missed. */
+const events = new EventSource("api/events");
+events.addEventListener("hello", list);
+events.addEventListener("change", list);
 list();
