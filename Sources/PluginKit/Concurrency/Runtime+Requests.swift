@@ -57,7 +57,7 @@
     }
 
     /// What a client is told whose request comes too late.
-    private var stopping: HTTPError {
+    var stopping: HTTPError {
         HTTPError(
             .serviceUnavailable, "the plugin is stopping", headers: [Header("Retry-After", "1")])
     }

@@ -11,8 +11,9 @@
             var isOpen = true
             var next: UInt = 1
             var exchanges: [UInt: Exchange] = [:]
+            var sockets: [UInt: WebSocket] = [:]
             var background: [UInt: Task<Void, Never>] = [:]
-            var count: Int { exchanges.count + background.count }
+            var count: Int { exchanges.count + sockets.count + background.count }
         }
 
         private let state = Monitor(State())
@@ -21,10 +22,14 @@
         func close() {
             let tasks = state.withLock { state in
                 state.isOpen = false
-                return (Array(state.exchanges.values), Array(state.background.values))
+                return (
+                    Array(state.exchanges.values), Array(state.sockets.values),
+                    Array(state.background.values)
+                )
             }
             for exchange in tasks.0 { exchange.cancel() }
-            for task in tasks.1 { task.cancel() }
+            for socket in tasks.1 { socket.cancel() }
+            for task in tasks.2 { task.cancel() }
         }
 
         /// Waits for every task to end.
@@ -60,6 +65,28 @@
 
         func remove(_ number: UInt) {
             let removed = state.withLock { $0.exchanges.removeValue(forKey: number) }
+            _ = removed
+        }
+
+        /// Books a WebSocket under a number of its own.
+        ///
+        /// - Returns: nil when the plugin is stopping.
+        func addSocket(_ make: (UInt) -> WebSocket) -> WebSocket? {
+            state.withLock { state in
+                guard state.isOpen else { return nil }
+                let socket = make(state.next)
+                state.sockets[state.next] = socket
+                state.next += 1
+                return socket
+            }
+        }
+
+        func findSocket(_ number: UInt) -> WebSocket? {
+            state.withLock { $0.sockets[number] }
+        }
+
+        func removeSocket(_ number: UInt) {
+            let removed = state.withLock { $0.sockets.removeValue(forKey: number) }
             _ = removed
         }
 

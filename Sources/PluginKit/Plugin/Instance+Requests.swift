@@ -44,6 +44,19 @@ extension Instance {
                 return unsafe runtime.begin(
                     responder, request: request, pattern: pattern,
                     streamsBody: handlers[index].streamsBody, log: log, answer)
+            case .socket(let options, let opening):
+                guard let functions = unsafe webSockets else {
+                    log.error("the manifest does not ask for .webSocket, or it was not granted")
+                    return responder.complete(.problem(internalError))
+                }
+                do {
+                    let conversation = try opening(
+                        unsafe Request(unsafe: request, pattern: pattern))
+                    return unsafe runtime.begin(
+                        responder, unsafe: functions, options, log: log, conversation)
+                } catch {
+                    return settle(responder.complete(.problem(problem(error, log))), responder)
+                }
         #endif
         }
     }

@@ -10,6 +10,8 @@ final class Instance {
     var bound: BoundPlugin?
     #if !hasFeature(Embedded)
         let runtime: Runtime
+        /// The functions of `ph.websocket/1`, if the manifest asks for them.
+        var webSockets: UnsafePointer<ph_websocket>?
 
         init(
             unsafe http: UnsafePointer<ph_http>, log: Log, bound: BoundPlugin, runtime: Runtime
@@ -18,6 +20,7 @@ final class Instance {
             self.log = log
             self.bound = bound
             self.runtime = runtime
+            unsafe webSockets = nil
         }
     #else
         init(unsafe http: UnsafePointer<ph_http>, log: Log, bound: BoundPlugin) {
@@ -47,6 +50,12 @@ final class Instance {
         let log = unsafe Log(unsafe: host, isWanted: registration.manifest.asks(for: .log))
         do {
             let instance = try unsafe Instance(unsafe: host, http, log, registration)
+            #if !hasFeature(Embedded)
+                if registration.manifest.asks(for: .webSocket) {
+                    unsafe instance.webSockets = host.service(Service.webSocket.id)?
+                        .assumingMemoryBound(to: ph_websocket.self)
+                }
+            #endif
             unsafe state.pointee = Unmanaged.passRetained(instance).toOpaque()
             return done
         } catch {

@@ -97,6 +97,9 @@ struct BoundHandler {
         case inline(@Sendable (Request) throws(HandlerError) -> Response)
         #if !hasFeature(Embedded)
             case waiting(@Sendable (Request) async throws -> Response)
+            case socket(
+                WebSocketOptions,
+                @Sendable (Request) throws -> @Sendable (WebSocket) async throws -> Void)
         #endif
     }
 
@@ -127,6 +130,9 @@ struct BoundHandler {
             case .waiting(let answer):
                 self.init(
                     route.shape, .waiting({ request in try await answer(plugin, request) }))
+            case .socket(let options, let opening):
+                self.init(
+                    route.shape, .socket(options, { request in try opening(plugin, request) }))
         #endif
         }
     }

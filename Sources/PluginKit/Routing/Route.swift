@@ -12,6 +12,8 @@ public struct Route<Owner: Plugin> {
     #if !hasFeature(Embedded)
         /// A handler that may wait, in a task of its own.
         public typealias Waiting = @Sendable (Owner, Request) async throws -> Response
+        /// What a WebSocket's route is made of.
+        public typealias Opening = SocketRoute<Owner>.Opening
     #endif
 
     @usableFromInline
@@ -19,6 +21,7 @@ public struct Route<Owner: Plugin> {
         case inline(Inline)
         #if !hasFeature(Embedded)
             case waiting(Waiting)
+            case socket(WebSocketOptions, Opening)
         #endif
     }
 
@@ -56,6 +59,15 @@ public struct Route<Owner: Plugin> {
         ) {
             shape = RouteShape(method: method, pattern: pattern, body: body, blocks: false)
             handler = .waiting(answer)
+        }
+
+        @inlinable
+        init(
+            socket pattern: StaticString, _ options: WebSocketOptions,
+            _ opening: @escaping Opening
+        ) {
+            shape = RouteShape(method: "GET", pattern: pattern, body: .whole)
+            handler = .socket(options, opening)
         }
     #endif
 }
