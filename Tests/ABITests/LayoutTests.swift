@@ -15,6 +15,20 @@ struct LayoutTests {
             layout.assertions(headers: headers, exactly: false), headers: Repository.currentHeaders)
     }
 
+    @Test(arguments: Compiler.allCases)
+    func everyMemberOfWebSockets_isWhereItsTableSays(compiler: Compiler) throws {
+        let table = Repository.path + "/Tests/Fixtures/abi-websocket-1/layout.txt"
+        let layout = try FrozenLayout(try Repository.text(table))
+        try compiler.check(
+            layout.assertions(headers: ["websocket.h"], exactly: false),
+            headers: Repository.currentHeaders)
+        let header = Repository.currentHeaders + "/pluginhost/websocket.h"
+        for (name, members) in HeaderText(try Repository.text(header)).structs {
+            let listed = layout.structs.first { $0.name == name }?.members.map(\.name)
+            #expect(listed == members.compactMap(HeaderText.memberName), "\(name)")
+        }
+    }
+
     @Test func aMovedMember_isNoticed() throws {
         let text = try Repository.text(Self.table)
             .replacingOccurrences(of: "ph_request.route 4 4", with: "ph_request.route 0 4")

@@ -10,7 +10,8 @@ struct SwiftPackage: Sendable, CustomStringConvertible {
     static let helloSwift = SwiftPackage(name: "hello-swift", directory: "SamplePlugins")
     static let helloEmbedded = SwiftPackage(name: "hello-embedded", directory: "SamplePlugins")
     static let notes = SwiftPackage(name: "notes", directory: "SamplePlugins")
-    static let samples = [helloSwift, helloEmbedded, notes]
+    static let chat = SwiftPackage(name: "chat", directory: "SamplePlugins")
+    static let samples = [helloSwift, helloEmbedded, notes, chat]
 
     var description: String { name }
     var bundle: String { "\(Repository.path)/\(directory)/\(name)/.build/bundle" }

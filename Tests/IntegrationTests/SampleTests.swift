@@ -84,6 +84,41 @@ import Testing
         #expect(try host.terminate() == 0)
     }
 
+    @Test func chat_goesOn_whileOtherPluginsComeAndGo_andSaysGoodbyeWhenItGoes() throws {
+        try #require(Self.all.contains("chat") || Self.all.isEmpty)
+        guard let bundle = Repository.sampleBundle("chat") else { return }
+        let root = try Root()
+        let host = try HostProcess(root)
+        try root.must("install", bundle)
+        try root.must("install", Fixtures.bundle("sound"))
+        let room = "/plugin/chat/api/rooms/lobby"
+        let ann = try SocketClient(host, room + "?nick=ann")
+        #expect(try ann.frame().text == #"{"event":"welcome","present":["ann"],"history":[]}"#)
+        let bob = try SocketClient(host, room + "?nick=bob")
+        #expect(try ann.frame().text == #"{"event":"entered","nick":"bob"}"#)
+        #expect(try bob.frame().text.contains(#""present":["ann","bob"]"#))
+        for round in 0..<20 {
+            try root.must("reload", "sound", "--force")
+            try ann.send("line \(round)")
+            let said = #"{"event":"said","nick":"ann","text":"line \#(round)"}"#
+            #expect(try ann.frame().text == said)
+            #expect(try bob.frame().text == said)
+        }
+        #expect(try host.get(room + "/messages").json?.elements.count == 20)
+        #expect(try root.status("chat")["sockets"].number == 2)
+
+        try bob.close()
+        #expect(try bob.frame().code == 1000)
+        #expect(try ann.frame().text == #"{"event":"left","nick":"bob"}"#)
+        let deactivating = try ChildProcess([
+            HostProcess.binary, "deactivate", "chat", "--root", root.path,
+        ])
+        #expect(try ann.frame().code == 1012)
+        try ann.close(1012)
+        #expect(deactivating.waitForEnd(within: 60) == .exited(0))
+        #expect(try root.status("chat")["last_unload"]["verdict"].string == "unloaded")
+    }
+
     @Test func allSamples_liveTogetherInOneHost() throws {
         let root = try Root()
         for name in Self.all {
