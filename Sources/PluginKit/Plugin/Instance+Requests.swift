@@ -51,11 +51,13 @@ extension Instance {
                 }
                 do {
                     let conversation = try opening(
-                        unsafe Request(unsafe: request, pattern: pattern))
+                        unsafe Request(unsafe: request, pattern: pattern, responder: responder))
                     return unsafe runtime.begin(
                         responder, unsafe: functions, options, log: log, conversation)
                 } catch {
-                    return settle(responder.complete(.problem(problem(error, log))), responder)
+                    return settle(
+                        responder.complete(.problem(problem(error, log.about(responder)))),
+                        responder)
                 }
         #endif
         }
