@@ -66,7 +66,7 @@ public struct Route<Owner: Plugin> {
             socket pattern: StaticString, _ options: WebSocketOptions,
             _ opening: @escaping Opening
         ) {
-            shape = RouteShape(method: "GET", pattern: pattern, body: .whole)
+            shape = RouteShape(method: "GET", pattern: pattern, body: .whole, blocks: false)
             handler = .socket(options, opening)
         }
     #endif
