@@ -27,19 +27,19 @@ import Testing
         #expect(slept.failures.isEmpty, "\(slept.failures.prefix(3))")
         #expect(slept.bodies == ["done"])
         #expect(told.failures.isEmpty, "\(told.failures.prefix(3))")
-        // Behind the sleepers they would be as slow as those.
-        #expect(told.answers > 10 * slept.answers, "\(told.answers) \(slept.answers)")
+        // Behind the sleepers they would be as slow as those, and they are fewer.
+        #expect(told.answers > slept.answers, "\(told.answers) \(slept.answers)")
 
         let work = try host.root.status("handle-blocks")["work"]
         #expect(work["pooled_routes"].strings == ["GET /block"], "\(work)")
         #expect(try #require(work["overruns"].number) >= 1, "\(work)")
         #expect(try #require(work["pool_threads"].number) >= 1, "\(work)")
         #expect(Set(host.state.threads).isSuperset(of: ["reactor-0", "reactor-1"]))
-        #expect(host.log.contains("GET /block"), "\(host.log)")
+        try eventually("the log tells of it") { host.log.contains("GET /block: handle overran") }
     }
 
     @Test func endlessLoop_isToldOf_andPinsItsImageUntilItEnds() throws {
-        let host = try serve("loops_forever", "sound")
+        let host = try serve("loops_forever", "sound", options: ["--request-timeout", "0"])
         let waiting = try host.client()
         try waiting.send("GET", "/plugin/loops-forever/api/loop")
         try eventually("the overrun is counted", within: 60) {
@@ -47,7 +47,7 @@ import Testing
         }
         for _ in 0..<50 { #expect(try host.hello("sound") == hello) }
         #expect(try host.hello("loops-forever") == hello)
-        #expect(host.log.contains("GET /loop: handle overran its time"), "\(host.log)")
+        try eventually("the log tells of it") { host.log.contains("GET /loop: handle overran") }
         let during = try host.root.waitForStatus("loops-forever", "the thread is named") {
             "\($0["images"][0]["reasons"])".contains("late-loops-fore")
         }
@@ -107,7 +107,8 @@ import Testing
         let work = try host.root.status("blocking-routes")["work"]
         #expect(work["overruns"].number == 0, "\(work)")
         #expect(
-            work["pooled_routes"].strings == ["GET /thread", "GET /nap", "POST /upload"], "\(work)")
+            work["pooled_routes"].strings == ["GET /thread", "GET /held", "POST /upload"], "\(work)"
+        )
         try host.root.must("deactivate", "blocking-routes")
         try host.waitUntilUnmapped("blocking-routes")
         #expect(!host.state.threads.contains("pool-blocking-r"))
@@ -141,7 +142,9 @@ import Testing
             #expect(response.text.contains(plugin), "\(response.text)")
             #expect(response.text.contains("GET /\(route)"), "\(response.text)")
             #expect(try host.root.status(plugin)["work"]["timeouts"].number == 1)
-            #expect(host.log.contains("GET /\(route): no response began within 1 s"))
+            try eventually("the log tells of it") {
+                host.log.contains("GET /\(route): no response began within 1 s")
+            }
         }
         #expect(try host.hello("sound") == hello)
     }
@@ -155,14 +158,14 @@ import Testing
                 + manifest.dropFirst())
         let host = try HostProcess(Root())
         try host.root.must("install", draft.pack())
-        let path = "/plugin/blocking-routes/api/nap?milliseconds=3000"
+        let path = "/plugin/blocking-routes/api/held"
         func work() throws -> JSON { try host.root.status("blocking-routes")["work"] }
 
-        let sleeping = try host.client()
-        try sleeping.send("GET", path)
-        try eventually("one sleeps") {
-            try work()["pool_waiting"].number == 0
-                && work()["pool_threads"].number == 1
+        let running = try host.client()
+        try running.send("GET", path)
+        try eventually("one runs") {
+            let work = try work()
+            return work["pool_waiting"].number == 0 && work["pool_threads"].number == 1
         }
         let waiting = try host.client()
         try waiting.send("GET", path)
@@ -172,8 +175,10 @@ import Testing
         #expect(third.status == 503)
         #expect(third["retry-after"] == "1")
         #expect(third["content-type"] == "application/problem+json")
-        #expect(try sleeping.readResponse().text == "rested")
-        #expect(try waiting.readResponse().text == "rested")
+        try Data().write(
+            to: URL(fileURLWithPath: "\(host.root.plugin("blocking-routes"))/run/release"))
+        #expect(try running.readResponse().text == "released")
+        #expect(try waiting.readResponse().text == "released")
         #expect(try work()["rejected"].number == 1)
 
         // An upload that does not come is in flight as well.

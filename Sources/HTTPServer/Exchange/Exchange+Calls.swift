@@ -96,6 +96,10 @@ extension Exchange {
     func comeBack(_ kind: CallKind, result: Int32) {
         state.isHeld = false
         giveBackLentInput()
+        // The client could send nothing of the body meanwhile.
+        if let connection = state.connection, connection.state.phase == .streaming {
+            connection.startBodyClock()
+        }
         state.loop.withApplication { $0.returned(self, kind, result: result) }
         schedule()
     }

@@ -1,11 +1,12 @@
 /* No defect. GET /thread answers with the name of its thread, from a route that is declared as
- * blocking. GET /nap?milliseconds=N sleeps there. POST /upload, a route of the same kind, answers
- * with the number of bytes of its body, which it streams, and the thread that handle was called on.
- * POST /slow?milliseconds=N does so too, on the loop, and sleeps at each piece. */
+ * blocking. GET /held waits there until there is a file "release" in the plugin's run directory.
+ * POST /upload, a route of the same kind, answers with the number of bytes of its body, which it
+ * streams, and the thread that handle was called on. POST /slow?milliseconds=N does so too, on the
+ * loop, and sleeps at each piece. */
 #define _GNU_SOURCE
 #define FIXTURE_ROUTES                                                          \
     FIXTURE_ROUTE("GET", "/thread", PH_ROUTE_BLOCKING),                         \
-        FIXTURE_ROUTE("GET", "/nap", PH_ROUTE_BLOCKING),                        \
+        FIXTURE_ROUTE("GET", "/held", PH_ROUTE_BLOCKING),                           \
         FIXTURE_ROUTE("POST", "/upload", PH_ROUTE_BLOCKING | PH_ROUTE_STREAM_BODY), \
         FIXTURE_ROUTE("POST", "/slow", PH_ROUTE_STREAM_BODY),
 #define FIXTURE_HANDLE handle
@@ -14,7 +15,7 @@
 #include <pthread.h>
 #include <time.h>
 
-enum { ROUTE_THREAD = FIXTURE_FIRST_ROUTE, ROUTE_NAP, ROUTE_UPLOAD, ROUTE_SLOW };
+enum { ROUTE_THREAD = FIXTURE_FIRST_ROUTE, ROUTE_HELD, ROUTE_UPLOAD, ROUTE_SLOW };
 
 typedef struct upload {
     const fixture *self;
@@ -75,6 +76,15 @@ static ph_status begin_upload(const fixture *self, const ph_request *request,
     return status < 0 ? status : PH_PENDING;
 }
 
+static ph_status wait_for_release(const fixture *self, ph_response *response) {
+    char path[4096];
+    snprintf(path, sizeof path, "%.*s/release", (int)self->host->run_directory.length,
+             self->host->run_directory.data);
+    while (access(path, F_OK) != 0)
+        nap(1);
+    return fixture_respond(self, response, "text/plain", "released");
+}
+
 static ph_status handle(void *state, const ph_request *request, ph_response *response) {
     const fixture *self = state;
     char name[16] = "";
@@ -82,9 +92,8 @@ static ph_status handle(void *state, const ph_request *request, ph_response *res
     case ROUTE_THREAD:
         pthread_getname_np(pthread_self(), name, sizeof name);
         return fixture_respond(self, response, "text/plain", name);
-    case ROUTE_NAP:
-        nap(fixture_number(request->query, "milliseconds", 100));
-        return fixture_respond(self, response, "text/plain", "rested");
+    case ROUTE_HELD:
+        return wait_for_release(self, response);
     case ROUTE_UPLOAD:
     case ROUTE_SLOW: return begin_upload(self, request, response);
     default: return fixture_handle(state, request, response);
