@@ -13,7 +13,7 @@ final class TestClient: @unchecked Sendable {
         let description: String
     }
 
-    init(port: UInt16, timeoutSeconds: Int = 20, receiveBufferBytes: Int32 = 0) throws {
+    init(port: UInt16, timeoutSeconds: Int = 90, receiveBufferBytes: Int32 = 0) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw Failure(description: "socket: \(errno)") }
         if receiveBufferBytes > 0 {

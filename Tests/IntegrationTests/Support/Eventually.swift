@@ -14,7 +14,7 @@ struct NeverHappened: Error, CustomStringConvertible {
 /// Use it for what only the kernel knows, such as a line in another process's maps; where there is
 /// an event, wait for the event.
 func eventually(
-    _ what: String, within seconds: Double = 20, _ condition: () throws -> Bool
+    _ what: String, within seconds: Double = 60, _ condition: () throws -> Bool
 ) throws {
     let deadline = Date().addingTimeInterval(seconds)
     while try !condition() {
@@ -25,7 +25,7 @@ func eventually(
 
 /// The same for a value: returns the first one that is not nil.
 func eventually<Value>(
-    _ what: String, within seconds: Double = 20, value: () throws -> Value?
+    _ what: String, within seconds: Double = 60, value: () throws -> Value?
 ) throws -> Value {
     var found: Value?
     try eventually(what, within: seconds) {

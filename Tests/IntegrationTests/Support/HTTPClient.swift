@@ -18,7 +18,7 @@ final class HTTPClient {
     private var isClosed = false
 
     /// Connects to a port of 127.0.0.1.
-    init(port: UInt16, timeoutSeconds: Int = 30) throws {
+    init(port: UInt16, timeoutSeconds: Int = 90) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -37,7 +37,7 @@ final class HTTPClient {
     }
 
     /// Connects to a Unix socket.
-    init(unixSocket path: String, timeoutSeconds: Int = 30) throws {
+    init(unixSocket path: String, timeoutSeconds: Int = 90) throws {
         descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
