@@ -165,6 +165,23 @@ struct StaticFileVariantTests {
         }
     }
 
+    /// Where the kernel is told that more will follow, it holds back what it has for 200 ms.
+    @Test func lastPartOfSeveral_isNotHeldBack() async throws {
+        let directory = try TestDirectory()
+        try directory.write("a.bin", [UInt8](repeating: 1, count: 300_000))
+        try await FileServer.serving(directory) { port in
+            let client = try TestClient(port: port)
+            let took = try ContinuousClock().measure {
+                for _ in 0..<40 {
+                    let response = try client.get(
+                        "/files/a.bin", "Range: bytes=0-1,100-200\r\n")
+                    #expect(response.status == 206)
+                }
+            }
+            #expect(took < .seconds(4))
+        }
+    }
+
     @Test func oddNames_areServed() async throws {
         let directory = try TestDirectory()
         let names = [

@@ -112,6 +112,32 @@ import Testing
         #expect(entries.count { $0["plugin"].string == "sound" } == 2)
     }
 
+    @Test func webSocket_isSpokenBelowAMount() throws {
+        try root.must("install", Fixtures.bundle("websocket"))
+        let host = try HostProcess(root)
+        try root.must("mount", "websocket", "--at", "/", "--host", "test")
+        let socket = try SocketClient(host, "/api/echo")
+        try socket.send("below a mount")
+        #expect(try socket.frame().text == "below a mount")
+        try root.must("unmount", "websocket")
+        try socket.send("still")
+        #expect(try socket.frame().text == "still")
+        #expect(try host.get("/api/echo").status == 404)
+    }
+
+    @Test func installedPlugin_thatIsNotActive_isToldWith503() throws {
+        let host = try HostProcess(root)
+        try root.must("remove", "sound")
+        #expect(try host.get("/plugin/sound/").status == 404)
+        try root.must("install", Fixtures.bundle("sound"), "--no-activate")
+        #expect(try host.get("/plugin/sound/").status == 503)
+        try root.must("deactivate", "versioned")
+        #expect(try host.terminate() == 0)
+        let again = try HostProcess(root)
+        #expect(try again.get("/plugin/versioned/api/hello").status == 503)
+        #expect(try again.get("/plugin/sound/api/hello").status == 503)
+    }
+
     @Test func mount_canBeMade_whileNoHostRuns() throws {
         try root.must("mount", "sound", "--at", "/", "--host", "localhost")
         let host = try HostProcess(root)

@@ -24,21 +24,13 @@ final class FileTransfer {
         self.parts = parts
     }
 
-    /// Puts the next text into the output, or sends a run of the file; leaves the connection when
-    /// all is out.
+    /// Puts the next text into the output, or sends a run of the file; leaves the connection with
+    /// the last of it, so that what is sent then is not held back for more.
     func advance(on connection: Connection) {
-        guard index < parts.count else {
-            connection.state.files = nil
-            return close()
-        }
         if !textIsOut {
             textIsOut = true
             parts[index].text.withUTF8 { unsafe connection.append(UnsafeRawBufferPointer($0)) }
-            return
-        }
-        guard parts[index].count > 0 else {
-            index += 1
-            textIsOut = false
+            if parts[index].count == 0 { goOn(connection) }
             return
         }
         let result = unsafe linux_send_file(
@@ -47,6 +39,7 @@ final class FileTransfer {
         if result > 0 {
             parts[index].count -= UInt64(result)
             connection.state.sentBytes &+= result
+            if parts[index].count == 0 { goOn(connection) }
         } else if result == 0 {
             // The file has become shorter than the length that was declared.
             connection.state.isBroken = true
@@ -55,11 +48,20 @@ final class FileTransfer {
         }
     }
 
+    /// Turns to the next part, or takes leave after the last.
+    private func goOn(_ connection: Connection) {
+        index += 1
+        textIsOut = false
+        guard index == parts.count else { return }
+        connection.state.files = nil
+        close()
+    }
+
     /// Gives up the descriptor.
     func close() { linux_close(descriptor) }
 
     /// The most bytes of a file that one system call sends.
-    private static let runBytesMax: UInt64 = 512 << 10
+    private static let runBytesMax: UInt64 = 1 << 20
     /// Up to this size reading a run is cheaper than a system call of its own to send it.
     static let readBytesMax: UInt64 = 32 << 10
 }
