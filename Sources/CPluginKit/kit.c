@@ -2,6 +2,7 @@
 #include "CPluginKit.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -24,6 +25,10 @@ __attribute__((destructor)) static void closed(void) {
 
 void ph_kit_name_thread(const char *name) {
     pthread_setname_np(pthread_self(), name);
+}
+
+void ph_kit_yield(void) {
+    sched_yield();
 }
 
 int ph_kit_event_descriptor(void) {

@@ -73,6 +73,35 @@ struct SwiftPluginTests {
         #expect(output.contains(" 0 descriptors left"))
     }
 
+    @Test func helloEmbedded_sendsEvents_toEveryoneWhoListens() throws {
+        let calls = [FakeCall(), FakeCall()]
+        var answers: [FakeHost.Answer] = []
+        try SwiftPackage.helloEmbedded.withHost { host in
+            func say(_ text: String) throws -> String {
+                try host.call("POST", "/say", body: [Data(text.utf8)]).text
+            }
+            #expect(try say("nobody listens") == #"{"heard":0}"#)
+            answers = try calls.map { try host.begin("/events", $0, fullEvery: 2) }
+            #expect(answers.map(\.handleStatus) == [.pending, .pending])
+            #expect(try say("hello\nyou") == #"{"heard":2}"#)
+            #expect(answers.map(\.text) == ["data: hello\ndata: you\n\n", answers[0].text])
+            #expect(try say("more") == #"{"heard":2}"#)
+            #expect(try say("too much for slow clients") == #"{"heard":0}"#)
+            for answer in answers {
+                answer.response.setWritable()
+                answer.response.observer?.on_writable?(answer.response.observer?.context)
+            }
+            let observer = try #require(answers[0].response.observer)
+            observer.on_closed?(observer.context, .closed)
+            #expect(answers[0].response.state == .cut)
+            #expect(try say("again") == #"{"heard":1}"#)
+            #expect(answers[1].text.hasSuffix("data: more\n\ndata: again\n\n"))
+            #expect(answers[1].response.state == .begun)
+        }
+        #expect(answers[1].response.state == .completed)
+        withExtendedLifetime(calls) {}
+    }
+
     @Test func helloEmbedded_throwsTypedErrors() throws {
         try SwiftPackage.helloEmbedded.withHost { host in
             let square = try host.call("GET", "/square/{number}", parameters: ["-12"])

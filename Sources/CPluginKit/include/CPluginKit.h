@@ -19,6 +19,9 @@ static inline long ph_kit_http_bytes_least(void) { return offsetof(ph_http, requ
 /* Names the function that runs when the image is closed, after every other call into it. */
 void ph_kit_call_at_close(void (*_Nonnull function)(void));
 
+/* Lets another thread have the processor. */
+void ph_kit_yield(void);
+
 /* Names the calling thread; `name` has at most 15 bytes and a NUL. */
 void ph_kit_name_thread(const char *_Nonnull name);
 

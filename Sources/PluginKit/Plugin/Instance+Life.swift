@@ -21,6 +21,7 @@ import CPluginABI
 
         func stop(_ error: UnsafeMutablePointer<ph_error>?) -> ph_status {
             bound?.stop()
+            EventStream.finishAll()
             bound = nil
             return done
         }

@@ -26,7 +26,12 @@ extension Instance {
             do {
                 let answered = try answer(
                     unsafe Request(unsafe: request, pattern: pattern, responder: responder))
-                #if !hasFeature(Embedded)
+                #if hasFeature(Embedded)
+                    if case .events(let opened) = answered.body {
+                        let verdict = EventStream.begin(responder, answered, opened)
+                        return verdict >= done ? verdict : settle(verdict, responder)
+                    }
+                #else
                     if case .stream = answered.body {
                         return unsafe runtime.begin(
                             responder, request: request, pattern: pattern,

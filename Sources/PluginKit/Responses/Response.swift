@@ -9,7 +9,9 @@ public struct Response: Sendable {
         case literal(StaticString)
         case text(String)
         case bytes([UInt8])
-        #if !hasFeature(Embedded)
+        #if hasFeature(Embedded)
+            case events(@Sendable (EventStream) -> Void)
+        #else
             case stream(length: UInt64, @Sendable (ResponseWriter) async throws -> Void)
         #endif
     }
@@ -100,6 +102,19 @@ public struct Response: Sendable {
             status: error.status, contentType: "application/problem+json",
             body: .bytes(error.document), headers: error.headers)
     }
+
+    #if hasFeature(Embedded)
+        /// A stream of events, for a browser's `EventSource`.
+        ///
+        /// Streams that are open when the plugin stops are ended.
+        ///
+        /// - Parameter opened: keeps the stream, for whoever has something to say.
+        public static func events(_ opened: @escaping @Sendable (EventStream) -> Void) -> Response {
+            Response(
+                status: .ok, contentType: "text/event-stream", body: .events(opened),
+                headers: [Header("Cache-Control", "no-cache")])
+        }
+    #endif
 
     #if !hasFeature(Embedded)
         /// A body that is made piece by piece, at the pace at which the client takes it.

@@ -19,6 +19,10 @@ struct HelloEmbedded: Plugin {
             }
             return .json(["number": .integer(number), "square": .integer(number * number)])
         }
+        Get("/events") { plugin, _ in .events { plugin.audience.add($0) } }
+        Post("/say") { plugin, request in
+            .json(["heard": .integer(plugin.audience.send(ServerEvent(request.body.text)))])
+        }
         Get("/version") { plugin, _ in
             .json([
                 "name": .string(plugin.host.pluginName), "version": "1.0.0",
@@ -28,4 +32,9 @@ struct HelloEmbedded: Plugin {
     }
 
     let host: HostContext
+    let audience = EventAudience()
+
+    init(host: HostContext) {
+        self.host = host
+    }
 }
