@@ -250,4 +250,72 @@ struct RequestTests {
             #expect(text != "127.0.0.1 0")
         }
     }
+
+    @Test(arguments: [200, 204, 205, 304, 418, 599, 600, 999] as [UInt16])
+    func status_hasABodyOrNone_andTheNextResponseStandsBehindIt(status: UInt16) async throws {
+        let isBare = [204, 205, 304].contains(status)
+        let routes: [String: TestApplication.Route] = [
+            "/whole": .buffered { $0.answer(status, "body") },
+            "/begun": .buffered { exchange in
+                exchange.start(status)
+                exchange.put("body")
+                exchange.finish()
+            },
+        ]
+        try await withServer(routes) { server in
+            let client = try server.client()
+            for path in ["/whole", "/begun", "/whole"] {
+                let response = try client.get(path)
+                #expect(response.status == Int(status))
+                #expect(response.text == (isBare ? "" : "body"), "\(path)")
+                let length = response["content-length"]
+                if status == 205 { #expect(length == "0", "\(path)") }
+                if isBare, status != 205 { #expect(length == nil, "\(path)") }
+                if isBare { #expect(response["transfer-encoding"] == nil, "\(path)") }
+            }
+        }
+    }
+
+    @Test func statusOutsideTheRange_isRefused() async throws {
+        try await withServer([
+            "/": .buffered { exchange in
+                for status: UInt16 in [0, 99, 100, 199, 1_000, .max] {
+                    #expect(exchange.answer(status, "") == .fieldRefused, "\(status)")
+                }
+                exchange.answer(200, "fine")
+            }
+        ]) { server in
+            #expect(try server.client().get("/").text == "fine")
+        }
+    }
+
+    @Test func connect_isRefusedAndEndsTheConnection() async throws {
+        try await withServer(["/": .hello]) { server in
+            let client = try server.client()
+            try client.send(
+                "CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.finishSending()
+            let response = try client.response()
+            #expect(response.status == 501 && response["connection"] == "close")
+            #expect(client.isClosedByPeer())
+            #expect(server.application.routed.load(ordering: .relaxed) == 0)
+        }
+    }
+
+    @Test func unknownUpgrade_isOverlooked() async throws {
+        try await withServer(["/": .hello]) { server in
+            let client = try server.client()
+            let fields =
+                "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n"
+            #expect(try client.get("/", fields).text == "hello")
+            #expect(try client.get("/").text == "hello")
+        }
+    }
+
+    @Test func rangeOfWhatIsMade_isOverlooked() async throws {
+        try await withServer(["/": .hello]) { server in
+            let response = try server.client().get("/", "Range: bytes=0-1,3-\r\n")
+            #expect(response.status == 200 && response.text == "hello")
+        }
+    }
 }

@@ -147,6 +147,28 @@ struct SlowClientTests {
         }
     }
 
+    @Test(arguments: ["Content-Length: 900000", "Transfer-Encoding: chunked"])
+    func bodiesOfMany_takeNoMoreMemoryThanTheyMay(framing: String) async throws {
+        let most = 3 << 20
+        try await withServer(["/echo": .echo], configure: setting { $0.bufferBytesMax = most }) {
+            server in
+            let clients = try (0..<12).map { _ in try server.client() }
+            let piece = String(repeating: "a", count: 500_000)
+            for client in clients {
+                try client.send("POST /echo HTTP/1.1\r\nHost: x\r\n\(framing)\r\n\r\n")
+                try client.send(framing.hasSuffix("chunked") ? "7a120\r\n\(piece)\r\n" : piece)
+            }
+            var answers = clients.map {
+                pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0)
+            }
+            #expect(poll(&answers, nfds_t(answers.count), 20_000) > 0)
+            for (client, answer) in zip(clients, answers) where answer.revents != 0 {
+                #expect(try client.response().status == 503)
+            }
+            #expect(await server.peakBufferBytes() <= most + 12 * 32_768)
+        }
+    }
+
     @Test func idleConnections_makeRoomForOthers() async throws {
         try await withServer(
             ["/": .hello],

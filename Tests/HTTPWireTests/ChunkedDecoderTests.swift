@@ -121,4 +121,28 @@ import Testing
         withSlice("0\r\n\r\n0") { check(decoder.decode($0.buffer) == .end(consumed: 5)) }
         withSlice("0\r\n") { check(decoder.decode($0.buffer) == .end(consumed: 0)) }
     }
+
+    @Test func framingThatOutgrowsItsPayload_isRefused() {
+        let extended = "1;" + String(repeating: "a", count: 200) + "\r\nx\r\n"
+        let end = "0\r\n\r\n"
+        let some = String(repeating: extended, count: 80) + end
+        #expect(Self.decode(some, piece: 1_000) == .ended(x(80), consumed: some.utf8.count))
+        guard
+            case .refused(.chunkOverheadTooLarge, _) = Self.decode(
+                String(repeating: extended, count: 100) + end, piece: 1_000)
+        else {
+            Issue.record("a hundred extensions of 200 bytes were read")
+            return
+        }
+        // Small chunks are bad manners, and no attack.
+        let small = String(repeating: "1\r\nx\r\n", count: 50_000) + end
+        #expect(Self.decode(small, piece: 1_000) == .ended(x(50_000), consumed: small.utf8.count))
+        // Payload makes up for what came before.
+        let large = "f00\r\n" + x(0xF00) + "\r\n"
+        let mixed = String(repeating: extended + large, count: 200) + end
+        #expect(
+            Self.decode(mixed, piece: 4_096) == .ended(x(200 * 0xF01), consumed: mixed.utf8.count))
+    }
+
+    private func x(_ count: Int) -> String { String(repeating: "x", count: count) }
 }

@@ -97,6 +97,7 @@ extension Connection {
             }
             let end = state.inputStart + Int(clamping: state.bodyRemaining)
             if end > state.inputCapacity {
+                guard exchange.mayGrowBody(by: availableInput) else { return refuseForMemory() }
                 exchange.growBody(atLeast: availableInput)
                 unsafe exchange.appendBody(input)
                 state.bodyRemaining -= UInt64(availableInput)
@@ -105,6 +106,11 @@ extension Connection {
         }
         state.phase = .collecting
         startBodyClock()
+    }
+
+    /// Answers that all clients together have sent more than can be kept.
+    func refuseForMemory() {
+        refuse(503, "Too many bodies are being sent; try again later.", reason: .bodyRefused)
     }
 
     /// Collects the body; false when more of it has to come first.
@@ -120,6 +126,10 @@ extension Connection {
                             413,
                             "The body has more than \(exchange.state.bodyMax) bytes; send less.",
                             reason: .bodyRefused)
+                        return true
+                    }
+                    guard exchange.mayGrowBody(by: bytes.count) else {
+                        refuseForMemory()
                         return true
                     }
                     unsafe exchange.appendBody(bytes)

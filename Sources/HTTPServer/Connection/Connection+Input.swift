@@ -38,6 +38,7 @@ extension Connection {
 
     /// Reads the rest of a body of known length straight into its buffer, and nothing beyond it.
     private func receiveBody(_ exchange: Exchange) {
+        guard exchange.mayGrowBody(by: 1) else { return refuseForMemory() }
         exchange.growBody(atLeast: 1)
         guard let buffer = unsafe exchange.state.bodyBuffer else { return }
         let room = min(

@@ -44,6 +44,15 @@ extension Exchange {
         state.bodyCapacity = capacity
     }
 
+    /// Whether there is memory for more of a body that is collected.
+    func mayGrowBody(by count: Int) -> Bool {
+        let needed = state.bodyCount + count
+        guard needed > state.bodyCapacity else { return true }
+        let buffers = state.loop.state.buffers.bytes
+        return buffers + max(needed, state.bodyCapacity * 2)
+            <= state.loop.state.limits.bufferBytesMax
+    }
+
     func appendBody(_ bytes: UnsafeRawBufferPointer) {
         guard let source = bytes.baseAddress else { return }
         growBody(atLeast: bytes.count)

@@ -13,6 +13,7 @@ struct LoopLimits {
     let lingerIdleTicks: UInt64
     let bodyBytesPerSecondMin: Int
     let responseBytesPerSecondMin: Int
+    let bufferBytesMax: Int
     let discardedBytesMax: Int
     let connectionsMax: Int
     let requestsPerConnectionMax: Int
@@ -37,6 +38,7 @@ struct LoopLimits {
         lingerIdleTicks = ticks(min(configuration.lingerSeconds, 2))
         bodyBytesPerSecondMin = configuration.bodyBytesPerSecondMin
         responseBytesPerSecondMin = configuration.responseBytesPerSecondMin
+        bufferBytesMax = configuration.bufferBytesMax
         discardedBytesMax = configuration.discardedBytesMax
         connectionsMax = configuration.connectionsMax
         requestsPerConnectionMax =

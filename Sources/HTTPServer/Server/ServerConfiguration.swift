@@ -30,6 +30,9 @@ public struct ServerConfiguration: Sendable {
     public var lingerSeconds = 30.0
     /// The largest body that is collected when an application names no limit of its own.
     public var bodyBytesMax = 1 << 20
+    /// The most memory that the buffers of one reactor take. Beyond it a request whose body is
+    /// collected is answered with 503.
+    public var bufferBytesMax = 512 << 20
     /// How much of a request body is read and dropped after the response, so that the connection
     /// can go on.
     public var discardedBytesMax = 64 << 10
