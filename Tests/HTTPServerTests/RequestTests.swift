@@ -285,7 +285,8 @@ struct RequestTests {
                 exchange.answer(200, "fine")
             }
         ]) { server in
-            #expect(try server.client().get("/").text == "fine")
+            let text = try server.client().get("/").text
+            #expect(text == "fine")
         }
     }
 

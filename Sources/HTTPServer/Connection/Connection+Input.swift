@@ -186,9 +186,9 @@ extension Connection {
                 if state.peerHasFinished { state.phase = .finishing }
                 return state.peerHasFinished
             case .bytes(let bytes, let isLast):
-                state.discarded += bytes.count
+                state.discarded = Int32(clamping: Int(state.discarded) + bytes.count)
                 consume(bytes.count)
-                if state.discarded > limit {
+                if Int(state.discarded) > limit {
                     state.lingers = true
                     state.phase = .finishing
                     return true

@@ -22,11 +22,11 @@ extension Connection {
         if let socket = state.socket { return socket.noteInput() }
         let rate = loop.state.limits.bodyBytesPerSecondMin
         guard rate > 0 else { return startBodyClock() }
-        let bytes = count &* TimerWheel.ticksPerSecond &+ state.bodyBytesUncounted
+        let bytes = count &* TimerWheel.ticksPerSecond &+ Int(state.bodyBytesUncounted)
         state.bodyDeadline = min(
             state.bodyDeadline &+ UInt64(bytes / rate),
             loop.state.tick &+ loop.state.limits.bodyTicks)
-        state.bodyBytesUncounted = bytes % rate
+        state.bodyBytesUncounted = Int32(clamping: bytes % rate)
     }
 
     /// Begins to watch how fast the client takes the response, unless that is being done.

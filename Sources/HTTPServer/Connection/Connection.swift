@@ -71,7 +71,6 @@ struct ConnectionFields {
     var bodyRemaining: UInt64 = 0
     var bodyIsChunked = false
     var chunks: ChunkedDecoder
-    var discarded = 0
 
     var output: UnsafeMutablePointer<UInt8>?
     var outputCapacity = 0
@@ -91,7 +90,9 @@ struct ConnectionFields {
     var takenBytesMark = 0
     var bodyDeadline: UInt64 = 0
     /// Bytes of a body, in ticks' worth of the least rate, that have not won any time yet.
-    var bodyBytesUncounted = 0
+    var bodyBytesUncounted: Int32 = 0
+    /// The bytes of a body that have been dropped.
+    var discarded: Int32 = 0
     /// When the response must have begun; 0 while that is not waited for.
     var answerDeadline: UInt64 = 0
     var deadline = TimerWheel.never
