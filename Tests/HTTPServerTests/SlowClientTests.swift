@@ -191,7 +191,10 @@ struct SlowClientTests {
     }
 
     @Test func clientThatSendsOn_stillReadsItsRefusal() async throws {
-        try await withServer(["/": .buffered(10) { $0.answer(200, "") }]) { server in
+        try await withServer(
+            ["/": .buffered(10) { $0.answer(200, "") }],
+            configure: setting { $0.lingerSeconds = 180 }
+        ) { server in
             let client = try server.client()
             try client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n")
             // All of it, before a byte of the response is looked at.

@@ -287,7 +287,7 @@ extension Connection {
         state.inputStart = 0
         state.inputEnd = 0
         let isHasty = loop.state.isDraining
-        let ticks = isHasty ? loop.state.limits.lingerIdleTicks : loop.state.limits.lingerTicks
+        let ticks = isHasty ? loop.state.limits.lingerHastyTicks : loop.state.limits.lingerTicks
         state.headDeadline = loop.state.tick &+ ticks
         noteBodyProgress(0)
         restUncommonly()

@@ -87,7 +87,7 @@ extension Connection {
 
     /// Ends the lingering soon.
     fileprivate func lingerLess() {
-        let end = loop.state.tick &+ loop.state.limits.lingerIdleTicks
+        let end = loop.state.tick &+ loop.state.limits.lingerHastyTicks
         state.headDeadline = min(state.headDeadline, end)
         noteBodyProgress(0)
         loop.state.wheel.schedule(self, at: state.bodyDeadline)

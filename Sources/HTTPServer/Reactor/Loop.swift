@@ -11,6 +11,7 @@ struct LoopLimits {
     let writeTicks: UInt64
     let lingerTicks: UInt64
     let lingerIdleTicks: UInt64
+    let lingerHastyTicks: UInt64
     let bodyBytesPerSecondMin: Int
     let responseBytesPerSecondMin: Int
     let bufferBytesMax: Int
@@ -35,7 +36,8 @@ struct LoopLimits {
         bodyTicks = ticks(configuration.bodyTimeoutSeconds)
         writeTicks = ticks(configuration.writeTimeoutSeconds)
         lingerTicks = ticks(configuration.lingerSeconds)
-        lingerIdleTicks = ticks(min(configuration.lingerSeconds, 2))
+        lingerIdleTicks = ticks(configuration.lingerSeconds / 6)
+        lingerHastyTicks = ticks(min(configuration.lingerSeconds, 2))
         bodyBytesPerSecondMin = configuration.bodyBytesPerSecondMin
         responseBytesPerSecondMin = configuration.responseBytesPerSecondMin
         bufferBytesMax = configuration.bufferBytesMax

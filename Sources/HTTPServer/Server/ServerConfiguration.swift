@@ -26,7 +26,8 @@ public struct ServerConfiguration: Sendable {
     /// How many bytes a second a client must take of a response that waits for it, on the average
     /// of `writeTimeoutSeconds`; with 0 any byte will do.
     public var responseBytesPerSecondMin = 240
-    /// How long a client may go on sending after the last response, which it would lose to a reset.
+    /// How long a client may go on sending after the last response, which it would lose to a reset;
+    /// it may pause for a sixth of that.
     public var lingerSeconds = 30.0
     /// The largest body that is collected when an application names no limit of its own.
     public var bodyBytesMax = 1 << 20

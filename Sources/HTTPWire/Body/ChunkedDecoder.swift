@@ -116,7 +116,7 @@ public struct ChunkedDecoder: Sendable {
         // Extensions are worth nothing to anybody, and a chunk may be a single byte: together they
         // would let a sender have thousands of bytes looked at for each one that counts.
         let lineBytes = sizeDigits + extensionBytes
-        overheadBytes += lineBytes - 16 - 2 * Int(min(size, UInt64(lineBytes)))
+        overheadBytes += lineBytes - 16 - 2 * Int(min(size, 1 << 32))
         overheadBytes = max(0, overheadBytes)
         guard overheadBytes <= limits.chunkOverheadBytesMax else { return .chunkOverheadTooLarge }
         if size == 0 {
