@@ -188,24 +188,18 @@ public final class HTTPServer: Sendable {
     ///
     /// Where no thread runs the reactor, before `start` and after `stop`, the closure runs on the
     /// calling one.
-    public func forEachReactor(_ body: @escaping @Sendable (Reactor) -> Void) async {
+    public nonisolated(nonsending) func forEachReactor(
+        _ body: @escaping @Sendable (Reactor) -> Void
+    ) async {
         let isRunning = situation.withLock { $0.stage == .running || $0.stage == .stopping }
-        await withTaskGroup(of: Void.self) { group in
+        await withCheckedContinuation { continuation in
+            let missing = Countdown(from: reactors.count)
             for reactor in reactors {
-                group.addTask {
-                    await withCheckedContinuation { continuation in
-                        let isTaken =
-                            isRunning
-                            && reactor.mailbox.putControl {
-                                body(reactor)
-                                continuation.resume()
-                            }
-                        if !isTaken {
-                            body(reactor)
-                            continuation.resume()
-                        }
-                    }
+                let turn: @Sendable () -> Void = {
+                    body(reactor)
+                    if missing.isLastStep() { continuation.resume() }
                 }
+                if !isRunning || !reactor.mailbox.putControl(turn) { turn() }
             }
         }
     }
