@@ -54,6 +54,7 @@ struct ConnectionFields {
     var isStalledByOutput = false
     var isSendBlocked = false
     var owesContinue = false
+    var bodyIsChunked = false
 
     var exchange: Exchange?
     /// The WebSocket that the connection is, or is about to become.
@@ -69,7 +70,6 @@ struct ConnectionFields {
     var scanned = 0
     /// The payload bytes of the request body that are still to come, when its length is known.
     var bodyRemaining: UInt64 = 0
-    var bodyIsChunked = false
     var chunks: ChunkedDecoder
 
     var output: UnsafeMutablePointer<UInt8>?
