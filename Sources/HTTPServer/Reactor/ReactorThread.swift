@@ -18,6 +18,8 @@ final class ReactorThread: @unchecked Sendable {
     /// after it was taken, or under the lock.
     final class Seat: @unchecked Sendable {
         fileprivate var reactor: Reactor?
+        /// What the thread is called at first.
+        private let name: String
         /// Passed on by the thread that runs the reactor so far. Each thread has a baton of its own
         /// to pass on: one for all could be taken by a later thread before an earlier one. An heir
         /// has that of the thread that it inherits from.
@@ -37,12 +39,13 @@ final class ReactorThread: @unchecked Sendable {
 
         fileprivate init(_ reactor: Reactor?, _ predecessor: Baton?) {
             self.reactor = reactor
+            name = reactor.map { "reactor-\($0.index)" } ?? "reactor-spare"
             self.predecessor = predecessor
         }
 
         /// Waits for the thread's turn; nil when it was called off.
         fileprivate func begin() -> Loop? {
-            unsafe linux_name_thread("reactor-\(reactor.map { "\($0.index)" } ?? "spare")")
+            unsafe linux_name_thread(name)
             handle = pthread_self()
             threadID = linux_thread_id()
             gate.take()
