@@ -297,14 +297,16 @@ extension Connection {
     @inline(never)
     func lose(_ reason: CloseReason) {
         let exchange = state.exchange
-        let socket = state.socket
-        state.socket = nil
+        if let socket = state.socket {
+            state.socket = nil
+            socket.connection = nil
+            loop.state.orphans.append(socket)
+        }
         if let exchange {
             exchange.state.isCut = true
             detach(exchange)
         }
         close()
-        socket?.lost()
         if let exchange { loop.bereave(exchange, reason) }
     }
 

@@ -57,6 +57,17 @@ open class Application: @unchecked Sendable {
     /// After `.body`, the body is paused: it goes on with `resumeBody`.
     open func returned(_ exchange: Exchange, _ kind: CallKind, result: Int32) {}
 
+    /// Hears that a call for a WebSocket overran its time and lost its loop, which goes on here, on
+    /// another thread. The socket is held until `returned`: no function of its observer is called.
+    ///
+    /// - Parameter thread: the kernel's id of the thread that is still in the call.
+    open func overran(_ socket: WebSocket, _ kind: SocketCallKind, thread: Int32) {}
+
+    /// Hears that a call for a held WebSocket has returned, with what `surrender` was given.
+    ///
+    /// After `.message`, the socket is paused: it goes on with `resume`.
+    open func returned(_ socket: WebSocket, _ kind: SocketCallKind, result: Int32) {}
+
     /// How long the response to a request that `handle` was called for may take to begin; 0: as
     /// long as it likes. Time in which the client sends the body does not count.
     open func answerSeconds(_ exchange: Exchange) -> Int { 0 }

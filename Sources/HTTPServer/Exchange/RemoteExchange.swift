@@ -126,7 +126,9 @@ extension Exchange {
         }
         if case .upgrade(let socket) = act {
             socket.waitingActs.subtract(1, ordering: .acquiringAndReleasing)
-            return isCurrent ? upgrade(to: socket) : socket.lost()
+            if isCurrent { return upgrade(to: socket) }
+            state.loop.state.orphans.append(socket)
+            return
         }
         guard isCurrent else { return }
         if isNamed { state.carriesID = true }

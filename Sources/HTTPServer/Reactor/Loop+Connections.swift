@@ -192,6 +192,7 @@ extension Loop {
             connection.state.resetsOnClose = connection.state.exchange != nil
             connection.lose(.shutdown)
         }
+        tellOrphans()
         var next = state.everyExchange
         while let exchange = next {
             next = exchange.state.nextOfAll

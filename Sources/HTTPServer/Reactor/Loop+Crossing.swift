@@ -15,6 +15,36 @@ extension Loop {
     /// Everything that the former thread was about to do is in the state, but for the turn of the
     /// connection that it served: that one gets another.
     func goOn(without thread: Int32) {
+        let called = holdCalled()
+        if let connection = state.serving, connection.state.phase != .closed {
+            connection.state.isInService = false
+            enqueue(connection)
+        }
+        switch called {
+        case .exchange(let exchange, let kind):
+            withApplication { $0.overran(exchange, kind, thread: thread) }
+        case .socket(let socket, let kind):
+            withApplication { $0.overran(socket, kind, thread: thread) }
+        }
+        let crossing = unsafe state.crossing
+        unsafe crossing.pointee.word.store(
+            crossing.pointee.word.load(ordering: .relaxed) & ~Crossing.Side.mask,
+            ordering: .releasing)
+    }
+
+    private enum Called {
+        case exchange(Exchange, CallKind)
+        case socket(WebSocket, SocketCallKind)
+    }
+
+    /// Holds what the former thread called code for.
+    private func holdCalled() -> Called {
+        if let called = unsafe state.callingSocket {
+            unsafe state.callingSocket = nil
+            let socket = unsafe called.takeUnretainedValue()
+            socket.hold(state.socketCallKind)
+            return .socket(socket, state.socketCallKind)
+        }
         let crossing = unsafe state.crossing
         guard let called = unsafe crossing.pointee.calling else {
             preconditionFailure("nothing was called")
@@ -23,14 +53,7 @@ extension Loop {
         let kind = unsafe crossing.pointee.kind
         exchange.hold()
         if kind == .body { exchange.keepPiece(state.pieceCount) }
-        if let connection = state.serving, connection.state.phase != .closed {
-            connection.state.isInService = false
-            enqueue(connection)
-        }
-        withApplication { $0.overran(exchange, kind, thread: thread) }
-        unsafe crossing.pointee.word.store(
-            crossing.pointee.word.load(ordering: .relaxed) & ~Crossing.Side.mask,
-            ordering: .releasing)
+        return .exchange(exchange, kind)
     }
 
     /// Makes the calling thread the one that runs the loop.

@@ -31,7 +31,8 @@ extension Loop {
     }
 
     private func wait() {
-        let hasWork = state.queueFirst != nil || state.readyFirst != nil
+        let hasWork =
+            state.queueFirst != nil || state.readyFirst != nil || !state.orphans.isEmpty
         if !hasWork {
             let wakeAt = min(state.wheel.nextTick, state.acceptsAgainAt, state.drainDeadline)
             if wakeAt < state.alarmTick { setAlarm(wakeAt) }
@@ -71,6 +72,7 @@ extension Loop {
     /// Application code may be called here and by `take`, nowhere else: each time with all that is
     /// still to be done in the loop's state, so that another thread can go on with it.
     private func serveQueue() {
+        if !state.orphans.isEmpty { tellOrphans() }
         while let exchange = state.readyFirst {
             state.readyFirst = exchange.state.next
             if state.readyFirst == nil { state.readyLast = nil }
@@ -95,6 +97,15 @@ extension Loop {
                 connection.service()
             }
             if connection == last { return }
+        }
+    }
+
+    /// Tells WebSockets that their connections are gone.
+    @inline(never)
+    func tellOrphans() {
+        while let socket = state.orphans.popLast() {
+            state.serving = nil
+            socket.lost()
         }
     }
 
@@ -126,6 +137,8 @@ extension Loop {
         case .returned(let exchange, let kind, let result):
             exchange.comeBack(kind, result: result)
         case .socket(let socket, let act, let bytes): socket.obey(act, bytes: bytes)
+        case .socketReturned(let socket, let kind, let result):
+            socket.comeBack(kind, result: result)
         case .leave: state.leaves = true
         case .drain(let milliseconds): drain(milliseconds)
         }

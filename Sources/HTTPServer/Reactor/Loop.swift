@@ -69,6 +69,11 @@ struct LoopFields: ~Copyable {
     /// Whose turn it is on the thread, and what is called.
     let crossing: UnsafeMutablePointer<Crossing>
     /// The length of the piece of a body that `.body` was called with.
+    /// The WebSocket that code is being called for, instead.
+    var callingSocket: Unmanaged<WebSocket>?
+    var socketCallKind = SocketCallKind.open
+    /// WebSockets that have lost their connection and have not been told so.
+    var orphans: [WebSocket] = []
     var pieceCount = 0
     /// The connection that has its turn, or had the last one.
     var serving: Connection?

@@ -17,6 +17,8 @@ enum Message {
     case returned(Exchange, CallKind, result: Int32)
     /// Do something to a WebSocket; the bytes are those that were booked for it.
     case socket(WebSocket, SocketAct, bytes: Int)
+    /// Go on with a WebSocket that was held while another thread ran code for it.
+    case socketReturned(WebSocket, SocketCallKind, result: Int32)
     /// End `run()` after this turn, so that another thread can go on.
     case leave
     /// Accept no more, finish what runs, and close everything when the tick comes.

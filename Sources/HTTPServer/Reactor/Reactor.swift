@@ -102,9 +102,12 @@ public final class Reactor: @unchecked Sendable {
             case .returned(let exchange, let kind, let result):
                 exchange.comeBack(kind, result: result)
             case .socket(let socket, let act, let bytes): socket.obey(act, bytes: bytes)
+            case .socketReturned(let socket, let kind, let result):
+                socket.comeBack(kind, result: result)
             case .leave, .drain: break
             }
         }
+        loop.tellOrphans()
     }
 
     /// Gives an accepted socket to the reactor with the fewest connections; false when that is this

@@ -100,7 +100,7 @@ extension Exchange {
             !connection.state.isBroken
         else {
             if state.response == .none { complete() }
-            if !reactor.mailbox.putControl({ socket.lost() }) { socket.lost() }
+            state.loop.state.orphans.append(socket)
             return
         }
         connection.appendPreamble(101, about: self)
@@ -133,7 +133,6 @@ extension Connection {
         if loop.state.isDraining {
             socket.close(WebSocketCloseCode.goingAway, "the server stops")
         }
-        socket.open()
     }
 
     /// Wakes a sender that was told to wait; false when there is none, or when it has to wait on.
@@ -142,7 +141,7 @@ extension Connection {
         if socket.wantsRoom.exchange(false, ordering: .acquiringAndReleasing) {
             socket.waitsForWritable = true
         }
-        guard socket.waitsForWritable, socket.stage == .open,
+        guard socket.waitsForWritable, socket.stage == .open, !socket.isHeld,
             turnBytes < loop.state.limits.turnBytesMax
         else { return false }
         socket.waitsForWritable = false

@@ -46,6 +46,13 @@ extension WebSocket {
 
     /// The connection is gone, with or without a word.
     func lost() {
+        if let end = unheardEnd, !isHeld {
+            unheardEnd = nil
+            return unsafe end.reason.withUnsafeBytes { reason in
+                unsafe observer.onClosed?(
+                    observer.context, end.code, reason.baseAddress, reason.count)
+            }
+        }
         let nothing = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
         unsafe conclude(WebSocketCloseCode.abnormal, nothing)
     }
@@ -54,12 +61,13 @@ extension WebSocket {
     private func leave(
         _ connection: Connection, _ code: UInt16, _ reason: UnsafeRawBufferPointer
     ) {
+        let copy = unsafe Array(reason)
         connection.state.socket = nil
         connection.state.phase = .finishing
         connection.state.lingers = true
-        unsafe conclude(code, reason)
         connection.state.inputStart = 0
         connection.state.inputEnd = 0
+        unsafe copy.withUnsafeBytes { unsafe conclude(code, $0) }
     }
 
     private func conclude(_ code: UInt16, _ reason: UnsafeRawBufferPointer) {
@@ -72,8 +80,12 @@ extension WebSocket {
         }
         inflater = nil
         deflater = nil
-        unsafe observer.onClosed?(observer.context, code, reason.baseAddress, reason.count)
         dropMessage()
+        if isHeld {
+            unheardEnd = (code, unsafe Array(reason))
+        } else {
+            unsafe observer.onClosed?(observer.context, code, reason.baseAddress, reason.count)
+        }
     }
 
     private func appendClose(

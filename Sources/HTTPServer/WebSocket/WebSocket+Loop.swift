@@ -38,7 +38,7 @@ extension WebSocket {
     }
 
     /// Whether bytes from the client have a place to go.
-    var wantsInput: Bool { !isPaused && stage != .closed }
+    var wantsInput: Bool { !isPaused && !isHeld && stage != .closed }
 
     // MARK: - Frames out
 
@@ -177,7 +177,7 @@ extension WebSocket {
         case .opening, .closed: return TimerWheel.never
         case .open:
             let ping = ticks(options.pingSeconds)
-            guard ping > 0, !isPaused else { return TimerWheel.never }
+            guard ping > 0, !isPaused, !isHeld else { return TimerWheel.never }
             return pingedAt == 0 ? heardAt + ping : pingedAt + max(1, ticks(options.pongSeconds))
         }
     }

@@ -5,16 +5,19 @@ import Synchronization
 // Only called on the reactor's thread.
 extension WebSocket {
     /// The handshake's answer is on its way and the connection is this socket's.
-    func open() {
-        guard stage == .opening else { return }
+    private func open() {
         stage = .open
         noteInput()
-        unsafe observer.onOpen.map { unsafe $0(observer.context) }
+        unsafe observer.onOpen?(observer.context)
     }
 
     /// Takes from the connection's input what has come, until something has to wait.
+    ///
+    /// Wherever the observer is called, all that is still to be done is in the state, so that
+    /// another thread can go on with the loop.
     func advance(_ connection: Connection) {
-        while stage != .closed, !isPaused, !connection.state.isBroken {
+        if stage == .opening { open() }
+        while wantsInput, !connection.state.isBroken {
             if connection.pendingOutput > loop.state.limits.outputHighWaterBytes {
                 connection.state.isStalledByOutput = true
                 return
@@ -26,6 +29,7 @@ extension WebSocket {
                 UnsafeMutableRawBufferPointer(
                     start: input + connection.state.inputStart,
                     count: connection.availableInput))
+            inputBytes = consumed
             switch event {
             case .needMore:
                 connection.consume(consumed)
@@ -47,7 +51,17 @@ extension WebSocket {
     }
 
     private func take(_ bytes: UnsafeRawBufferPointer, isLast: Bool) {
-        guard receiver.isCompressed else { return unsafe deliver(bytes, isLast: isLast) }
+        if receiver.isCompressed { return unsafe takeDeflated(bytes, isLast: isLast) }
+        guard unsafe check(bytes, isLast: isLast) else { return }
+        if options.deliversPieces || (isLast && messageCount == 0) {
+            isInInput = true
+            return unsafe tell(bytes, isLast: isLast)
+        }
+        unsafe keep(bytes)
+        if isLast { tellMessage() }
+    }
+
+    private func takeDeflated(_ bytes: UnsafeRawBufferPointer, isLast: Bool) {
         guard let inflater = inflater ?? loop.state.compression.takeInflater() else {
             return unsafe fail(
                 WebSocketCloseCode.internalError, ByteSlice("there is no memory").buffer)
@@ -56,35 +70,38 @@ extension WebSocket {
         let (base, capacity) = unsafe loop.state.buffers.lend(Inflater.chunkBytes)
         let room = unsafe UnsafeMutableRawBufferPointer(start: base, count: capacity)
         let outcome = unsafe inflater.inflate(bytes, isLast: isLast, room: room) { piece, isLast in
-            unsafe deliver(piece, isLast: isLast)
-            return stage == .open
+            guard unsafe check(piece, isLast: isLast) else { return false }
+            unsafe keep(piece)
+            return true
         }
         unsafe loop.state.buffers.giveBack(base, capacity: capacity)
         if outcome == .damaged { return fail(.compressionInvalid) }
-        if isLast, compression?.clientKeepsContext != true, let inflater = self.inflater {
+        guard isLast, stage == .open else { return }
+        if compression?.clientKeepsContext != true {
             self.inflater = nil
             loop.state.compression.giveBack(inflater)
         }
+        tellMessage()
     }
 
-    /// Hands on a run of a message, at once or when all of it is there.
-    private func deliver(_ bytes: UnsafeRawBufferPointer, isLast: Bool) {
+    /// Judges a run of a message by its length and, if it is text, its bytes.
+    private func check(_ bytes: UnsafeRawBufferPointer, isLast: Bool) -> Bool {
         if receiver.kind == .text {
             guard unsafe text.accept(bytes), !isLast || text.isComplete else {
-                return fail(.textNotUTF8)
+                fail(.textNotUTF8)
+                return false
             }
         }
-        if options.deliversPieces || (isLast && messageCount == 0) {
-            guard bytes.count <= options.messageBytesMax || options.deliversPieces else {
-                return fail(.messageTooLong)
-            }
-            return unsafe tell(bytes, isLast: isLast)
+        if !options.deliversPieces, messageCount + bytes.count > options.messageBytesMax {
+            fail(.messageTooLong)
+            return false
         }
-        guard messageCount + bytes.count <= options.messageBytesMax else {
-            return fail(.messageTooLong)
-        }
-        unsafe keep(bytes)
-        guard isLast else { return }
+        return true
+    }
+
+    /// Hands over the message that has been put together.
+    private func tellMessage() {
+        isInInput = false
         unsafe tell(UnsafeRawBufferPointer(start: message, count: messageCount), isLast: true)
         dropMessage()
     }

@@ -45,6 +45,17 @@ public final class WebSocket: @unchecked Sendable {
     var receiver: WebSocketReceiver
     var text = UTF8Validator()
     var isPaused = false
+    /// Whether another thread runs code for this socket.
+    var isHeld = false
+    /// How it ended while it was held; told when that code has returned.
+    var unheardEnd: (code: UInt16, reason: [UInt8])?
+    /// What code on another thread reads a message from.
+    var heldBuffer: UnsafeMutableRawPointer?
+    var heldCapacity = 0
+    /// Of the message that is being handed over: whether it lies in the connection's input, and how
+    /// much of that is to be dropped with it.
+    var isInInput = false
+    var inputBytes = 0
     var waitsForWritable = false
     var message: UnsafeMutableRawPointer?
     var messageCapacity = 0
@@ -67,6 +78,7 @@ public final class WebSocket: @unchecked Sendable {
         self.agreement = agreement
         self.observer = observer
         unsafe message = nil
+        unsafe heldBuffer = nil
         receiver = WebSocketReceiver(
             allowsCompression: agreement.compression != nil,
             messageBytesMax: options.deliversPieces ? .max : options.messageBytesMax)

@@ -352,6 +352,18 @@ package final class PluginApplication: Application, @unchecked Sendable {
         noteReturn(exchange, kind, result: result)
     }
 
+    override package func overran(_ socket: WebSocket, _ kind: SocketCallKind, thread: Int32) {
+        guard let pointer = unsafe PluginSocketObserver.record(socket.context) else { return }
+        unsafe pointer.address.pointee.serving?.pointee.owner?._withUnsafeGuaranteedRef {
+            _ = $0.figures.overruns.add(1, ordering: .relaxed)
+            tell($0, 0, "on_\(kind) of a WebSocket overran its time on thread \(thread)")
+        }
+    }
+
+    override package func returned(_ socket: WebSocket, _ kind: SocketCallKind, result: Int32) {
+        PluginSocketObserver.comeBack(socket, kind, result)
+    }
+
     override package func answerSeconds(_ exchange: Exchange) -> Int {
         requestSeconds(of: exchange)
     }

@@ -24,13 +24,42 @@ enum PluginSocketObserver {
     }
 
     /// Calls the plugin: the one place where its functions for sockets are entered.
-    private static func call<Value>(
-        _ pointer: SocketPointer, _ body: (UnsafeMutablePointer<SocketRecord>) -> Value
-    ) -> Value? {
-        guard let serving = unsafe pointer.address.pointee.serving else { return nil }
-        let host = unsafe ImageContext.enter(serving.pointee.image)
-        defer { ImageContext.leave(host) }
-        return unsafe body(pointer.address)
+    ///
+    /// The thread does not come back from here if it has lost its loop meanwhile.
+    private static func call(
+        _ pointer: SocketPointer, _ kind: SocketCallKind,
+        _ body: (UnsafeMutablePointer<SocketRecord>) -> ph_status
+    ) -> ph_status {
+        guard let serving = unsafe pointer.address.pointee.serving,
+            let owner = unsafe pointer.address.pointee.socket
+        else { return ph_status(PH_OK) }
+        let image = unsafe serving.pointee.image
+        return unsafe owner._withUnsafeGuaranteedRef { socket in
+            let call = socket.beginCall(kind)
+            let host = ImageContext.enter(image)
+            let status = unsafe body(pointer.address)
+            ImageContext.leave(host)
+            if !socket.endCall(call) {
+                ImageContext.settle(image)
+                socket.surrender(kind, result: status)
+            }
+            return status
+        }
+    }
+
+    /// Goes on with a socket whose call has returned on another thread.
+    static func comeBack(_ socket: WebSocket, _ kind: SocketCallKind, _ status: ph_status) {
+        guard let pointer = unsafe record(socket.context) else { return }
+        switch kind {
+        case .open, .writable: break
+        case .message:
+            switch status {
+            case ph_status(PH_OK): socket.resume()
+            case ph_status(PH_PAUSE): break
+            default: socket.fail()
+            }
+        case .closed: unsafe pointer.letGo()
+        }
     }
 
     private static func open(_ context: UnsafeMutableRawPointer?) {
@@ -42,9 +71,10 @@ enum PluginSocketObserver {
             if unsafe serving.pointee.slot(socket.reactorIndex).pointee.refusesSockets {
                 return socket.restart()
             }
-            unsafe call(pointer) { record in
+            unsafe _ = call(pointer, .open) { record in
                 unsafe record.pointee.onOpen?(
                     record.pointee.context, record.pointee.subprotocol.text)
+                return ph_status(PH_OK)
             }
         }
     }
@@ -54,14 +84,14 @@ enum PluginSocketObserver {
         _ count: Int, _ isLast: Bool
     ) -> Bool {
         guard let pointer = unsafe record(context) else { return true }
-        let status = unsafe call(pointer) { record in
+        let status = unsafe call(pointer, .message) { record in
             unsafe record.pointee.onMessage?(
                 record.pointee.context, UInt32(kind),
                 ph_bytes(data: bytes?.assumingMemoryBound(to: UInt8.self), length: count),
                 isLast ? 1 : 0) ?? ph_status(PH_OK)
         }
         switch status {
-        case ph_status(PH_OK), nil: return true
+        case ph_status(PH_OK): return true
         case ph_status(PH_PAUSE): return false
         default:
             unsafe pointer.address.pointee.socket?._withUnsafeGuaranteedRef { $0.fail() }
@@ -71,8 +101,9 @@ enum PluginSocketObserver {
 
     private static func writable(_ context: UnsafeMutableRawPointer?) {
         guard let pointer = unsafe record(context) else { return }
-        unsafe call(pointer) { record in
+        unsafe _ = call(pointer, .writable) { record in
             unsafe record.pointee.onWritable?(record.pointee.context)
+            return ph_status(PH_OK)
         }
     }
 
@@ -83,10 +114,11 @@ enum PluginSocketObserver {
         guard let pointer = unsafe record(context), unsafe pointer.move(.open, to: .closed) else {
             return
         }
-        unsafe call(pointer) { record in
+        unsafe _ = call(pointer, .closed) { record in
             unsafe record.pointee.onClosed?(
                 record.pointee.context, UInt32(code),
                 ph_text(data: reason?.assumingMemoryBound(to: CChar.self), length: count))
+            return ph_status(PH_OK)
         }
         unsafe pointer.letGo()
     }

@@ -20,6 +20,8 @@ final class SocketPeer: @unchecked Sendable {
     }
 
     private(set) var socket: WebSocket?
+    /// Called last, when the end has been noted.
+    var onClosed: (SocketPeer) -> Void = { _ in }
     let opened = Signal()
     let writable = Signal()
     let closed = Signal()
@@ -61,6 +63,7 @@ final class SocketPeer: @unchecked Sendable {
                     decoding: UnsafeRawBufferPointer(start: reason, count: count), as: UTF8.self)
                 peer.end.withLock { $0 = End(code: code, reason: text) }
                 peer.closed.set()
+                peer.onClosed(peer)
                 Unmanaged.passUnretained(peer).release()
             }
             let socket = exchange.webSocket(
@@ -96,6 +99,14 @@ final class SocketPeer: @unchecked Sendable {
     @discardableResult
     func close(_ code: UInt16, _ reason: String = "") -> WebSocketResult {
         Array(reason.utf8).withUnsafeBytes { socket?.close(code: code, reason: $0) ?? .closed }
+    }
+
+    /// Runs code that may not return soon, as the bridge to plugins does.
+    func call(_ kind: SocketCallKind, _ code: () -> Void) {
+        guard let socket else { return }
+        let call = socket.beginCall(kind)
+        code()
+        if !socket.endCall(call) { socket.surrender(kind, result: 0) }
     }
 
     /// A peer that sends everything back.

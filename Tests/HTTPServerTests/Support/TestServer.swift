@@ -61,6 +61,10 @@ final class TestApplication: Application, @unchecked Sendable {
         if kind == .body { exchange.resumeBody() }
     }
 
+    override func returned(_ socket: WebSocket, _ kind: SocketCallKind, result: Int32) {
+        if kind == .message { socket.resume() }
+    }
+
     override func ended(_ exchange: Exchange) {
         endedCount.add(1, ordering: .relaxed)
         onEnded?(exchange)
