@@ -354,9 +354,14 @@ package final class PluginApplication: Application, @unchecked Sendable {
 
     override package func overran(_ socket: WebSocket, _ kind: SocketCallKind, thread: Int32) {
         guard let pointer = unsafe PluginSocketObserver.record(socket.context) else { return }
+        let route = unsafe pointer.address.pointee.route
         unsafe pointer.address.pointee.serving?.pointee.owner?._withUnsafeGuaranteedRef {
-            _ = $0.figures.overruns.add(1, ordering: .relaxed)
-            tell($0, 0, "on_\(kind) of a WebSocket overran its time on thread \(thread)")
+            let count = $0.figures.overruns.add(1, ordering: .relaxed).newValue
+            guard count & (count - 1) == 0 else { return }
+            tell(
+                $0, route,
+                "on_\(kind) of a WebSocket overran its time on thread \(thread) "
+                    + "(overruns so far: \(count))")
         }
     }
 

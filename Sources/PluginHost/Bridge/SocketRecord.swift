@@ -31,6 +31,8 @@ struct SocketRecord: ~Copyable {
     let holders = Atomic<Int>(0)
     var socket: Unmanaged<WebSocket>?
     var serving: UnsafeMutablePointer<ServingRecord>?
+    /// The route that it was accepted on.
+    var route = 0
     var subprotocol = ByteSlice()
     var context: UnsafeMutableRawPointer?
     var onOpen: (@convention(c) (UnsafeMutableRawPointer?, ph_text) -> Void)?
@@ -77,10 +79,11 @@ struct SocketPointer: @unchecked Sendable {  // because it is only an address
 
     /// Notes whom the socket is of and what the plugin wants to be told.
     func fill(
-        _ observer: UnsafePointer<ph_socket_observer>,
-        _ serving: UnsafeMutablePointer<ServingRecord>, _ subprotocol: ByteSlice
+        _ observer: UnsafePointer<ph_socket_observer>, _ request: RecordPointer,
+        _ subprotocol: ByteSlice
     ) {
-        unsafe address.pointee.serving = serving
+        unsafe address.pointee.serving = request.record.pointee.serving
+        unsafe address.pointee.route = Int(request.record.pointee.route)
         unsafe address.pointee.context = unsafe observer.pointee.context
         unsafe address.pointee.onOpen = unsafe observer.pointee.on_open
         unsafe address.pointee.onMessage = unsafe observer.pointee.on_message

@@ -52,7 +52,7 @@ enum WebSocketService {
         let subprotocol = wishes.choose(handshake)
         return unsafe PluginHTTP.complete(pointer, word) {
             let record = unsafe SocketPointer.take()
-            unsafe record.fill(observer, pointer.record.pointee.serving, subprotocol)
+            unsafe record.fill(observer, pointer, subprotocol)
             let socket = unsafe exchange.webSocket(
                 for: handshake, subprotocol: subprotocol, options: wishes.options,
                 observer: PluginSocketObserver.observer(record))
