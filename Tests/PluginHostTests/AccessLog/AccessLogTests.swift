@@ -134,8 +134,8 @@ import Testing
     }
 
     @Test func ring_losesNothing_betweenTwoThreads() async {
-        let ring = AccessRing(capacity: 1 << 12)
-        let count = 200_000
+        let ring = AccessRing(capacity: 1 << 14)
+        let count = 20_000
         let end = Recorder<Bool>()
         onThread {
             var sum = 0
@@ -145,14 +145,17 @@ import Testing
                     sum += record.load(as: Int.self)
                     records += 1
                 }
+                sched_yield()
             }
             end.add(sum == count * (count - 1) / 2)
         }
         onThread {
             for number in 0..<count {
-                repeat {
+                ring.put(count: 8) { $0.storeBytes(of: number, as: Int.self) }
+                while ring.takeDropped() > 0 {
+                    sched_yield()
                     ring.put(count: 8) { $0.storeBytes(of: number, as: Int.self) }
-                } while ring.takeDropped() > 0
+                }
             }
         }
         #expect(await end.wait() == [true])
