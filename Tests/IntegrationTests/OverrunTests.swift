@@ -95,6 +95,25 @@ import Testing
         }
     }
 
+    @Test func threadLocalObjects_goWithTheThreadsOfCallsThatOverran() throws {
+        let host = try serve("thread_local_in_slow_call")
+        let name = "thread-local-in-slow-call"
+        let clients = try (0..<8).map { _ in try host.client() }
+        // The first ones overrun on the loops, the later ones run on the pool.
+        for _ in 0..<3 {
+            for client in clients { try client.send("GET", "/plugin/\(name)/api/nap") }
+            for client in clients { #expect(try client.readResponse().text == "rested") }
+        }
+        let work = try host.root.status(name)["work"]
+        #expect(try #require(work["overruns"].number) > 0, "\(work)")
+        #expect(try #require(work["pool_threads"].number) > 0, "\(work)")
+        try host.root.must("deactivate", name)
+        try host.root.waitForStatus(name, "it is unloaded") {
+            $0["last_unload"]["verdict"].string == "unloaded"
+        }
+        try host.waitUntilUnmapped(name)
+    }
+
     @Test func blockingRoutes_runOnThreadsOfThePlugin() throws {
         let host = try serve("blocking_routes")
         let client = try host.client()
