@@ -1,4 +1,6 @@
+import CLinux
 import Dispatch
+import Glibc
 import HTTPServer
 import Synchronization
 import Testing
@@ -34,6 +36,10 @@ struct DrainTests {
             try idle.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             let strangers = try (0..<5).map { _ in try server.client() }
             for client in strangers { try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n") }
+            // They have arrived when the server's side has acknowledged them.
+            for client in [idle] + strangers {
+                while linux_unsent_bytes(client.descriptor) > 0 { _ = poll(nil, 0, 1) }
+            }
             let stopped = Task { await server.server.stop(drainSeconds: 30) }
             gate.signal()
             for client in [idle] + strangers {

@@ -265,7 +265,12 @@ import Testing
 
     @Test func senderThatDoesNotWait_isRefused_andTheMessagesBeforeAreWhole() async throws {
         let peer = SocketPeer.echo()
-        let route = TestApplication.Route.socket({ $0.queueBytesMax = 1 << 20 }, { peer })
+        let patient: @Sendable (inout WebSocketOptions) -> Void = {
+            $0.queueBytesMax = 1 << 20
+            // A client with so small a buffer takes its time.
+            $0.closeSeconds = 60
+        }
+        let route = TestApplication.Route.socket(patient, { peer })
         try await withServer(["/": route]) { server in
             let client = try server.client(receiveBufferBytes: 4096)
             let socket = try SocketClient(over: client)
