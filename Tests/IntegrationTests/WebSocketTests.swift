@@ -128,6 +128,21 @@ import Testing
         }
     }
 
+    @Test func callsThatDoNotFit_areRefused_alsoAfterTheRelease() throws {
+        let socket = try SocketClient(host, "/plugin/websocket/api/misuses")
+        #expect(try socket.frame().code == 4000)
+        try socket.close(4000)
+        let (invalid, wrong, closed) = (-2, -3, -4)
+        let expected =
+            [invalid, invalid, invalid, 0, wrong, wrong, invalid, invalid, invalid, invalid]
+            + [invalid, 0, closed] + [closed, 0, wrong, wrong]
+        try eventually("all has been tried") {
+            try host.get("/plugin/websocket/api/results").text
+                .split(separator: " ").map { Int($0) } == expected
+        }
+        #expect(try root.status("websocket")["sockets"].number == 0)
+    }
+
     @Test func hostThatStops_closesWith1001() throws {
         let socket = try SocketClient(host, Self.echo)
         host.process.send(signal: SIGTERM)

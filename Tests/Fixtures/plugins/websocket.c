@@ -3,12 +3,16 @@
  *                       (from a thread of its own) ?limit=BYTES ?ping=SECONDS
  *   GET /room           sends every message to everybody in the room; ?compress=1 ?context=1
  *   GET /closes         closes with 3001 "as asked" at the first message
- *   GET /counts         {"open":N,"closed":M,"last":CODE}: of /echo and /room */
-#define FIXTURE_ROUTES                      \
-    FIXTURE_ROUTE("GET", "/echo", 0),       \
-        FIXTURE_ROUTE("GET", "/room", 0),   \
-        FIXTURE_ROUTE("GET", "/closes", 0), \
-        FIXTURE_ROUTE("GET", "/counts", 0),
+ *   GET /counts         {"open":N,"closed":M,"last":CODE}: of /echo and /room
+ *   GET /misuses        calls what does not fit, and closes
+ *   GET /results        what came of that: numbers, in the order of the calls */
+#define FIXTURE_ROUTES                       \
+    FIXTURE_ROUTE("GET", "/echo", 0),        \
+        FIXTURE_ROUTE("GET", "/room", 0),    \
+        FIXTURE_ROUTE("GET", "/closes", 0),  \
+        FIXTURE_ROUTE("GET", "/counts", 0),  \
+        FIXTURE_ROUTE("GET", "/misuses", 0), \
+        FIXTURE_ROUTE("GET", "/results", 0),
 #define FIXTURE_SERVICES PH_TEXT_INIT(PH_WEBSOCKET_ID)
 #define FIXTURE_HANDLE handle
 #define FIXTURE_START start
@@ -19,7 +23,7 @@
 
 #include <pthread.h>
 
-enum { ECHO = FIXTURE_FIRST_ROUTE, ROOM, CLOSES, COUNTS };
+enum { ECHO = FIXTURE_FIRST_ROUTE, ROOM, CLOSES, COUNTS, MISUSES, RESULTS };
 enum { ROOM_MAX = 4096 };
 
 typedef struct connection {
@@ -47,6 +51,7 @@ static parcel *first, **last = &first;
 static ph_socket *room[ROOM_MAX];
 static size_t room_count;
 static uint32_t open_count, closed_count, last_code;
+static char results[128];
 
 static void *work(void *context) {
     (void)context;
@@ -172,6 +177,48 @@ static ph_status close_as_asked(void *context, uint32_t kind, ph_bytes message, 
     return sockets->close(self->socket, 3001, PH_TEXT("as asked"));
 }
 
+static void note(ph_status status) {
+    size_t length = strlen(results);
+    snprintf(results + length, sizeof results - length, "%d ", (int)status);
+}
+
+static void misused(void *context, uint32_t code, ph_text reason) {
+    (void)code, (void)reason;
+    connection *self = context;
+    pthread_mutex_lock(&mutex);
+    note(sockets->send(self->socket, PH_SOCKET_TEXT, ph_bytes_make("late", 4)));
+    note(sockets->release(self->socket));
+    note(sockets->release(self->socket));
+    note(sockets->send(self->socket, PH_SOCKET_TEXT, ph_bytes_make("later", 5)));
+    pthread_mutex_unlock(&mutex);
+    free(self);
+}
+
+static ph_status misuse(ph_response *response, connection *self) {
+    static const uint8_t many[126];
+    ph_socket_observer observer = { sizeof observer, self, NULL, NULL, NULL, NULL };
+    ph_socket_options options = { 0 };
+    pthread_mutex_lock(&mutex);
+    note(sockets->accept(response, NULL, &observer, &self->socket));
+    observer.on_closed = misused;
+    note(sockets->accept(response, &options, &observer, &self->socket));
+    options.size = sizeof options;
+    options.flags = 1u << 31;
+    note(sockets->accept(response, &options, &observer, &self->socket));
+    note(sockets->accept(response, NULL, &observer, &self->socket));
+    note(sockets->accept(response, NULL, &observer, &self->socket));
+    note(sockets->release(self->socket));
+    note(sockets->send(NULL, PH_SOCKET_TEXT, ph_bytes_make("x", 1)));
+    note(sockets->send(self->socket, 3, ph_bytes_make("x", 1)));
+    note(sockets->send(self->socket, PH_SOCKET_TEXT, ph_bytes_make("\xff", 1)));
+    note(sockets->ping(self->socket, ph_bytes_make(many, sizeof many)));
+    note(sockets->close(self->socket, 1006, PH_TEXT("")));
+    note(sockets->close(self->socket, 4000, PH_TEXT("enough")));
+    note(sockets->close(self->socket, 4000, PH_TEXT("enough")));
+    pthread_mutex_unlock(&mutex);
+    return PH_OK;
+}
+
 static ph_status counts(const fixture *self, ph_response *response) {
     char text[96];
     pthread_mutex_lock(&mutex);
@@ -187,9 +234,13 @@ static ph_status handle(void *state, const ph_request *request, ph_response *res
         return fixture_handle(state, request, response);
     if (request->route == COUNTS)
         return counts(self, response);
+    if (request->route == RESULTS)
+        return fixture_respond(self, response, "text/plain", results);
     connection *made = calloc(1, sizeof *made);
     if (!made)
         return PH_NO_MEMORY;
+    if (request->route == MISUSES)
+        return misuse(response, made);
     made->is_threaded = (uint32_t)fixture_number(request->query, "thread", 0);
     made->is_in_pieces = (uint32_t)fixture_number(request->query, "pieces", 0);
     const ph_text protocols[] = { PH_TEXT_INIT("echo.v2"), PH_TEXT_INIT("echo.v1") };
