@@ -3,10 +3,10 @@ import Testing
 
 /// What a reload leaves on the host's heap.
 @Suite(.ownThreadAlone, .timeLimit(.minutes(5))) struct HeapTests {
-    /// A reload of a C plugin leaves nothing for good. What is counted beside it, such as tables
-    /// that grow in steps, is below this; pages of the journal that are kept for each reload are
-    /// above.
-    static let bytesEachMax = 512
+    /// A reload of a C plugin leaves nothing for good. A table that grows in a step during the count
+    /// is below this; a record of libdispatch or pages of the journal that are kept for each reload
+    /// are above.
+    static let bytesEachMax = 128
 
     @Test func reloadsOfC_leaveNothingOnTheHeap() throws {
         let root = try Root()
@@ -30,17 +30,18 @@ import Testing
             return least
         }
 
-        // Images are remembered for backtraces up to a number, caches fill up to their bounds.
-        _ = try reload(100)
-        let before = try reload(40)
-        _ = try reload(160)
-        let after = try reload(40)
-        let each = (after - before) / 200
+        // Images are remembered for backtraces up to a number, caches fill up to their bounds, and
+        // some memory is given back in one piece after some 200 reloads: the least of as many tells.
+        _ = try reload(140)
+        let count = 256
+        let before = try reload(count)
+        let after = try reload(count)
+        let each = (after - before) / Double(count)
         print("a reload leaves \(each) bytes")
         #expect(each < Double(Self.bytesEachMax), "\(each) bytes each")
         try withExtendedLifetime(host) {
             let reloads = try root.status("sound")["reloads"]
-            #expect(reloads["count"].number == 340)
+            #expect(reloads["count"].number == Double(140 + 2 * count))
             #expect(reloads["bytes_each"].number != nil, "\(reloads)")
         }
     }
