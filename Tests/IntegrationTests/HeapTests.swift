@@ -3,9 +3,9 @@ import Testing
 
 /// What a reload leaves on the host's heap.
 @Suite(.ownThreadAlone, .timeLimit(.minutes(5))) struct HeapTests {
-    /// A reload of a C plugin leaves nothing for good. A table that grows in a step during the count
-    /// is below this; a record of libdispatch or pages of the journal that are kept for each reload
-    /// are above.
+    /// A reload of a C plugin leaves nothing for good. A table that grows in a step during the
+    /// count is below this; a record of libdispatch or pages of the journal that are kept for each
+    /// reload are above.
     static let bytesEachMax = 128
 
     @Test func reloadsOfC_leaveNothingOnTheHeap() throws {
@@ -31,7 +31,8 @@ import Testing
         }
 
         // Images are remembered for backtraces up to a number, caches fill up to their bounds, and
-        // some memory is given back in one piece after some 200 reloads: the least of as many tells.
+        // some memory is given back in one piece after some 200 reloads: the least of as many is
+        // what tells.
         _ = try reload(140)
         let count = 256
         let before = try reload(count)
