@@ -8,10 +8,9 @@ extension WebSocket {
         waitingBytes.subtract(bytes, ordering: .relaxed)
         switch act {
         case .frame(let opcode, let isFinal, let parcel, let mayDeflate):
-            let result = unsafe emit(
-                opcode, isFinal: isFinal, parcel.bytes, mayDeflate: mayDeflate)
-            if result == .tooLong { cut() }
-        case .message(let message): if emit(message) == .tooLong { cut() }
+            _ = unsafe emit(
+                opcode, isFinal: isFinal, parcel.bytes, mayDeflate: mayDeflate, wasAccepted: true)
+        case .message(let message): _ = emit(message, wasAccepted: true)
         case .close(let code, let parcel): unsafe beginClosing(code, parcel.bytes)
         case .resume: goOn()
         }
@@ -31,12 +30,6 @@ extension WebSocket {
         schedule()
     }
 
-    /// Cuts the connection: a stream of messages that lost one must not look whole.
-    private func cut() {
-        connection?.state.isBroken = true
-        schedule()
-    }
-
     /// Whether bytes from the client have a place to go.
     var wantsInput: Bool { !isPaused && !isHeld && stage != .closed }
 
@@ -45,10 +38,13 @@ extension WebSocket {
     /// Writes a frame into the connection's output.
     func emit(
         _ opcode: WebSocketOpcode, isFinal: Bool, _ bytes: UnsafeRawBufferPointer,
-        mayDeflate: Bool = false
+        mayDeflate: Bool = false, wasAccepted: Bool = false
     ) -> WebSocketResult {
         guard let connection = writableConnection else { return .closed }
-        guard connection.pendingOutput <= options.queueBytesMax else { return .tooLong }
+        // What another thread was told is accepted is not refused any more.
+        guard wasAccepted || connection.pendingOutput <= options.queueBytesMax else {
+            return .tooLong
+        }
         if mayDeflate, unsafe emitDeflated(opcode, bytes, connection) {
             return answer(of: connection)
         }
@@ -57,9 +53,11 @@ extension WebSocket {
     }
 
     /// Writes a message that other sockets have as well.
-    func emit(_ message: WebSocketMessage) -> WebSocketResult {
+    func emit(_ message: WebSocketMessage, wasAccepted: Bool = false) -> WebSocketResult {
         guard let connection = writableConnection else { return .closed }
-        guard connection.pendingOutput <= options.queueBytesMax else { return .tooLong }
+        guard wasAccepted || connection.pendingOutput <= options.queueBytesMax else {
+            return .tooLong
+        }
         let count = unsafe message.bytes.count
         if let compression, WebSocket.deflatedBytes.contains(count),
             // No reference leads further back than the message is long.
