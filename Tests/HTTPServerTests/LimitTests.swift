@@ -97,18 +97,9 @@ struct LimitTests {
         let closed = Signal()
         try await withServer(
             [
-                "/": .streamed { exchange in
-                    let streamer = Streamer(exchange)
-                    streamer.onClosed = { reason in
-                        #expect(reason == .writeTimeout)
-                        exchange.abort()
-                        closed.set()
-                    }
-                    streamer.observe()
-                    exchange.start()
-                    let piece = String(repeating: "a", count: 1 << 20)
-                    streamer.onWritable = { while exchange.put(piece) == .accepted {} }
-                    streamer.onWritable?()
+                "/": .endless { reason in
+                    #expect(reason == .writeTimeout)
+                    closed.set()
                 }
             ], onEnded: Streamer.release, configure: setting { $0.writeTimeoutSeconds = 0.3 }
         ) { server in

@@ -65,18 +65,9 @@ struct SlowClientTests {
         let closed = Signal()
         try await withServer(
             [
-                "/": .streamed { exchange in
-                    let streamer = Streamer(exchange)
-                    streamer.onClosed = { reason in
-                        #expect(reason == .writeTimeout)
-                        exchange.abort()
-                        closed.set()
-                    }
-                    streamer.observe()
-                    exchange.start()
-                    let piece = String(repeating: "a", count: 1 << 20)
-                    streamer.onWritable = { while exchange.put(piece) == .accepted {} }
-                    streamer.onWritable?()
+                "/": .endless { reason in
+                    #expect(reason == .writeTimeout)
+                    closed.set()
                 }
             ], onEnded: Streamer.release,
             configure: setting {
@@ -99,15 +90,7 @@ struct SlowClientTests {
     @Test func steadyReader_isServedBeyondTheTimeout() async throws {
         try await withServer(
             [
-                "/": .streamed { exchange in
-                    let streamer = Streamer(exchange)
-                    streamer.onClosed = { _ in exchange.abort() }
-                    streamer.observe()
-                    exchange.start()
-                    let piece = String(repeating: "a", count: 1 << 18)
-                    streamer.onWritable = { while exchange.put(piece) == .accepted {} }
-                    streamer.onWritable?()
-                }
+                "/": .endless(pieceBytes: 1 << 18)
             ], onEnded: Streamer.release,
             configure: setting {
                 $0.writeTimeoutSeconds = 2

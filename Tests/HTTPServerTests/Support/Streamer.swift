@@ -38,3 +38,24 @@ final class Streamer: @unchecked Sendable {
         if let context { Unmanaged<Streamer>.fromOpaque(context).release() }
     }
 }
+
+extension TestApplication.Route {
+    /// A response without end, written whenever there is room. When the client is lost, it is
+    /// aborted and `onClosed` is told why. Needs `onEnded: Streamer.release`.
+    static func endless(
+        pieceBytes: Int = 1 << 20, onClosed: @escaping @Sendable (CloseReason?) -> Void = { _ in }
+    ) -> Self {
+        .streamed { exchange in
+            let streamer = Streamer(exchange)
+            streamer.onClosed = { reason in
+                exchange.abort()
+                onClosed(reason)
+            }
+            streamer.observe()
+            exchange.start()
+            let piece = String(repeating: "a", count: pieceBytes)
+            streamer.onWritable = { while exchange.put(piece) == .accepted {} }
+            streamer.onWritable?()
+        }
+    }
+}
