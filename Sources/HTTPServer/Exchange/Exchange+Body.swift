@@ -48,9 +48,8 @@ extension Exchange {
     func mayGrowBody(by count: Int) -> Bool {
         let needed = state.bodyCount + count
         guard needed > state.bodyCapacity else { return true }
-        let buffers = state.loop.state.buffers.bytes
-        return buffers + max(needed, state.bodyCapacity * 2)
-            <= state.loop.state.limits.bufferBytesMax
+        let more = BufferPool.capacity(for: max(needed, state.bodyCapacity * 2))
+        return state.loop.state.buffers.bytes + more <= state.loop.state.limits.bufferBytesMax
     }
 
     func appendBody(_ bytes: UnsafeRawBufferPointer) {

@@ -32,10 +32,16 @@ struct BufferPool {
         return unsafe allocate(count)
     }
 
+    /// The size of the buffer that is lent for `count` bytes.
+    static func capacity(for count: Int) -> Int {
+        var capacity = bufferBytes
+        while capacity < count { capacity *= 2 }
+        return capacity
+    }
+
     @inline(never)
     private mutating func allocate(_ count: Int) -> (base: UnsafeMutableRawPointer, capacity: Int) {
-        var capacity = BufferPool.bufferBytes
-        while capacity < count { capacity *= 2 }
+        let capacity = BufferPool.capacity(for: count)
         bytes += capacity
         bytesPeak = max(bytesPeak, bytes)
         return (.allocate(byteCount: capacity, alignment: 16), capacity)
