@@ -22,6 +22,8 @@ public struct SemanticVersion: Hashable, Sendable, CustomStringConvertible {
             digits = String(text)
         }
 
+        init(_ value: UInt64) { digits = String(value) }
+
         /// The value, or nil when it is above `UInt64.max`.
         public var value: UInt64? { UInt64(digits) }
 
@@ -56,6 +58,16 @@ public struct SemanticVersion: Hashable, Sendable, CustomStringConvertible {
     /// The part after the plus sign, or nil.
     public let build: String?
     private let identifiers: [Identifier]
+
+    /// Makes a release's version.
+    public init(_ major: UInt64, _ minor: UInt64, _ patch: UInt64) {
+        self.major = Number(major)
+        self.minor = Number(minor)
+        self.patch = Number(patch)
+        prerelease = nil
+        build = nil
+        identifiers = []
+    }
 
     /// Reads a version, or returns nil when the text does not have the shape.
     public init?(_ text: String) {

@@ -30,6 +30,7 @@ import Synchronization
     let manifest: Manifest
     let code: PluginCode
     let image: LoadedImage
+    let member: Member
     private let host: HostObject
     private let state = Mutex(State())
 
@@ -51,6 +52,7 @@ import Synchronization
         self.code = code
         self.image = image
         self.host = host
+        member = host.member
     }
 
     // MARK: - Step 1
@@ -59,18 +61,20 @@ import Synchronization
     ///
     /// - Throws: `HostError`; the image has been closed again.
     nonisolated(nonsending) static func open(
-        _ staged: StagedLibrary, directory: PluginDirectory, log: HostLog, seconds: Int
+        _ staged: StagedLibrary, directory: PluginDirectory, switchboard: Switchboard,
+        log: HostLog, seconds: Int
     ) async throws(HostError) -> LoadedPlugin {
-        let granted = Set(staged.manifest.services).intersection(ServiceDoor.offered)
+        let member = Member(manifest: staged.manifest, number: staged.generation)
+        let door = ServiceDoor(
+            member: member,
+            granted: Set(staged.manifest.services).intersection(ServiceDoor.offered),
+            switchboard: switchboard, log: log)
         let host = unsafe HostObject(
-            subject: HostLog.Subject(
-                plugin: staged.name.text, version: staged.manifest.version.description,
-                generation: staged.generation),
-            name: staged.name, generation: staged.generation,
+            door: door,
             directories: PluginDirectories(
                 root: directory.path, staticFiles: directory.staticFiles,
                 sqlite: directory.sqlite, events: directory.events, run: directory.run),
-            http: PluginHTTP.table, granted: granted, log: log)
+            http: PluginHTTP.table)
         let outcome = await LifecycleThread.run(
             "load-\(staged.name)", deadline: .seconds(seconds)
         ) { () -> Result<LoadedPlugin, HostError> in
@@ -98,6 +102,7 @@ import Synchronization
             throw HostError(error)
         }
         do throws(HostError) {
+            host.member.image = image.id
             let context = ImageContext.enter(image.id)
             defer { ImageContext.leave(context) }
             guard let entry = unsafe image.symbol(PH_ENTRY_SYMBOL) else {
@@ -188,12 +193,7 @@ import Synchronization
     // MARK: - Step 5
 
     /// Frees the plugin's state and unmaps the image, as far as that can be done.
-    ///
-    /// - Parameter owes: requests that the plugin has not completed; then it is not touched.
-    nonisolated(nonsending) func close(seconds: Int, owes: Int) async -> UnloadOutcomeReport {
-        if owes > 0 {
-            return .pinned(["\(owes) request\(owes == 1 ? "" : "s") never completed"])
-        }
+    nonisolated(nonsending) func close(seconds: Int) async -> UnloadOutcomeReport {
         if let reason = stuckReason { return .pinned([reason]) }
         if state.withLock({ $0.isInitialized }) {
             let code = code

@@ -93,11 +93,18 @@ package enum Probe {
         _ path: String, _ name: PluginName, keeps: Bool
     ) throws(HostError) -> CodeManifest {
         let log = HostLog(minimum: .error)
+        let manifest = Manifest(
+            name: name, version: SemanticVersion(0, 0, 0),
+            abi: ABIVersion(rawValue: HostVersion.abi),
+            library: Manifest.Library(file: path))
+        let door = ServiceDoor(
+            member: Member(manifest: manifest, number: 1), granted: [], switchboard: Switchboard(),
+            log: log)
         let host = unsafe HostObject(
-            subject: HostLog.Subject(plugin: name.text), name: name, generation: 1,
+            door: door,
             directories: PluginDirectories(
                 root: "/", staticFiles: "/", sqlite: "/", events: "/", run: "/"),
-            http: PluginHTTP.table, granted: [], log: log)
+            http: PluginHTTP.table)
         let image: LoadedImage
         do throws(LibraryError) {
             // The host has looked for what the file needs; here it is only loaded.

@@ -106,6 +106,7 @@ extension PluginManager {
         guard let image = slot.current else { return }
         slot.current = nil
         slot.leaving.append(image)
+        switchboard.withdraw(image.loaded.member)
         await publish(slot)
         _ = await retire(image, slot, policy)
     }

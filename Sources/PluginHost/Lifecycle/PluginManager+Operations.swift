@@ -179,10 +179,12 @@ extension PluginManager {
         guard let image = slot.current else { return }
         slot.current = nil
         slot.leaving.append(image)
+        switchboard.withdraw(image.loaded.member)
         await publish(slot)
         guard await retire(image, slot, policy) else {
             slot.leaving.removeAll { $0 === image }
             slot.current = image
+            switchboard.replace(nil, with: image.loaded.member)
             await publish(slot)
             throw Self.drainRefused(slot.name, policy)
         }
@@ -278,6 +280,7 @@ extension PluginManager {
                 slot.leaving.removeAll { $0 === former }
                 slot.current = former
                 slot.leaving.append(image)
+                switchboard.replace(image.loaded.member, with: former.loaded.member)
                 await publish(slot)
                 _ = await retire(image, slot, DrainPolicy(seconds: policy.seconds, outcome: .wait))
                 throw Self.drainRefused(slot.name, policy)
@@ -295,6 +298,7 @@ extension PluginManager {
     /// Takes down an image that is up and was never published.
     func takeDown(_ image: HostedImage, _ slot: PluginSlot) async {
         slot.leaving.append(image)
+        switchboard.withdraw(image.loaded.member)
         _ = await retire(image, slot, DrainPolicy(seconds: 0, outcome: .quarantine))
     }
 

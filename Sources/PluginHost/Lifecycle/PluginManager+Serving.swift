@@ -54,7 +54,7 @@ extension PluginManager {
         }
         let seconds = source.manifest.limits.startSeconds ?? options.startSeconds
         let loaded = try await LoadedPlugin.open(
-            staged, directory: directory, log: log, seconds: seconds)
+            staged, directory: directory, switchboard: switchboard, log: log, seconds: seconds)
         do throws(HostError) {
             let tree = try RouteTree(compiling: loaded.code.routes)
             try await loaded.initialize(seconds: seconds)
@@ -64,6 +64,7 @@ extension PluginManager {
                 state: loaded.statePointer, image: loaded.image.id,
                 limits: options.work.changed(by: loaded.manifest.limits),
                 overrides: loaded.manifest.routes ?? [])
+            loaded.member.pool = generation.pool
             let image = HostedImage(loaded: loaded, generation: generation)
             do throws(HostError) {
                 try await loaded.start(seconds: seconds)
@@ -99,6 +100,7 @@ extension PluginManager {
         slot.current = image
         slot.lastError = nil
         if let former { slot.leaving.append(former) }
+        switchboard.replace(former?.loaded.member, with: image.loaded.member)
         await publish(slot)
         return former
     }
@@ -162,6 +164,7 @@ extension PluginManager {
     ) async -> Bool {
         let begin = clock.now
         image.use = .draining
+        image.loaded.member.gate.close()
         if !keepsSockets { await closeSockets(image) }
         var drained = await drain(image, .seconds(policy.seconds))
         if !drained, keepsSockets, policy.outcome != .refuse {
@@ -176,6 +179,7 @@ extension PluginManager {
             switch policy.outcome {
             case .refuse:
                 image.use = .serving
+                image.loaded.member.gate.open()
                 await reopenSockets(image)
                 return false
             case .wait:
@@ -191,13 +195,21 @@ extension PluginManager {
         }
         image.use = .stopping
         await stop(image)
-        let report = await close(image, owes: drained ? 0 : image.owed)
+        let report = await close(image)
         await conclude(image, slot, report, since: begin)
         return true
     }
 
+    /// Waits until nothing is inside the image's code any more: first the requests that it was
+    /// handed, then the calls, which requests may have made.
+    private func drain(_ image: HostedImage, _ deadline: Duration) async -> Bool {
+        let end = clock.now + deadline
+        guard await drainRequests(image, deadline) else { return false }
+        return await image.loaded.member.gate.waitUntilEmpty(deadline: max(.zero, end - clock.now))
+    }
+
     /// Waits until no reactor owes a response to a request that the image was handed.
-    private func drain(_ image: HostedImage, _ deadline: Duration?) async -> Bool {
+    private func drainRequests(_ image: HostedImage, _ deadline: Duration) async -> Bool {
         guard let server, let generation = image.generation else { return true }
         let latch = DrainLatch(parties: server.reactors.count)
         await server.forEachReactor { reactor in
@@ -232,15 +244,14 @@ extension PluginManager {
     }
 
     /// Closes an image; its pool goes first, and thread-local objects that it left on the loops.
-    private func close(_ image: HostedImage, owes: Int) async -> UnloadOutcomeReport {
-        if owes > 0 {
-            return .pinned(
-                image.holders + ["\(owes) request\(owes == 1 ? "" : "s") never completed"])
-        }
+    ///
+    /// It is not touched as long as something is inside.
+    private func close(_ image: HostedImage) async -> UnloadOutcomeReport {
+        guard image.owed == 0 else { return .pinned(image.holders + image.unfinished) }
         _ = await image.generation?.pool.end(within: .seconds(options.stopSeconds))
         let library = image.loaded.image
         await server?.forEachReactor { _ in library.settleThread() }
-        let report = await image.loaded.close(seconds: options.stopSeconds, owes: owes)
+        let report = await image.loaded.close(seconds: options.stopSeconds)
         guard report.waitsForThreads, let server else { return report }
         do throws(ServerError) {
             try await server.moveReactorsToFreshThreads()
@@ -248,7 +259,7 @@ extension PluginManager {
             say(.warning, "the reactors stay on their threads: \(error)", image.loaded.name)
             return report
         }
-        return await image.loaded.close(seconds: options.stopSeconds, owes: owes)
+        return await image.loaded.close(seconds: options.stopSeconds)
     }
 
     private func conclude(
@@ -288,7 +299,9 @@ extension PluginManager {
 
     /// Takes down an image that was never published.
     private func abandon(_ loaded: LoadedPlugin, _ slot: PluginSlot) async {
-        let report = await loaded.close(seconds: options.stopSeconds, owes: 0)
+        switchboard.withdraw(loaded.member)
+        loaded.member.gate.close()
+        let report = await loaded.close(seconds: options.stopSeconds)
         guard !report.isUnloaded else { return }
         say(.warning, "pinned: " + report.reasons.joined(separator: "; "), slot.name, loaded)
         let image = HostedImage(loaded: loaded, generation: nil)
@@ -324,7 +337,7 @@ extension PluginManager {
                 let begin = clock.now
                 // Its work goes on as long as a call was inside when it was to be stopped.
                 if image.owed == 0 { await stop(image) }
-                let report = await close(image, owes: image.owed)
+                let report = await close(image)
                 if report.isUnloaded {
                     await conclude(image, slot, report, since: begin)
                 } else {

@@ -16,6 +16,8 @@ package actor PluginManager {
     let journal: Journal
     let installer: Installer
     let stager: Stager
+    /// Where the plugins meet.
+    let switchboard = Switchboard()
     let clock = ContinuousClock()
 
     var registry: Registry

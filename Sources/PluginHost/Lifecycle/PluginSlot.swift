@@ -16,20 +16,37 @@ final class HostedImage {
     /// WebSockets that it has not released.
     var openSockets: Int { generation?.sockets ?? 0 }
 
-    /// Requests and WebSockets together: while there are any, its code cannot go.
-    var owed: Int { requestsInFlight + openSockets }
+    /// Calls by other plugins and by the host that are inside, and its own that it waits for.
+    var callsInFlight: Int { loaded.member.gate.inFlight }
+
+    /// Requests, WebSockets and calls together: while there are any, its code cannot go.
+    var owed: Int { requestsInFlight + openSockets + callsInFlight }
 
     /// What of it goes on, in words.
     var work: String {
-        let (requests, sockets) = (requestsInFlight, openSockets)
+        let (requests, sockets, calls) = (requestsInFlight, openSockets, callsInFlight)
         var parts: [String] = []
-        if requests > 0 || sockets == 0 {
+        if requests > 0 || sockets + calls == 0 {
             parts.append("\(requests) request\(requests == 1 ? " is" : "s are") being answered")
         }
         if sockets > 0 {
             parts.append("\(sockets) WebSocket\(sockets == 1 ? " is" : "s are") open")
         }
+        if calls > 0 {
+            parts.append("\(calls) call\(calls == 1 ? " goes" : "s go") on")
+        }
         return parts.joined(separator: " and ")
+    }
+
+    /// What of it never came to an end, a line each.
+    var unfinished: [String] {
+        var lines: [String] = []
+        let (requests, calls) = (requestsInFlight + openSockets, callsInFlight)
+        if requests > 0 {
+            lines.append("\(requests) request\(requests == 1 ? "" : "s") never completed")
+        }
+        if calls > 0 { lines.append("\(calls) call\(calls == 1 ? "" : "s") never came back") }
+        return lines
     }
 
     /// Who is inside its code, and has been for a while, a line each.

@@ -19,17 +19,14 @@ import HostModel
     private let texts: [UnsafeMutablePointer<CChar>]
     private let door: ServiceDoor
 
+    /// Whose host it is.
+    var member: Member { door.member }
+
     var pointer: UnsafePointer<ph_host> {
         unsafe UnsafeRawPointer(block).assumingMemoryBound(to: ph_host.self)
     }
 
-    /// - Parameters:
-    ///   - granted: ids of the services that the manifest asks for and the operator allows.
-    init(
-        subject: HostLog.Subject, name: PluginName, generation: UInt64,
-        directories: PluginDirectories, http: UnsafePointer<ph_http>, granted: Set<String>,
-        log: HostLog
-    ) {
+    init(door: ServiceDoor, directories: PluginDirectories, http: UnsafePointer<ph_http>) {
         var texts: [UnsafeMutablePointer<CChar>] = unsafe []
         func text(_ value: String) -> ph_text {
             var value = value
@@ -43,11 +40,11 @@ import HostModel
                 return unsafe ph_text(data: copy, length: bytes.count)
             }
         }
-        door = ServiceDoor(granted: granted, log: log, subject: subject)
+        self.door = door
         let host = unsafe ph_host(
             size: UInt32(MemoryLayout<ph_host>.size), abi_version: HostVersion.abi,
-            host_version: text(HostVersion.text), plugin_name: text(name.description),
-            generation: generation, directory: text(directories.root),
+            host_version: text(HostVersion.text), plugin_name: text(door.member.name.text),
+            generation: door.member.number, directory: text(directories.root),
             static_directory: text(directories.staticFiles),
             sqlite_directory: text(directories.sqlite), events_directory: text(directories.events),
             run_directory: text(directories.run), http: http,

@@ -5,17 +5,31 @@ import HostModel
 ///
 /// A pointer that was handed out is the permission: there is no check in the calls themselves.
 final class ServiceDoor: Sendable {
-    /// The ids of every service this host has.
-    static let offered: Set<String> = [PH_LOG_ID, PH_WEBSOCKET_ID]
+    /// The functions of every service this host has, by the service's id.
+    // because it is written once, here, and so are the tables
+    nonisolated(unsafe) private static let tables: [String: UnsafeRawPointer] = unsafe [
+        PH_LOG_ID: UnsafeRawPointer(LogService.table),
+        PH_WEBSOCKET_ID: UnsafeRawPointer(WebSocketService.table),
+    ]
 
+    /// The ids of every service this host has.
+    static let offered = unsafe Set(tables.keys)
+
+    let member: Member
+    let switchboard: Switchboard
     let log: HostLog
-    let subject: HostLog.Subject
     private let granted: Set<String>
 
-    init(granted: Set<String>, log: HostLog, subject: HostLog.Subject) {
+    var subject: HostLog.Subject { member.subject }
+
+    /// - Parameters:
+    ///   - member: whose door it is.
+    ///   - granted: the ids of the services that it is given.
+    init(member: Member, granted: Set<String>, switchboard: Switchboard, log: HostLog) {
+        self.member = member
         self.granted = granted
+        self.switchboard = switchboard
         self.log = log
-        self.subject = subject
     }
 
     /// Returns the functions of a service, or null; a denial is logged.
@@ -28,11 +42,7 @@ final class ServiceDoor: Sendable {
             log.write(.warning, "service \(name) was not given: \(why)", about: subject)
             return nil
         }
-        switch name {
-        case PH_LOG_ID: return unsafe UnsafeRawPointer(LogService.table)
-        case PH_WEBSOCKET_ID: return unsafe UnsafeRawPointer(WebSocketService.table)
-        default: return nil
-        }
+        return unsafe Self.tables[name]
     }
 }
 
