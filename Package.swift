@@ -78,7 +78,7 @@ let package = Package(
             swiftSettings: tests),
         .testTarget(
             name: "HostModelTests", dependencies: ["HostModel", "FuzzSupport"],
-            swiftSettings: tests),
+            exclude: ["Cases"], swiftSettings: tests),
         .testTarget(
             name: "PluginHostTests",
             dependencies: [

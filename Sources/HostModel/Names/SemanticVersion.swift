@@ -24,6 +24,25 @@ public struct SemanticVersion: Hashable, Sendable, CustomStringConvertible {
 
         init(_ value: UInt64) { digits = String(value) }
 
+        private init(digits: String) { self.digits = digits }
+
+        static let zero = Number(0)
+
+        /// The next number.
+        var successor: Number {
+            var bytes = Array(digits.utf8)
+            var index = bytes.endIndex
+            while index > 0 {
+                index -= 1
+                if bytes[index] != UInt8(ascii: "9") {
+                    bytes[index] += 1
+                    return Number(digits: String(decoding: bytes, as: UTF8.self))
+                }
+                bytes[index] = UInt8(ascii: "0")
+            }
+            return Number(digits: "1" + String(decoding: bytes, as: UTF8.self))
+        }
+
         /// The value, or nil when it is above `UInt64.max`.
         public var value: UInt64? { UInt64(digits) }
 
@@ -61,12 +80,7 @@ public struct SemanticVersion: Hashable, Sendable, CustomStringConvertible {
 
     /// Makes a release's version.
     public init(_ major: UInt64, _ minor: UInt64, _ patch: UInt64) {
-        self.major = Number(major)
-        self.minor = Number(minor)
-        self.patch = Number(patch)
-        prerelease = nil
-        build = nil
-        identifiers = []
+        self.init(Number(major), Number(minor), Number(patch))
     }
 
     /// Reads a version, or returns nil when the text does not have the shape.
@@ -104,6 +118,23 @@ public struct SemanticVersion: Hashable, Sendable, CustomStringConvertible {
             identifiers = []
             prerelease = nil
         }
+    }
+
+    /// Makes a version of its numbers.
+    ///
+    /// - Parameter isLowest: whether it is the pre-release `-0`, before which there is none.
+    init(_ major: Number, _ minor: Number, _ patch: Number, isLowest: Bool = false) {
+        self.major = major
+        self.minor = minor
+        self.patch = patch
+        prerelease = isLowest ? "0" : nil
+        build = nil
+        identifiers = isLowest ? [.number(.zero)] : []
+    }
+
+    /// Says whether the versions differ in what comes after their numbers, if at all.
+    func hasSameNumbers(as other: SemanticVersion) -> Bool {
+        (major, minor, patch) == (other.major, other.minor, other.patch)
     }
 
     public var description: String {
