@@ -59,8 +59,7 @@ import Testing
                 }
             }
         }
-        let hasRest = outcomes.isEmpty || !(message?.bytes.isEmpty ?? true)
-        return hasRest ? outcomes + ["incomplete"] : outcomes
+        return outcomes.isEmpty || message != nil ? outcomes + ["incomplete"] : outcomes
     }
 
     private enum Frame {

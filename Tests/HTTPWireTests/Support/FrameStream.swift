@@ -9,7 +9,7 @@ enum FrameStream {
         var receiver = WebSocketReceiver(
             allowsCompression: false, messageBytesMax: messageBytesMax)
         var outcomes: [String] = []
-        var message: [UInt8] = []
+        var message: [UInt8]?
         var waiting: [UInt8] = []
         var start = 0
         for end in cuts + [bytes.count] {
@@ -23,25 +23,26 @@ enum FrameStream {
                 if outcome == nil, consumed == 0 { break }
             }
         }
-        if outcomes.isEmpty || !waiting.isEmpty || !message.isEmpty {
+        if outcomes.isEmpty || !waiting.isEmpty || message != nil {
             outcomes.append("incomplete")
         }
         return outcomes
     }
 
     private static func next(
-        _ receiver: inout WebSocketReceiver, _ waiting: inout [UInt8], _ message: inout [UInt8]
+        _ receiver: inout WebSocketReceiver, _ waiting: inout [UInt8], _ message: inout [UInt8]?
     ) -> (outcome: String?, consumed: Int, isOver: Bool) {
         waiting.withUnsafeMutableBytes { input in
             let (event, consumed) = receiver.next(input)
             switch event {
-            case .needMore: return (nil, consumed, false)
+            case .needMore:
+                if consumed > 0 { message = message ?? [] }
+                return (nil, consumed, false)
             case .data(let bytes, let isLast):
-                message += bytes
-                guard isLast else { return (nil, consumed, false) }
-                defer { message = [] }
+                let whole = (message ?? []) + bytes
+                message = isLast ? nil : whole
                 let kind = receiver.kind == .text ? "text" : "binary"
-                return (line(kind, message), consumed, false)
+                return (isLast ? line(kind, whole) : nil, consumed, false)
             case .ping(let bytes): return (line("ping", Array(bytes)), consumed, false)
             case .pong(let bytes): return (line("pong", Array(bytes)), consumed, false)
             case .close(let code, let reason):
