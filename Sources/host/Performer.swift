@@ -97,6 +97,7 @@ struct Performer {
         ]
         let mode: PluginMode? = try invocation.choice("--mode")
         body["mode"] = mode.map { .string($0.rawValue) }
+        if invocation.has("--allow-tombstoned") { body["allow_tombstoned"] = true }
         Output.print(Report.change(try await send("POST", "/plugins", .object(body))))
     }
 

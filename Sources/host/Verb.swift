@@ -88,6 +88,8 @@ enum Verb: String, CaseIterable {
                     name: "--mode", value: "MODE",
                     meaning: "in-process: load it even if it can never be unloaded"),
                 Option(name: "--no-activate", meaning: "put it in place and do not serve it yet"),
+                Option(
+                    name: "--allow-tombstoned", meaning: "even if this very bundle was removed"),
             ]
         case .deactivate: options = Self.drainOptions
         case .reload:

@@ -41,6 +41,13 @@ import Testing
                     generation: 3, verdict: .pinned, reasons: ["thread"], milliseconds: 7.5)),
             .mounted(shop), .unmounted(everything),
             .removed(dataKept: true),
+            .began(.install(release, directory: "000001-1.0.0", activates: true)),
+            .extracted(
+                directory: "000001-1.0.0", version: release.version,
+                bundleDigest: release.bundleDigest),
+            .undone(reason: "killed"), .pruned(directory: "000001-1.0.0"),
+            .lost(generations: [3, 4]),
+            .versionMoved(directory: "000001-1.0.0", to: .retired, reason: "unhealthy"),
         ]
     }
 
@@ -50,6 +57,13 @@ import Testing
             #expect(try LifecycleEvent(json: try JSON.parse(event.json.text())) == event)
         }
         #expect(Set(everyFact.map(\.name)).count == everyFact.count)
+        let changes: [Change] = [
+            .upgrade(upgrade, directory: "2", from: "1", activates: false),
+            .rollback(release, directory: "1", from: "2"), .removal(keepsData: true),
+        ]
+        for change in changes {
+            #expect(try Change(json: try JSON.parse(change.json.text())) == change)
+        }
     }
 
     @Test func everyEvent_isRefusedByName_whenAFieldIsMissing() {
@@ -100,7 +114,9 @@ import Testing
             event(.loaded(generation: 5, libraryDigest: release.libraryDigest, milliseconds: 1)),
             event(.removed(dataKept: false)),
         ])
-        #expect(registry[name] == nil && registry.tombstones == [name: 5])
+        #expect(registry[name] == nil)
+        #expect(registry.tombstones[name]?.generation == 5)
+        #expect(registry.tombstones[name]?.digests == [release.bundleDigest])
         registry.evolve(event(.installed(release)))
         #expect(registry[name]?.generation == 5 && registry.tombstones.isEmpty)
     }
@@ -158,7 +174,10 @@ import Testing
             try registry.decide(.remove(keepData: false), on: name)
         }
         #expect(error?.code == "generation_still_loaded")
-        registry.forgetLoadedGenerations()
+        for (plugin, lost) in registry.lostGenerations() {
+            registry.evolve(LifecycleEvent(lost, plugin: plugin, time: Timestamp(milliseconds: 1)))
+        }
+        #expect(registry.lostGenerations().isEmpty)
         #expect(
             try registry.decide(.remove(keepData: true), on: name)
                 == [.deactivated(reason: "removed"), .removed(dataKept: true)])

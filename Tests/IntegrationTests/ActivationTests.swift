@@ -50,9 +50,13 @@ import Testing
         #expect(try host.hello("versioned") == hello)
     }
 
-    @Test func removedPlugin_canBeInstalledAgain() throws {
+    @Test func removedBundle_comesBack_onlyIfThatIsAllowed() throws {
         try root.must("remove", "sound")
-        try root.must("install", Fixtures.bundle("sound"))
+        expectRefusal(
+            try root.host("install", Fixtures.bundle("sound")), "sound", "removed",
+            "--allow-tombstoned")
+        #expect(try root.list() == ["versioned"])
+        try root.must("install", Fixtures.bundle("sound"), "--allow-tombstoned")
         #expect(try host.hello("sound") == hello)
     }
 

@@ -129,7 +129,8 @@ import Testing
         let host = try HostProcess(root)
         try root.must("remove", "sound")
         #expect(try host.get("/plugin/sound/").status == 404)
-        try root.must("install", Fixtures.bundle("sound"), "--no-activate")
+        try root.must(
+            "install", Fixtures.bundle("sound"), "--no-activate", "--allow-tombstoned")
         #expect(try host.get("/plugin/sound/").status == 503)
         try root.must("deactivate", "versioned")
         #expect(try host.terminate() == 0)

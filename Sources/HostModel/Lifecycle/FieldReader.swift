@@ -38,6 +38,17 @@ struct FieldReader {
         return texts
     }
 
+    func integers(_ key: String) throws(HostError) -> [Int] {
+        guard let elements = value[key]?.array else {
+            throw missing(key, "an array of whole numbers")
+        }
+        let numbers = elements.compactMap { $0.integer.flatMap { Int(exactly: $0) } }
+        guard numbers.count == elements.count else {
+            throw missing(key, "an array of whole numbers")
+        }
+        return numbers
+    }
+
     func choice<Choice: RawRepresentable<String>>(_ key: String) throws(HostError) -> Choice {
         guard let choice = Choice(rawValue: try text(key)) else {
             throw missing(key, "one of the known values")

@@ -61,6 +61,18 @@ public struct LifecycleEvent: Hashable, Sendable {
         case unmounted(MountAddress)
         /// The plugin is gone from the disk, and from every place it was given.
         case removed(dataKept: Bool)
+        /// A change of several steps is under way; nothing shows of it yet.
+        case began(Change)
+        /// The files of the release that a change brings are in place.
+        case extracted(directory: String, version: SemanticVersion, bundleDigest: Digest)
+        /// The change was taken back.
+        case undone(reason: String)
+        /// A release that was one too many is gone from the disk.
+        case pruned(directory: String)
+        /// The process ended that these generations were loaded in.
+        case lost(generations: [Int])
+        /// A release has another status.
+        case versionMoved(directory: String, to: VersionStatus, reason: String)
     }
 }
 
@@ -79,6 +91,12 @@ extension LifecycleEvent.Fact {
         case .mounted: "plugin_mounted_v1"
         case .unmounted: "plugin_unmounted_v1"
         case .removed: "plugin_removed_v1"
+        case .began: "change_began_v1"
+        case .extracted: "package_extracted_v1"
+        case .undone: "change_undone_v1"
+        case .pruned: "release_pruned_v1"
+        case .lost: "generations_lost_v1"
+        case .versionMoved: "version_status_changed_v1"
         }
     }
 
@@ -103,6 +121,21 @@ extension LifecycleEvent.Fact {
         case .unloaded(let report): report.json
         case .mounted(let address), .unmounted(let address): address.json
         case .removed(let dataKept): ["data_kept": .bool(dataKept)]
+        case .began(let change): change.json
+        case .extracted(let directory, let version, let digest):
+            [
+                "directory": .string(directory), "version": .string(version.description),
+                "bundle_digest": .string(digest.hex),
+            ]
+        case .undone(let reason): ["reason": .string(reason)]
+        case .pruned(let directory): ["directory": .string(directory)]
+        case .lost(let generations):
+            ["generations": .array(generations.map { .number(JSONNumber($0)) })]
+        case .versionMoved(let directory, let status, let reason):
+            [
+                "directory": .string(directory), "status": .string(status.rawValue),
+                "reason": .string(reason),
+            ]
         }
     }
 
@@ -135,6 +168,18 @@ extension LifecycleEvent.Fact {
         case "plugin_mounted_v1": self = .mounted(try MountAddress(json: payload))
         case "plugin_unmounted_v1": self = .unmounted(try MountAddress(json: payload))
         case "plugin_removed_v1": self = .removed(dataKept: try fields.truth("data_kept"))
+        case "change_began_v1": self = .began(try Change(json: payload))
+        case "package_extracted_v1":
+            self = .extracted(
+                directory: try fields.text("directory"), version: try fields.version("version"),
+                bundleDigest: try fields.digest("bundle_digest"))
+        case "change_undone_v1": self = .undone(reason: try fields.text("reason"))
+        case "release_pruned_v1": self = .pruned(directory: try fields.text("directory"))
+        case "generations_lost_v1": self = .lost(generations: try fields.integers("generations"))
+        case "version_status_changed_v1":
+            self = .versionMoved(
+                directory: try fields.text("directory"), to: try fields.choice("status"),
+                reason: try fields.text("reason"))
         default:
             throw HostError(
                 "event_unknown", what: "an event in the journal is not known", subject: name,

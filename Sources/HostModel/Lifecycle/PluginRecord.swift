@@ -2,6 +2,10 @@
 public struct PluginRecord: Hashable, Sendable {
     public var name: PluginName
     public var release: LifecycleEvent.Release
+    /// The directory of the release in force; empty when the journal does not say.
+    public internal(set) var directory = ""
+    /// The releases on the disk, as they came.
+    public internal(set) var versions: [PluginVersion] = []
     /// Whether the operator wants it to serve.
     public var isActive = false
     /// The number of the newest generation that was tried; it never goes back, not even when the
@@ -22,5 +26,81 @@ public struct PluginRecord: Hashable, Sendable {
         self.release = release
         self.installedAt = installedAt
         changedAt = installedAt
+    }
+
+    /// The release in that directory.
+    public func version(in directory: String) -> PluginVersion? {
+        versions.first { $0.directory == directory }
+    }
+
+    /// The release in force among the others.
+    public var current: PluginVersion? { version(in: directory) }
+}
+
+extension PluginRecord {
+    mutating func putInForce(_ release: LifecycleEvent.Release, _ directory: String) {
+        self.release = release
+        self.directory = directory
+        guard !directory.isEmpty, version(in: directory)?.bundleDigest != release.bundleDigest
+        else { return }
+        versions.removeAll { $0.directory == directory }
+        versions.append(
+            PluginVersion(
+                directory: directory, version: release.version,
+                bundleDigest: release.bundleDigest))
+    }
+
+    mutating func evolve(_ fact: LifecycleEvent.Fact, change: Change?) {
+        switch fact {
+        case .installed, .removed, .mounted, .unmounted, .began, .undone: break
+        case .activated: isActive = true
+        case .deactivated: isActive = false
+        case .upgraded(_, let release):
+            putInForce(release, change?.target?.directory ?? "")
+        case .extracted(let directory, let version, let digest):
+            guard change == nil else { break }
+            var release = release
+            (release.version, release.bundleDigest) = (version, digest)
+            putInForce(release, directory)
+        case .pruned(let directory): versions.removeAll { $0.directory == directory }
+        case .libraryReplaced(_, let digest): release.libraryDigest = digest
+        case .loaded(let number, let digest, _): loaded(number, digest)
+        case .loadFailed(let number, let error):
+            generation = max(generation, number)
+            lastError = error
+        case .unloaded(let report):
+            loadedGenerations.removeAll { $0 == report.generation }
+            lastUnload = report
+            signal(.rest) { $0.generation == report.generation }
+        case .lost(let generations):
+            loadedGenerations.removeAll { generations.contains($0) }
+            signal(.rest) { generations.contains($0.generation) }
+        case .versionMoved(let directory, let status, _):
+            for index in versions.indices where versions[index].directory == directory {
+                versions[index].status = status
+            }
+        }
+    }
+
+    private mutating func loaded(_ number: Int, _ digest: Digest) {
+        provenDigest = digest
+        generation = max(generation, number)
+        loadedGenerations.append(number)
+        lastError = nil
+        let directory = directory
+        signal(.connect) { $0.directory == directory }
+        for index in versions.indices where versions[index].directory == directory {
+            versions[index].generation = number
+        }
+    }
+
+    /// Moves some releases, as far as there is such a move.
+    private mutating func signal(
+        _ signal: VersionStatus.Signal, where applies: (PluginVersion) -> Bool
+    ) {
+        for index in versions.indices where applies(versions[index]) {
+            let status = versions[index].status
+            versions[index].status = status.after(signal) ?? status
+        }
     }
 }

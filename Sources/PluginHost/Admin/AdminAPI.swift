@@ -12,7 +12,8 @@ package import HostModel
 ///   GET    /routes                      {"routes": [{"plugin","method","path","generation",
 ///                                                    "host"?}, ...]}
 ///   GET    /mounts                      {"mounts": [{"plugin","host","prefix","state"}, ...]}
-///   POST   /plugins                     {"path", "mode"?, "activate"?}          STATUS
+///   POST   /plugins                     {"path", "mode"?, "activate"?, "allow_tombstoned"?}
+///                                                                               STATUS
 ///   POST   /plugins/NAME/activate                                               STATUS
 ///   POST   /plugins/NAME/deactivate     {"drain_seconds"?, "on_timeout"?}       STATUS
 ///   POST   /plugins/NAME/reload         {"force"?, "drain_seconds"?, "on_timeout"?}  STATUS
@@ -66,7 +67,8 @@ package struct AdminAPI: Sendable {
         case "method_not_allowed": 405
         case "request_invalid", "name_invalid", "mount_invalid": 400
         case "inactive", "drain_refused", "generation_still_loaded", "mount_taken",
-            "mount_missing", "release_missing":
+            "mount_missing", "release_missing", "bundle_tombstoned", "change_pending",
+            "version_retired", "journal_conflict":
             409
         default: 422
         }
@@ -117,9 +119,12 @@ package struct AdminAPI: Sendable {
         let path = form.text("path")
         let mode: PluginMode? = form.choice("mode")
         let activates = form.truth("activate") ?? true
+        let allowsTombstoned = form.truth("allow_tombstoned") ?? false
         if path?.hasPrefix("/") != true { form.object("path", "an absolute path of a bundle") }
         try form.end()
-        return try await manager.install(bundle: path ?? "", mode: mode, activates: activates).json
+        return try await manager.install(
+            bundle: path ?? "", mode: mode, activates: activates, allowsTombstoned: allowsTombstoned
+        ).json
     }
 
     private func remove(_ name: PluginName, _ body: JSONValue?) async throws(HostError) -> JSONValue

@@ -12,4 +12,9 @@ package struct InstalledPlugin: Hashable, Sendable {
     package let bundleDigest: Digest
     /// Of the library as it was installed; it may have been replaced since.
     package let installedLibraryDigest: Digest
+
+    /// The name of the release's directory.
+    package var releaseName: String {
+        String(releaseDirectory.split(separator: "/").last ?? "")
+    }
 }

@@ -16,9 +16,9 @@ package import HostModel
 /// 4. A removal is one `rename` of the whole directory out of `plugins/`.
 ///
 /// Before its rename a change has not happened; after it, it has. What is left over either way lies
-/// in the staging area, or is a release that `current` does not name, or a link called
-/// `.current.new`: `recover()` clears all of them at the next start. The data directories are never
-/// moved or copied.
+/// in the staging area, or is a link called `.current.new`: `recover()` clears both at the next
+/// start; or it is a release that a change has brought and not put in force, which `undo` clears.
+/// The data directories are never moved or copied.
 ///
 /// Callers hold the `RootLock`; there is one change at a time.
 package struct Installer: Sendable {
@@ -48,12 +48,25 @@ package struct Installer: Sendable {
     ///   may come from the sync after the change: `installed(_:)` tells what is in force.
     package func install(_ bundle: consuming PreparedBundle) throws(HostError) -> InstalledPlugin {
         let directory = layout.plugin(bundle.manifest.name)
+        let release = try nextRelease(of: bundle.manifest.name, bundle.manifest.version)
         if Directory.isDirectory(directory.path) {
-            try upgrade(directory, to: bundle)
+            try upgrade(directory, to: bundle, as: release)
         } else {
-            try create(directory, from: bundle)
+            try create(directory, from: bundle, as: release)
         }
         return try installed(bundle.manifest.name)
+    }
+
+    /// The directory that the next release to be installed will have.
+    func nextRelease(
+        of name: PluginName, _ version: SemanticVersion
+    ) throws(HostError) -> ReleaseName {
+        let directory = layout.plugin(name)
+        guard Directory.isDirectory(directory.releases) else {
+            return ReleaseName(sequence: 1, version: version)
+        }
+        let newest = try releases(of: directory).last?.sequence ?? 0
+        return ReleaseName(sequence: newest + 1, version: version)
     }
 
     /// Puts the release before the one in force back in force, or the newest one of the given
@@ -153,16 +166,15 @@ package struct Installer: Sendable {
             bundleDigest: record.bundleDigest, installedLibraryDigest: record.libraryDigest)
     }
 
-    private func create(_ directory: PluginDirectory, from bundle: borrowing PreparedBundle)
-        throws(HostError)
-    {
+    private func create(
+        _ directory: PluginDirectory, from bundle: borrowing PreparedBundle, as release: ReleaseName
+    ) throws(HostError) {
         let assembled = PluginDirectory(path: bundle.staging + "/plugin", name: directory.name)
         try Directory.create(assembled.path, mode: 0o755)
         for name in PluginDirectory.dataNames {
             let isPrivate = name != "releases"
             try Directory.create(assembled.path + "/" + name, mode: isPrivate ? 0o700 : 0o755)
         }
-        let release = ReleaseName(sequence: 1, version: bundle.manifest.version)
         try move(bundle.directory, to: assembled.releases + "/" + release.text)
         try link("releases/" + release.text, at: assembled.current)
         for name in assembled.linkedNames {
@@ -174,21 +186,17 @@ package struct Installer: Sendable {
         try Directory.sync(layout.plugins)
     }
 
-    private func upgrade(_ directory: PluginDirectory, to bundle: borrowing PreparedBundle)
-        throws(HostError)
-    {
+    private func upgrade(
+        _ directory: PluginDirectory, to bundle: borrowing PreparedBundle, as release: ReleaseName
+    ) throws(HostError) {
         try checkLinks(directory)
-        let newest = try releases(of: directory).last?.sequence ?? 0
-        let release = ReleaseName(sequence: newest + 1, version: bundle.manifest.version)
         try move(bundle.directory, to: directory.releases + "/" + release.text)
         try Directory.sync(directory.releases)
         try point(directory, to: release)
-        // The upgrade is done; a release too many is removed with the next one.
-        try? prune(directory)
     }
 
     /// Puts a release in force.
-    private func point(_ directory: PluginDirectory, to release: ReleaseName) throws(HostError) {
+    func point(_ directory: PluginDirectory, to release: ReleaseName) throws(HostError) {
         let next = directory.path + "/" + Self.nextLink
         try Directory.remove(next)
         try link("releases/" + release.text, at: next)
@@ -198,17 +206,6 @@ package struct Installer: Sendable {
                 "the release could not be put in force", subject: directory.current, errno: errno)
         }
         try Directory.sync(directory.path)
-    }
-
-    /// Removes the oldest releases that are too many; the one in force stays.
-    private func prune(_ directory: PluginDirectory) throws(HostError) {
-        let current = currentRelease(of: directory)
-        let others = try releases(of: directory).filter { $0 != current }
-        for release in others.dropLast(Self.releasesKept) {
-            let grave = layout.staging + "/" + RandomName.make()
-            try move(directory.releases + "/" + release.text, to: grave)
-            try Directory.remove(grave)
-        }
     }
 
     /// The releases on the disk, oldest first.
@@ -255,7 +252,7 @@ package struct Installer: Sendable {
     }
 
     /// Renames a directory; where there is one already (that is not empty) the kernel refuses.
-    private func move(_ path: String, to target: String) throws(HostError) {
+    func move(_ path: String, to target: String) throws(HostError) {
         guard unsafe rename(path, target) == 0 else {
             throw .system("the directory could not be moved", subject: target, errno: errno)
         }

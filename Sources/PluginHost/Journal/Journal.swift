@@ -43,8 +43,8 @@ package final class Journal: Sendable {
         }
     }
 
-    private let database: Mutex<Database>
-    private let path: String
+    let database: Mutex<Database>
+    let path: String
 
     /// Opens the journal, creating it when there is none.
     ///
@@ -82,17 +82,22 @@ package final class Journal: Sendable {
                 }
                 for event in events {
                     last += 1
-                    try database.query(
-                        "INSERT INTO events (sequence, plugin, name, time, data)"
-                            + " VALUES (?,?,?,?,?)",
-                        [
-                            .integer(last), .text(event.plugin.text), .text(event.fact.name),
-                            .integer(event.time.milliseconds), .text(event.fact.payload.text()),
-                        ])
+                    try Self.insert(event, last, database)
                 }
                 return last
             }
         }
+    }
+
+    static func insert(
+        _ event: LifecycleEvent, _ sequence: Int64, _ database: borrowing Database
+    ) throws(HostError) {
+        try database.query(
+            "INSERT INTO events (sequence, plugin, name, time, data) VALUES (?,?,?,?,?)",
+            [
+                .integer(sequence), .text(event.plugin.text), .text(event.fact.name),
+                .integer(event.time.milliseconds), .text(event.fact.payload.text()),
+            ])
     }
 
     /// The events after a sequence, oldest first, at most `limit`.
@@ -125,19 +130,29 @@ package final class Journal: Sendable {
         try database.withLock { database throws(HostError) in try Self.lastSequence(database) }
     }
 
-    /// Replays everything, and says up to which event.
-    package func replay() throws(HostError) -> (registry: Registry, lastSequence: Int64) {
-        var registry = Registry()
-        var last: Int64 = 0
+    /// What replaying everything comes to.
+    package struct Replay: Sendable {
+        package var registry = Registry()
+        package var lastSequence: Int64 = 0
+        /// The last event of each plugin.
+        package var heads: [PluginName: Int64] = [:]
+    }
+
+    /// Replays everything.
+    package func replay() throws(HostError) -> Replay {
+        var replay = Replay()
         while true {
-            let batch = try entries(after: last)
-            guard let newest = batch.last else { return (registry, last) }
-            for entry in batch { registry.evolve(entry.event) }
-            last = newest.sequence
+            let batch = try entries(after: replay.lastSequence)
+            guard let newest = batch.last else { return replay }
+            for entry in batch {
+                replay.registry.evolve(entry.event)
+                replay.heads[entry.event.plugin] = entry.sequence
+            }
+            replay.lastSequence = newest.sequence
         }
     }
 
-    private static func lastSequence(_ database: borrowing Database) throws(HostError) -> Int64 {
+    static func lastSequence(_ database: borrowing Database) throws(HostError) -> Int64 {
         var last: Int64 = 0
         try database.query("SELECT max(sequence) FROM events") { row in last = row.integer(0) }
         return last
@@ -165,7 +180,7 @@ package final class Journal: Sendable {
                 why: "a newer host wrote it (schema \(version); this host knows \(schemaVersion))",
                 fix: "use the newer host")
         }
-        guard version < schemaVersion else { return }
+        guard version < schemaVersion else { return try index(database) }
         try database.transaction { () throws(HostError) in
             try database.run(
                 """
@@ -175,5 +190,12 @@ package final class Journal: Sendable {
                 INSERT INTO schema (version) VALUES (\(schemaVersion))
                 """)
         }
+        try index(database)
+    }
+
+    /// Makes the last event of a plugin quick to find; a host that does not know the index keeps it.
+    private static func index(_ database: borrowing Database) throws(HostError) {
+        try database.run(
+            "CREATE INDEX IF NOT EXISTS events_of_plugin ON events (plugin, sequence)")
     }
 }

@@ -13,6 +13,10 @@ extension PluginManager {
             let list = cleared.joined(separator: ", ")
             log.write(.info, "cleared what an earlier run left behind: \(list)")
         }
+        batch = []
+        for (name, lost) in registry.lostGenerations() { try await record([lost], on: name) }
+        try await writeBatch()
+        for name in registry.changes.keys.sorted() { try await settleChange(name) }
         let names = try layout.installedNames()
         for name in names {
             do throws(HostError) {
@@ -24,6 +28,10 @@ extension PluginManager {
                     try installer.installed(name)
                 }
                 try await reconcile(name, installed)
+                // The upgrade before may have been cut short.
+                if let count = registry[name]?.versions.count, count > Installer.releasesKept + 1 {
+                    await prune(name)
+                }
             } catch {
                 slot(name).lastError = error
                 say(.error, error.description, name)
@@ -31,21 +39,31 @@ extension PluginManager {
         }
         for name in registry.plugins.keys where !names.contains(name) {
             say(.warning, "its directory has gone: it counts as removed", name)
-            try await record([.removed(dataKept: false)], on: name)
+            try await execute(.remove(keepData: false), on: name)
         }
     }
 
-    /// An upgrade that was committed and not written down is written down now.
+    /// What was done to the release in force by hand, while no host ran, is written down now.
     private func reconcile(
         _ name: PluginName, _ installed: InstalledPlugin
     ) async throws(HostError) {
         let record = registry[name]
-        guard record?.release.bundleDigest != installed.bundleDigest else { return }
+        guard record?.release.bundleDigest != installed.bundleDigest else {
+            return try await adopt(installed)
+        }
         let release = LifecycleEvent.Release(
             version: installed.manifest.version, bundleDigest: installed.bundleDigest,
             libraryDigest: installed.installedLibraryDigest, mode: .inProcess,
             isInsisted: record?.release.isInsisted ?? false)
-        try await self.record(try registry.decide(.install(release), on: name), on: name)
+        try await execute(.install(release), on: name)
+        try await adopt(installed)
+    }
+
+    private func adopt(_ installed: InstalledPlugin) async throws(HostError) {
+        try await execute(
+            .adopt(
+                directory: installed.releaseName, version: installed.manifest.version,
+                bundleDigest: installed.bundleDigest), on: installed.manifest.name)
     }
 
     /// Loads every plugin that is meant to serve, and begins to watch for changes.
@@ -71,12 +89,9 @@ extension PluginManager {
                 }
             }
         }
-        let events = batch ?? []
-        batch = nil
         table = table.replacing(slots.values.compactMap { mount(of: $0) })
         settleTable()
-        let journal = journal
-        _ = try await Blocking.run { () throws(HostError) in try journal.append(events) }
+        try await writeBatch()
         await publishTable()
         for name in registry.plugins.keys { follow(name) }
     }

@@ -14,10 +14,12 @@ extension PluginManager {
     /// - Parameters:
     ///   - mode: where its code runs; nil: in the host, if it can be unloaded.
     ///   - activates: whether a plugin that is new, or was inactive, is to serve.
+    ///   - allowsTombstoned: whether the bundle may be one that was removed.
     ///   - expected: the only plugin that the bundle may be of.
     /// - Throws: `HostError` of the step that refused it; nothing is left behind.
     package func install(
-        bundle path: String, mode: PluginMode?, activates: Bool, as expected: PluginName? = nil
+        bundle path: String, mode: PluginMode?, activates: Bool, allowsTombstoned: Bool = false,
+        as expected: PluginName? = nil
     ) async throws(HostError) -> PluginStatus {
         guard mode != .isolated else { throw Self.isolationMissing }
         let installer = installer
@@ -32,100 +34,78 @@ extension PluginManager {
                 fix: "install that one with: host install FILE.tar.gz")
         }
         try await exclusively(name) { slot throws(HostError) in
-            try await install(bundle, insists: mode == .inProcess, activates: activates, slot)
+            try await install(
+                bundle, insists: mode == .inProcess, activates: activates,
+                allowsTombstoned: allowsTombstoned, slot)
         }
         return try await status(name)
     }
 
     private func install(
-        _ bundle: BundleInHand, insists: Bool, activates: Bool, _ slot: PluginSlot
+        _ bundle: BundleInHand, insists: Bool, activates: Bool, allowsTombstoned: Bool,
+        _ slot: PluginSlot
     ) async throws(HostError) {
         let name = slot.name
         let release = LifecycleEvent.Release(
             version: bundle.manifest.version, bundleDigest: bundle.bundleDigest,
             libraryDigest: bundle.libraryDigest, mode: .inProcess, isInsisted: insists)
-        var facts = try registry.decide(.install(release), on: name)
+        let facts = try registry.decide(
+            .install(release, allowsTombstoned: allowsTombstoned), on: name)
         let wasActive = registry[name]?.isActive ?? false
-        if activates && !wasActive { facts.append(.activated) }
         let serves = (activates || wasActive) && server != nil
-        if facts.isEmpty && (slot.current != nil || !serves) { return }
+        let isSo = facts.isEmpty && (wasActive || !activates)
+        if isSo && (slot.current != nil || !serves) { return }
         slot.isLoading = true
         defer { slot.isLoading = false }
-        if registry[name] == nil {
-            try await create(bundle, insists: insists, serves: serves, facts, slot)
-        } else {
-            try await upgrade(bundle, insists: insists, serves: serves, facts, slot)
-        }
-    }
-
-    /// A new plugin: its directory comes first, because its code may look into it; if the code does
-    /// not come up, the directory goes again.
-    private func create(
-        _ bundle: BundleInHand, insists: Bool, serves: Bool, _ facts: [LifecycleEvent.Fact],
-        _ slot: PluginSlot
-    ) async throws(HostError) {
-        let name = slot.name
-        let installer = installer
         let begin = clock.now
-        let installed = try await Blocking.run { () throws(HostError) in
+        let installer = installer
+        let directory = try await Blocking.run { () throws(HostError) in
+            try installer.nextRelease(of: name, release.version).text
+        }
+        let isNew = registry[name] == nil
+        let change: Change =
+            isNew
+            ? .install(release, directory: directory, activates: activates)
+            : .upgrade(
+                release, directory: directory, from: await current(name), activates: activates)
+        let image = try await carryOut(change, slot) { () async throws(HostError) in
+            let source =
+                isNew
+                ? try await source(slot, insists: insists)
+                : Source(
+                    manifest: bundle.manifest, library: bundle.library, insists: insists,
+                    unless: nil)
+            if serves { return try await bringUp(source, slot) }
+            try await examine(source, slot)
+            return nil
+        } apply: { () throws(HostError) in
             try bundle.install(with: installer)
         }
-        slot.releaseDirectory = installed.releaseDirectory
-        do throws(HostError) {
-            let source = Source(installed, insists: insists)
-            if serves {
-                guard let image = try await bringUp(source, slot) else { return }
-                do throws(HostError) {
-                    try await record(facts, on: name)
-                } catch {
-                    await takeDown(image, slot)
-                    throw error
-                }
-                follow(name)
-                try await enter(image, slot, since: begin, policy: options.drain)
-            } else {
-                try await examine(source, slot)
-                try await record(facts, on: name)
-                await publish(slot)
-                follow(name)
-            }
-        } catch {
-            guard registry[name] == nil else { throw error }
-            do throws(HostError) {
-                _ = try await Blocking.run { () throws(HostError) in
-                    try installer.remove(name, keepData: false)
-                }
-            } catch let second {
-                throw error.also(second, during: "cleanup")
-            }
-            throw error
+        await prune(name)
+        follow(name)
+        if let image {
+            try await enter(image, slot, since: begin, policy: options.drain)
+        } else {
+            await publish(slot)
         }
     }
 
-    /// The next release of a plugin: its code is up before the files change.
-    private func upgrade(
-        _ bundle: BundleInHand, insists: Bool, serves: Bool, _ facts: [LifecycleEvent.Fact],
-        _ slot: PluginSlot
-    ) async throws(HostError) {
-        let name = slot.name
+    /// The directory of the release that the disk shows in force; empty when there is none.
+    func current(_ name: PluginName) async -> String {
         let installer = installer
-        let begin = clock.now
-        let source = Source(
-            manifest: bundle.manifest, library: bundle.library, insists: insists, unless: nil)
-        let image = serves ? try await bringUp(source, slot) : nil
-        do throws(HostError) {
-            if image == nil { try await examine(source, slot) }
-            let installed = try await Blocking.run { () throws(HostError) in
-                try bundle.install(with: installer)
-            }
-            slot.releaseDirectory = installed.releaseDirectory
-            try await record(facts, on: name)
-        } catch {
-            if let image { await takeDown(image, slot) }
-            throw error
+        guard case .release(let directory) = await Blocking.run({ installer.found(name) }) else {
+            return ""
         }
-        follow(name)
-        if let image { try await enter(image, slot, since: begin, policy: options.drain) }
+        return directory
+    }
+
+    /// What is in force on the disk.
+    private func source(_ slot: PluginSlot, insists: Bool) async throws(HostError) -> Source {
+        let installer = installer
+        let name = slot.name
+        return Source(
+            try await Blocking.run { () throws(HostError) in try installer.installed(name) },
+            insists: insists)
     }
 
     /// Looks at a library as closely as can be done without loading it here.
@@ -149,11 +129,11 @@ extension PluginManager {
     /// Loads a plugin and serves it; one that serves already is left alone.
     package func activate(_ name: PluginName) async throws(HostError) -> PluginStatus {
         try await exclusively(name) { slot throws(HostError) in
-            let facts = try registry.decide(.activate, on: name)
+            _ = try registry.installed(name)
             if server != nil && slot.current == nil {
                 try await load(slot)
             }
-            try await record(facts, on: name)
+            try await execute(.activate, on: name)
         }
         return try await status(name)
     }
@@ -167,9 +147,9 @@ extension PluginManager {
         _ name: PluginName, drain policy: DrainPolicy? = nil
     ) async throws(HostError) -> PluginStatus {
         try await exclusively(name) { slot throws(HostError) in
-            let facts = try registry.decide(.deactivate(reason: "the operator asked"), on: name)
+            _ = try registry.installed(name)
             try await withdraw(slot, policy ?? options.drain)
-            try await record(facts, on: name)
+            try await execute(.deactivate(reason: "the operator asked"), on: name)
             await publish(slot)
         }
         return try await status(name)
@@ -342,12 +322,13 @@ extension PluginManager {
                 while slot.leaving.contains(where: { $0.use != .pinned }) {
                     await withCheckedContinuation { slot.leaveWaiters.append($0) }
                 }
-                let facts = try registry.decide(.remove(keepData: keepsData), on: name)
                 let installer = installer
-                _ = try await Blocking.run { () throws(HostError) in
-                    try installer.remove(name, keepData: keepsData)
-                }
-                try await record(facts, on: name)
+                _ = try await carryOut(
+                    .removal(keepsData: keepsData), slot,
+                    apply: { () throws(HostError) in
+                        _ = try installer.remove(name, keepData: keepsData)
+                        return nil
+                    })
             } catch {
                 follow(name)
                 throw error

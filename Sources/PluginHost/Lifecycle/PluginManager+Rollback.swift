@@ -40,19 +40,20 @@ extension PluginManager {
         slot.isLoading = true
         defer { slot.isLoading = false }
         let serves = record.isActive && server != nil
-        let image = serves ? try await bringUp(source, slot) : nil
-        do throws(HostError) {
-            if image == nil { try await examine(source, slot) }
-            try await Blocking.run { () throws(HostError) in try installer.enforce(target) }
-            slot.releaseDirectory = target.releaseDirectory
-            let release = LifecycleEvent.Release(
-                version: target.manifest.version, bundleDigest: target.bundleDigest,
-                libraryDigest: image?.loaded.digest ?? target.installedLibraryDigest,
-                mode: record.release.mode, isInsisted: record.release.isInsisted)
-            try await self.record(try registry.decide(.install(release), on: name), on: name)
-        } catch {
-            if let image { await takeDown(image, slot) }
-            throw error
+        let release = LifecycleEvent.Release(
+            version: target.manifest.version, bundleDigest: target.bundleDigest,
+            libraryDigest: target.installedLibraryDigest,
+            mode: record.release.mode, isInsisted: record.release.isInsisted)
+        let former = await current(name)
+        let image = try await carryOut(
+            .rollback(release, directory: target.releaseName, from: former), slot
+        ) { () async throws(HostError) in
+            if serves { return try await bringUp(source, slot) }
+            try await examine(source, slot)
+            return nil
+        } apply: { () throws(HostError) in
+            try installer.enforce(target)
+            return target
         }
         follow(name)
         if let image { try await enter(image, slot, since: begin, policy: options.drain) }

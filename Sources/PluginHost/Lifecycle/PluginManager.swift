@@ -31,7 +31,12 @@ package actor PluginManager {
     var isStopping = false
     var isRetryingPinned = false
     /// Facts that wait to be written in one go; nil: each is written as it comes.
-    var batch: [LifecycleEvent]?
+    var batch: [Journal.Group]?
+    /// The last event of each plugin in the journal.
+    var heads: [PluginName: Int64]
+    /// What is written next, in this order.
+    var waitingEvents: [WaitingEvents] = []
+    var isWriting = false
     private let lock: RootLock
     /// Where everything here runs, and what is awaited from here.
     nonisolated let control: ControlThread
@@ -57,17 +62,16 @@ package actor PluginManager {
             let journal = try Journal(path: layout.database)
             return (journal, try journal.replay())
         }
-        var registry = replayed.registry
-        registry.forgetLoadedGenerations()
         self.layout = layout
         self.options = options
         self.server = server
         self.log = log
         self.journal = journal
-        self.registry = registry
+        registry = replayed.registry
+        heads = replayed.heads
         installer = Installer(layout)
         stager = Stager(
-            options: options, proven: Set(registry.sorted.compactMap(\.provenDigest)))
+            options: options, proven: Set(replayed.registry.sorted.compactMap(\.provenDigest)))
         try await recover()
     }
 
@@ -178,29 +182,6 @@ package actor PluginManager {
             if !slot.waiters.isEmpty { slot.waiters.removeFirst().resume() }
         }
         return try await body(slot)
-    }
-
-    /// Writes what happened to the journal, then takes it in.
-    func record(_ facts: [LifecycleEvent.Fact], on name: PluginName) async throws(HostError) {
-        guard !facts.isEmpty else { return }
-        let events = facts.map { LifecycleEvent($0, plugin: name, time: .now) }
-        if batch != nil {
-            batch?.append(contentsOf: events)
-        } else {
-            let journal = journal
-            _ = try await Blocking.run { () throws(HostError) in try journal.append(events) }
-        }
-        for event in events { registry.evolve(event) }
-    }
-
-    /// Writes what happened where a full disk must not undo it: the failure is logged.
-    func note(_ fact: LifecycleEvent.Fact, on name: PluginName) async {
-        do throws(HostError) {
-            try await record([fact], on: name)
-        } catch {
-            registry.evolve(LifecycleEvent(fact, plugin: name, time: .now))
-            say(.error, "\(fact.name) could not be written to the journal: \(error)", name)
-        }
     }
 
     func say(

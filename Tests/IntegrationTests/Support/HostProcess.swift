@@ -88,6 +88,11 @@ final class Root: Sendable {
     /// Runs `host` on this root; it must succeed.
     @discardableResult
     func must(_ arguments: String...) throws -> Command {
+        try must(arguments: arguments)
+    }
+
+    @discardableResult
+    func must(arguments: [String]) throws -> Command {
         try Command.succeed([HostProcess.binary] + arguments + ["--root", path])
     }
 

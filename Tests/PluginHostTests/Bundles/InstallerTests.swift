@@ -76,7 +76,11 @@ import Testing
     }
 
     @Test func earlierReleases_areKept_butNotForEver() throws {
-        for minor in 0..<6 { try install("1.\(minor).0") }
+        for minor in 0..<6 {
+            try install("1.\(minor).0")
+            _ = try installer.prune(name, keeping: ["000001-1.0.0"])
+        }
+        #expect(try installer.prune(name) == ["000001-1.0.0"])
         let releases = try installer.releases(of: layout.plugin(name)).map(\.text)
         #expect(releases == ["000003-1.2.0", "000004-1.3.0", "000005-1.4.0", "000006-1.5.0"])
         #expect(try Directory.entries(of: layout.staging).isEmpty)

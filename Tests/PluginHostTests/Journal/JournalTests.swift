@@ -49,6 +49,24 @@ import Testing
         #expect(try one.lastSequence() == 2)
     }
 
+    @Test func group_isRefused_whenItsPluginHasANewerEvent_andTheOthersAreWritten() throws {
+        let journal = try Journal(path: path)
+        let other = try PluginName(checking: "other")
+        let foreign = LifecycleEvent(.activated, plugin: other, time: Timestamp(milliseconds: 1))
+        typealias Group = Journal.Group
+        let first = try journal.append([
+            Group(plugin: name, events: [event(1)], expected: 0),
+            Group(plugin: other, events: [foreign], expected: 0),
+            Group(plugin: name, events: [event(2), event(3)], expected: 0),
+            Group(plugin: name, events: [event(4)], expected: 1),
+        ])
+        #expect(try first[0].get() == 1 && first[1].get() == 2 && first[3].get() == 3)
+        let error = #expect(throws: HostError.self) { try first[2].get() }
+        #expect(error?.code == "journal_conflict")
+        #expect(try journal.entries().map(\.event) == [event(1), foreign, event(4)])
+        #expect(try journal.replay().heads == [name: 3, other: 2])
+    }
+
     @Test func replay_foldsMoreThanOneBatch() throws {
         let journal = try Journal(path: path)
         let digest = SHA256.digest(of: [])
@@ -67,10 +85,11 @@ import Testing
                     time: Timestamp(milliseconds: 0)))
         }
         _ = try journal.append(events)
-        let (registry, last) = try journal.replay()
-        #expect(last == Int64(count))
-        #expect(registry[name]?.generation == count - 1)
-        #expect(registry == Registry(events))
+        let replay = try journal.replay()
+        #expect(replay.lastSequence == Int64(count))
+        #expect(replay.heads == [name: Int64(count)])
+        #expect(replay.registry[name]?.generation == count - 1)
+        #expect(replay.registry == Registry(events))
     }
 
     @Test func entry_isTheSame_afterATripThroughJSON() throws {
