@@ -6,7 +6,13 @@ import Glibc
 /// A library is preloaded into the process that counts them (Tests/Fixtures/killpoints); both share
 /// a small file.
 final class KillPoints {
-    private enum Field: Int { case armed = 0, seen = 4, killAt = 8, tells = 12, place = 16 }
+    private enum Field: Int {
+        case armed = 0
+        case seen = 4
+        case killAt = 8
+        case tells = 12
+        case place = 16
+    }
     private static let bytes = 128
 
     private let directory: TemporaryDirectory
