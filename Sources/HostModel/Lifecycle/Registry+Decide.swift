@@ -2,8 +2,8 @@ extension Registry {
     /// Judges a command, and returns what will have happened when it is carried out.
     ///
     /// - Throws: as `PluginAggregate.decide`, with the nearest name that is installed when there is
-    ///   none of that name; `mount_taken` when another plugin has the place, or `mount_missing` when
-    ///   it has it not.
+    ///   none of that name; `mount_taken` when another plugin has the place, or `mount_missing`
+    ///   when it has it not.
     public func decide(_ command: LifecycleCommand, on name: PluginName) throws(HostError)
         -> [LifecycleEvent.Fact]
     {

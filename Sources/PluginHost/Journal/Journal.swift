@@ -193,7 +193,7 @@ package final class Journal: Sendable {
         try index(database)
     }
 
-    /// Makes the last event of a plugin quick to find; a host that does not know the index keeps it.
+    /// Makes the last event of a plugin quick to find; a host that knows no index keeps it.
     private static func index(_ database: borrowing Database) throws(HostError) {
         try database.run(
             "CREATE INDEX IF NOT EXISTS events_of_plugin ON events (plugin, sequence)")
