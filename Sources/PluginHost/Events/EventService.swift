@@ -1,6 +1,7 @@
 import CPluginABI
 import DynamicLibrary
 import HostModel
+import Synchronization
 
 /// `ph.events/1`: what plugins publish and subscribe to.
 enum EventService {
@@ -56,30 +57,18 @@ enum EventService {
         let plugin = ImageContext.enter(0)
         defer { ImageContext.leave(plugin) }
         let door = unsafe HostObject.door(of: host)
-        let wanted = unsafe options.pointee
-        var shape = EventQueue.Shape()
-        guard let onEvent = unsafe wanted.on_event,
-            let policy = unsafe EventQueue.Policy(rawValue: wanted.policy),
-            let pattern = unsafe TopicPattern(String(checking: wanted.pattern) ?? ""),
-            let name = unsafe String(checking: wanted.name),
-            name.utf8.count <= EventLimits.nameBytesMax,
-            unsafe wanted.queue_max <= EventLimits.queueCountMax, unsafe wanted.reserved == 0
-        else { return ph_status(PH_INVALID) }
-        shape.policy = policy
-        if unsafe wanted.queue_max > 0 { shape.countMax = unsafe Int(wanted.queue_max) }
-        let target = unsafe EventTarget(
-            member: door.member, context: wanted.context, onEvent: onEvent, onEnd: wanted.on_end)
-        let label = name.isEmpty ? pattern.text : "\(name) (\(pattern))"
+        guard let wish = unsafe EventWish(options.pointee) else { return ph_status(PH_INVALID) }
+        let target = unsafe EventTarget(member: door.member, options.pointee)
+        let (log, subject) = (door.log, door.subject)
+        let end: (@Sendable (EventQueue.Ending) -> Void)? =
+            if target.wantsToKnow { { target.end($0) } } else { nil }
         let consumer = EventConsumer(
             lane: door.member.eventLane,
-            tell: { [log = door.log, subject = door.subject] level, message in
-                log.write(level, "subscription \(label) \(message)", about: subject)
-            },
-            end: unsafe wanted.on_end == nil ? nil : { target.end($0) },
+            tell: { log.write($0, "subscription \(wish) \($1)", about: subject) }, end: end,
             take: { target.take($0, isOld: $1) })
         do throws(EventBus.Refusal) {
             let id = try door.switchboard.events.subscribe(
-                door.member, to: pattern, name: name, shape, consumer: consumer)
+                door.member, to: wish.pattern, name: wish.name, wish.shape, consumer: consumer)
             unsafe number.pointee = id
             return ph_status(PH_OK)
         } catch {
@@ -102,6 +91,33 @@ enum EventService {
     }
 }
 
+/// What a plugin wants to subscribe to, read and checked.
+private struct EventWish: CustomStringConvertible {
+    let pattern: TopicPattern
+    let name: String
+    let shape: EventQueue.Shape
+
+    /// - Returns: nil when a member is not of the form asked for.
+    init?(_ options: ph_subscription) {
+        guard unsafe options.on_event != nil, unsafe options.reserved == 0,
+            unsafe options.queue_max <= EventLimits.queueCountMax,
+            let policy = unsafe EventQueue.Policy(rawValue: options.policy),
+            let text = unsafe String(checking: options.pattern),
+            let pattern = TopicPattern(text),
+            let name = unsafe String(checking: options.name),
+            name.utf8.count <= EventLimits.nameBytesMax
+        else { return nil }
+        var shape = EventQueue.Shape()
+        shape.policy = policy
+        if unsafe options.queue_max > 0 { shape.countMax = unsafe Int(options.queue_max) }
+        self.pattern = pattern
+        self.name = name
+        self.shape = shape
+    }
+
+    var description: String { name.isEmpty ? pattern.text : "\(name) (\(pattern))" }
+}
+
 /// The functions of a plugin that take events.
 ///
 /// `@unchecked Sendable` because it is written once; the plugin lets any thread use its context.
@@ -114,22 +130,21 @@ private final class EventTarget: @unchecked Sendable {
     /// Weak, for the member's subscriptions hold this.
     private weak let member: Member?
     private let context: UnsafeMutableRawPointer?
-    private let onEvent: OnEvent
+    private let onEvent: OnEvent?
     private let onEnd: OnEnd?
 
-    init(
-        member: Member, context: UnsafeMutableRawPointer?, onEvent: @escaping OnEvent,
-        onEnd: OnEnd?
-    ) {
+    init(member: Member, _ options: ph_subscription) {
         self.member = member
-        unsafe self.context = context
-        unsafe self.onEvent = onEvent
-        unsafe self.onEnd = onEnd
+        unsafe context = options.context
+        unsafe onEvent = options.on_event
+        unsafe onEnd = options.on_end
     }
+
+    var wantsToKnow: Bool { unsafe onEnd != nil }
 
     func take(_ event: Event, isOld: Bool) -> EventConsumer.Verdict {
         let status = unsafe event.withForm(isOld: isOld) { form in
-            unsafe member?.call { unsafe onEvent(context, form) }
+            member?.call { unsafe onEvent?(context, form) ?? ph_status(PH_OK) }
         }
         guard let status else { return .gone }
         return status == ph_status(PH_OK) ? .taken : .failed
@@ -137,7 +152,7 @@ private final class EventTarget: @unchecked Sendable {
 
     func end(_ ending: EventQueue.Ending) {
         let why = ending == .overflowed ? ph_status(PH_LIMIT) : ph_status(PH_OK)
-        unsafe member?.call { unsafe onEnd?(context, why) }
+        member?.call { unsafe onEnd?(context, why) }
     }
 }
 
@@ -229,17 +244,17 @@ extension Event {
         unsafe form.flags = isOld ? UInt32(PH_EVENT_RETAIN) : 0
         unsafe form.sequence = sequence
         unsafe form.time = time.milliseconds
-        return withText(topic) { topic in
+        return unsafe withText(topic) { topic in
             unsafe form.topic = topic
-            return withText(type) { type in
+            return unsafe withText(type) { type in
                 unsafe form.type = type
-                return withText(subject) { subject in
+                return unsafe withText(subject) { subject in
                     unsafe form.subject = subject
-                    return withText(contentType) { contentType in
+                    return unsafe withText(contentType) { contentType in
                         unsafe form.content_type = contentType
-                        return withText(source) { source in
+                        return unsafe withText(source) { source in
                             unsafe form.source = source
-                            return withText(id) { id in
+                            return unsafe withText(id) { id in
                                 unsafe form.id = id
                                 return unsafe data.withUnsafeBufferPointer { data in
                                     unsafe form.data = ph_bytes(

@@ -10,6 +10,7 @@ final class ServiceDoor: Sendable {
     nonisolated(unsafe) private static let tables: [String: UnsafeRawPointer] = unsafe [
         PH_LOG_ID: UnsafeRawPointer(LogService.table),
         PH_WEBSOCKET_ID: UnsafeRawPointer(WebSocketService.table),
+        PH_EVENTS_ID: UnsafeRawPointer(EventService.table),
     ]
 
     /// The ids of every service this host has.

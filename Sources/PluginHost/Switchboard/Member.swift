@@ -12,6 +12,7 @@ final class Member: Sendable {
     /// How the log speaks of it.
     let subject: HostLog.Subject
     let gate = CallGate()
+    let events = EventMembership()
     private let imageNumber = Atomic<UInt32>(0)
     private let threads = Mutex<BlockingPool?>(nil)
 

@@ -16,7 +16,12 @@ protocol SwitchboardPart: Sendable {
 ///
 /// The manager tells it which generation serves, before the dispatch table says so.
 final class Switchboard: Sendable {
-    private let parts: [any SwitchboardPart] = []
+    let events = EventBus()
+    private let parts: [any SwitchboardPart]
+
+    init() {
+        parts = [events]
+    }
 
     func replace(_ former: Member?, with member: Member) {
         for part in parts { part.replace(former, with: member) }
