@@ -1,3 +1,4 @@
+#include <pluginhost/events.h>
 #include <pluginhost/health.h>
 #include <pluginhost/log.h>
 #include <pluginhost/plugin.h>

@@ -15,14 +15,17 @@ struct LayoutTests {
             layout.assertions(headers: headers, exactly: false), headers: Repository.currentHeaders)
     }
 
-    @Test(arguments: Compiler.allCases)
-    func everyMemberOfWebSockets_isWhereItsTableSays(compiler: Compiler) throws {
-        let table = Repository.path + "/Tests/Fixtures/abi-websocket-1/layout.txt"
+    /// The services that have a table of their own, by the name of their header.
+    private static let services = ["events", "websocket"]
+
+    @Test(arguments: Compiler.allCases, services)
+    func everyMemberOfAService_isWhereItsTableSays(compiler: Compiler, service: String) throws {
+        let table = Repository.path + "/Tests/Fixtures/abi-\(service)-1/layout.txt"
         let layout = try FrozenLayout(try Repository.text(table))
         try compiler.check(
-            layout.assertions(headers: ["websocket.h"], exactly: false),
+            layout.assertions(headers: ["\(service).h"], exactly: false),
             headers: Repository.currentHeaders)
-        let header = Repository.currentHeaders + "/pluginhost/websocket.h"
+        let header = Repository.currentHeaders + "/pluginhost/\(service).h"
         for (name, members) in HeaderText(try Repository.text(header)).structs {
             let listed = layout.structs.first { $0.name == name }?.members.map(\.name)
             #expect(listed == members.compactMap(HeaderText.memberName), "\(name)")

@@ -28,7 +28,7 @@ final class EventLane: Sendable {
     private let state = Mutex(State())
     private let submit: @Sendable (@escaping @Sendable () -> Void) -> Bool
 
-    /// - Parameter submit: has a job done on another thread; false when there is no room for it now.
+    /// - Parameter submit: has a job done on another thread; false when there is no room for it.
     init(submit: @escaping @Sendable (@escaping @Sendable () -> Void) -> Bool) {
         self.submit = submit
     }

@@ -68,7 +68,9 @@ extension PluginManager {
         do throws(HostError) {
             try await record([fact], on: name)
         } catch {
-            takeIn([LifecycleEvent(fact, plugin: name, time: .now)])
+            let event = LifecycleEvent(fact, plugin: name, time: .now)
+            takeIn([event])
+            announce([event], upTo: nil)
             say(.error, "\(fact.name) could not be written to the journal: \(error)", name)
         }
     }
@@ -82,7 +84,11 @@ extension PluginManager {
         let results = try await Blocking.run { () throws(HostError) in
             try journal.append(groups)
         }
-        for (group, result) in zip(groups, results) { heads[group.plugin] = try result.get() }
+        for (group, result) in zip(groups, results) {
+            let sequence = try result.get()
+            heads[group.plugin] = sequence
+            announce(group.events, upTo: sequence)
+        }
     }
 
     private func writeWaiting() async {
@@ -107,6 +113,7 @@ extension PluginManager {
         if case .success(let sequence) = result {
             heads[waiting.group.plugin] = sequence
             takeIn(waiting.group.events)
+            announce(waiting.group.events, upTo: sequence)
         }
         waiting.writer.resume(returning: result.map { _ in })
     }
