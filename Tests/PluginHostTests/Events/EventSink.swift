@@ -10,13 +10,16 @@ final class EventSink: Sendable {
         let isOld: Bool
     }
 
+    private struct Waiter {
+        let isMet: @Sendable (Snapshot) -> Bool
+        let continuation: CheckedContinuation<Void, Never>
+    }
+
     private struct State {
         var received: [Received] = []
         var ending: EventQueue.Ending?
         var messages: [String] = []
-        var waiters:
-            [(isMet: @Sendable (EventSink.Snapshot) -> Bool, CheckedContinuation<Void, Never>)] =
-                []
+        var waiters: [Waiter] = []
     }
 
     struct Snapshot: Sendable {
@@ -57,7 +60,7 @@ final class EventSink: Sendable {
         await withCheckedContinuation { continuation in
             let isNow = state.withLock { state in
                 if isMet(Self.snapshot(state)) { return true }
-                state.waiters.append((isMet, continuation))
+                state.waiters.append(Waiter(isMet: isMet, continuation: continuation))
                 return false
             }
             if isNow { continuation.resume() }
@@ -72,11 +75,11 @@ final class EventSink: Sendable {
         let met = state.withLock { state in
             body(&state)
             let snapshot = Self.snapshot(state)
-            let met = state.waiters.filter { $0.isMet(snapshot) }.map(\.1)
+            let met = state.waiters.filter { $0.isMet(snapshot) }
             state.waiters.removeAll { $0.isMet(snapshot) }
             return met
         }
-        for waiter in met { waiter.resume() }
+        for waiter in met { waiter.continuation.resume() }
     }
 }
 
