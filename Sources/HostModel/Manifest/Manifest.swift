@@ -16,6 +16,8 @@ public struct Manifest: Hashable, Sendable {
     public var library: Library
     /// The services the plugin asks the host for, such as `ph.log/1`.
     public var services: [String] = []
+    /// The capabilities that the plugin provides to others.
+    public var provides: [Provision] = []
     /// The routes, when the manifest lists them; the code's own list is what counts.
     public var routes: [Route]?
     public var files = StaticFiles()
@@ -138,6 +140,7 @@ public enum ManifestLimit {
     public static let fileNameBytesMax = 255
     public static let authorsMax = 64
     public static let servicesMax = 256
+    public static let providesMax = 256
     public static let routesMax = 4096
     public static let patternBytesMax = 1024
     public static let cacheRulesMax = 64

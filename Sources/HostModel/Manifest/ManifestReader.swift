@@ -45,7 +45,7 @@ struct ManifestReader {
     mutating func manifest(_ value: JSONValue) -> Manifest? {
         let keys = [
             "name", "version", "abi", "description", "license", "authors", "homepage", "language",
-            "library", "services", "routes", "static", "limits",
+            "library", "services", "provides", "routes", "static", "limits",
         ]
         guard let root = object(value, at: "", keys: keys) else { return nil }
         let name = required(root, "name", cure: "add \"name\": \"my-plugin\"")
@@ -61,6 +61,7 @@ struct ManifestReader {
         let homepage = homepage(root["homepage"])
         let language = text(root["language"], at: "/language")
         let services = services(root["services"])
+        let provides = provides(root["provides"])
         let routes = routes(root["routes"])
         let files = staticFiles(root["static"])
         let limits = limits(root["limits"])
@@ -72,6 +73,7 @@ struct ManifestReader {
         manifest.homepage = homepage
         manifest.language = language
         manifest.services = services
+        manifest.provides = provides
         manifest.routes = routes
         manifest.files = files
         manifest.limits = limits
