@@ -16,7 +16,7 @@ struct Performer {
         case .serve: try await serve()
         case .install: try await install()
         case .activate: try await change("activate", [:])
-        case .deactivate: try await change("deactivate", try drain())
+        case .deactivate: try await deactivate()
         case .reload: try await reload()
         case .rollback: try await rollback()
         case .remove: try await remove()
@@ -24,6 +24,7 @@ struct Performer {
         case .unmount: try await unmount()
         case .list: try await list()
         case .status: try await status()
+        case .graph: try await graph()
         case .routes: try await routes()
         case .mounts: show(try await send("GET", "/mounts"), Report.mounts)
         case .inspect: try inspect()
@@ -98,7 +99,14 @@ struct Performer {
         let mode: PluginMode? = try invocation.choice("--mode")
         body["mode"] = mode.map { .string($0.rawValue) }
         if invocation.has("--allow-tombstoned") { body["allow_tombstoned"] = true }
+        if invocation.has("--cascade") { body["cascade"] = true }
         Output.print(Report.change(try await send("POST", "/plugins", .object(body))))
+    }
+
+    private func deactivate() async throws {
+        var body = try drain()
+        if invocation.has("--cascade") { body["cascade"] = true }
+        try await change("deactivate", body)
     }
 
     private func reload() async throws {
@@ -110,6 +118,7 @@ struct Performer {
     private func rollback() async throws {
         var body: JSONObject = [:]
         body["version"] = invocation.value("--to").map { .string($0) }
+        if invocation.has("--cascade") { body["cascade"] = true }
         try await change("rollback", body)
     }
 
@@ -146,6 +155,7 @@ struct Performer {
         let name = try PluginName(checking: invocation.arguments[0])
         var body = try drain()
         if invocation.has("--keep-data") { body["keep_data"] = true }
+        if invocation.has("--cascade") { body["cascade"] = true }
         _ = try await send("DELETE", "/plugins/\(name)", .object(body))
         Output.print("\(name) is removed\n")
     }
@@ -169,6 +179,12 @@ struct Performer {
     private func status() async throws {
         let name = try PluginName(checking: invocation.arguments[0])
         show(try await send("GET", "/plugins/\(name)"), Report.status)
+    }
+
+    private func graph() async throws {
+        show(
+            try await send("GET", "/graph"),
+            invocation.has("--dot") ? GraphReport.dot : GraphReport.tree)
     }
 
     private func routes() async throws {

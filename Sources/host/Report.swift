@@ -86,6 +86,9 @@ enum Report {
                     + holdings(image))
         }
         for mount in plugin["mounts"]?.array ?? [] { row("mount", place(mount)) }
+        for need in plugin["requires"]?.array ?? [] { row("requires", self.need(need)) }
+        row("required by", (plugin["required_by"]?.array ?? []).map(text).joined(separator: ", "))
+        for reason in plugin["blocked"]?.array ?? [] { row("blocked", text(reason)) }
         row("pool", pool(plugin["work"]))
         row("calls", calls(plugin["work"]))
         row("reloads", reloads(plugin["reloads"]))
@@ -109,11 +112,23 @@ enum Report {
         {
             line += "\nit can never be unloaded" + reasons(unload)
         }
+        for reason in plugin["blocked"]?.array ?? [] { line += "\n" + text(reason) }
         for image in plugin["images"]?.array ?? [] where image["use"]?.string != "serving" {
             line += "\ngeneration \(text(image["generation"])) is \(text(image["use"]))"
             line += reasons(image)
         }
         return line + "\n"
+    }
+
+    /// A requirement, and who meets it.
+    static func need(_ need: JSONValue) -> String {
+        let kind = need["plugin"] == nil ? "capability" : "plugin"
+        let range = need["version"]?.string ?? "*"
+        var line = "\(kind) \(text(need[kind]))" + (range == "*" ? "" : " " + text(.string(range)))
+        let providers = (need["providers"]?.array ?? []).map(text).joined(separator: ", ")
+        if kind == "capability", !providers.isEmpty { line += " (of \(providers))" }
+        if need["met"]?.bool != true { line += ", not there" }
+        return line + (need["optional"]?.bool == true ? ", optional" : "")
     }
 
     /// What runs on the plugin's own threads.
@@ -158,7 +173,7 @@ enum Report {
     }
 
     /// A value as it stands in a table, with what is not printable escaped.
-    private static func text(_ value: JSONValue?) -> String {
+    static func text(_ value: JSONValue?) -> String {
         switch value {
         case .string(let text): Escaping.printable(text)
         case nil, .null: ""

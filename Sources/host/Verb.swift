@@ -1,7 +1,7 @@
 /// What the command can be asked to do, with everything that its help says.
 enum Verb: String, CaseIterable {
     case serve, install, activate, deactivate, reload, rollback, remove, mount, unmount
-    case list, status, routes, mounts, inspect, pack
+    case list, status, graph, routes, mounts, inspect, pack
 
     /// One option, as it is written and explained.
     struct Option {
@@ -25,6 +25,7 @@ enum Verb: String, CaseIterable {
         case .unmount: "take such a place back, or all places of a plugin"
         case .list: "list the installed plugins"
         case .status: "tell everything about one plugin"
+        case .graph: "show which plugins require which, and in which order they begin"
         case .routes: "list the routes that are served"
         case .mounts: "list where plugins are mounted beside /plugin/NAME"
         case .inspect: "tell whether a library or bundle can be loaded, and unloaded again"
@@ -35,7 +36,7 @@ enum Verb: String, CaseIterable {
     /// What stands for each argument, in order.
     var arguments: [String] {
         switch self {
-        case .serve, .list, .routes, .mounts: []
+        case .serve, .list, .graph, .routes, .mounts: []
         case .install: ["FILE.tar.gz"]
         case .activate, .deactivate, .reload, .rollback, .remove, .mount, .unmount, .status:
             ["NAME"]
@@ -90,8 +91,11 @@ enum Verb: String, CaseIterable {
                 Option(name: "--no-activate", meaning: "put it in place and do not serve it yet"),
                 Option(
                     name: "--allow-tombstoned", meaning: "even if this very bundle was removed"),
+                Option(
+                    name: "--cascade",
+                    meaning: "stop plugins that cannot use the new version, until they can"),
             ]
-        case .deactivate: options = Self.drainOptions
+        case .deactivate: options = Self.drainOptions + [Self.cascade]
         case .reload:
             options =
                 [Option(name: "--force", meaning: "load it again even if nothing has changed")]
@@ -99,12 +103,15 @@ enum Verb: String, CaseIterable {
         case .remove:
             options =
                 [Option(name: "--keep-data", meaning: "keep its databases, below ROOT/removed")]
-                + Self.drainOptions
+                + Self.drainOptions + [Self.cascade]
         case .rollback:
             options = [
                 Option(
                     name: "--to", value: "VERSION",
-                    meaning: "the version to go back to (the one before)")
+                    meaning: "the version to go back to (the one before)"),
+                Option(
+                    name: "--cascade",
+                    meaning: "stop plugins that cannot use that version, until they can"),
             ]
         case .mount, .unmount:
             options = [
@@ -119,9 +126,10 @@ enum Verb: String, CaseIterable {
             options = [
                 Option(name: "-o", value: "FILE.tar.gz", meaning: "where to write the bundle")
             ]
+        case .graph: options = [Option(name: "--dot", meaning: "print the language of Graphviz")]
         case .activate, .list, .status, .routes, .mounts, .inspect: break
         }
-        if [.list, .status, .routes, .mounts, .inspect].contains(self) {
+        if [.list, .status, .graph, .routes, .mounts, .inspect].contains(self) {
             options.append(Option(name: "--json", meaning: "print JSON"))
         }
         options.append(
@@ -139,6 +147,9 @@ enum Verb: String, CaseIterable {
             name: "--on-timeout", value: "OUTCOME",
             meaning: "and then: wait (go on waiting), refuse (go on serving) or quarantine"),
     ]
+
+    private static let cascade = Option(
+        name: "--cascade", meaning: "stop the plugins that require it as well, until it is back")
 
     /// `host VERB ARGUMENT [OPTION...]`
     var usage: String {

@@ -53,6 +53,8 @@ public struct LifecycleEvent: Hashable, Sendable {
         case loaded(generation: Int, libraryDigest: Digest, milliseconds: Double)
         /// A generation could not be loaded.
         case loadFailed(generation: Int, error: HostError)
+        /// It should serve and cannot, because of what it requires.
+        case blocked(reasons: [String])
         /// A generation was taken down.
         case unloaded(UnloadReport)
         /// The operator has given it another place.
@@ -87,6 +89,7 @@ extension LifecycleEvent.Fact {
         case .libraryReplaced: "library_replaced_v1"
         case .loaded: "plugin_loaded_v1"
         case .loadFailed: "load_failed_v1"
+        case .blocked: "plugin_blocked_v1"
         case .unloaded: "plugin_unloaded_v1"
         case .mounted: "plugin_mounted_v1"
         case .unmounted: "plugin_unmounted_v1"
@@ -118,6 +121,7 @@ extension LifecycleEvent.Fact {
             ]
         case .loadFailed(let generation, let error):
             ["generation": .number(JSONNumber(generation)), "failure": error.json]
+        case .blocked(let reasons): ["reasons": .array(reasons.map { .string($0) })]
         case .unloaded(let report): report.json
         case .mounted(let address), .unmounted(let address): address.json
         case .removed(let dataKept): ["data_kept": .bool(dataKept)]
@@ -164,6 +168,7 @@ extension LifecycleEvent.Fact {
             self = .loadFailed(
                 generation: try fields.integer("generation"),
                 error: try HostError(json: payload["failure"] ?? .null))
+        case "plugin_blocked_v1": self = .blocked(reasons: try fields.texts("reasons"))
         case "plugin_unloaded_v1": self = .unloaded(try UnloadReport(json: payload))
         case "plugin_mounted_v1": self = .mounted(try MountAddress(json: payload))
         case "plugin_unmounted_v1": self = .unmounted(try MountAddress(json: payload))

@@ -52,7 +52,7 @@ extension PluginRecord {
 
     mutating func evolve(_ fact: LifecycleEvent.Fact, change: Change?) {
         switch fact {
-        case .installed, .removed, .mounted, .unmounted, .began, .undone: break
+        case .installed, .removed, .mounted, .unmounted, .began, .undone, .blocked: break
         case .activated: isActive = true
         case .deactivated: isActive = false
         case .upgraded(_, let release):

@@ -18,6 +18,8 @@ public struct Manifest: Hashable, Sendable {
     public var services: [String] = []
     /// The capabilities that the plugin provides to others.
     public var provides: [Provision] = []
+    /// What must be there before the plugin can serve.
+    public var requires: [Requirement] = []
     /// The routes, when the manifest lists them; the code's own list is what counts.
     public var routes: [Route]?
     public var files = StaticFiles()
@@ -141,6 +143,7 @@ public enum ManifestLimit {
     public static let authorsMax = 64
     public static let servicesMax = 256
     public static let providesMax = 256
+    public static let requiresMax = 256
     public static let routesMax = 4096
     public static let patternBytesMax = 1024
     public static let cacheRulesMax = 64

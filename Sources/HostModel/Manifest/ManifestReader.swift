@@ -45,7 +45,7 @@ struct ManifestReader {
     mutating func manifest(_ value: JSONValue) -> Manifest? {
         let keys = [
             "name", "version", "abi", "description", "license", "authors", "homepage", "language",
-            "library", "services", "provides", "routes", "static", "limits",
+            "library", "services", "provides", "requires", "routes", "static", "limits",
         ]
         guard let root = object(value, at: "", keys: keys) else { return nil }
         let name = required(root, "name", cure: "add \"name\": \"my-plugin\"")
@@ -62,6 +62,7 @@ struct ManifestReader {
         let language = text(root["language"], at: "/language")
         let services = services(root["services"])
         let provides = provides(root["provides"])
+        let requires = requires(root["requires"], of: name)
         let routes = routes(root["routes"])
         let files = staticFiles(root["static"])
         let limits = limits(root["limits"])
@@ -74,6 +75,7 @@ struct ManifestReader {
         manifest.language = language
         manifest.services = services
         manifest.provides = provides
+        manifest.requires = requires
         manifest.routes = routes
         manifest.files = files
         manifest.limits = limits

@@ -11,20 +11,24 @@ package import HostModel
 ///   GET    /plugins/NAME                STATUS
 ///   GET    /routes                      {"routes": [{"plugin","method","path","generation",
 ///                                                    "host"?}, ...]}
+///   GET    /graph                       {"plugins": [{"name","version","state","requires",
+///                                                     "required_by","blocked"}, ...],
+///                                        "order": [[NAME, ...], ...], "circles": [...]}
 ///   GET    /mounts                      {"mounts": [{"plugin","host","prefix","state"}, ...]}
-///   POST   /plugins                     {"path", "mode"?, "activate"?, "allow_tombstoned"?}
-///                                                                               STATUS
+///   POST   /plugins                     {"path", "mode"?, "activate"?, "allow_tombstoned"?,
+///                                        "cascade"?}                            STATUS
 ///   POST   /plugins/NAME/activate                                               STATUS
-///   POST   /plugins/NAME/deactivate     {"drain_seconds"?, "on_timeout"?}       STATUS
+///   POST   /plugins/NAME/deactivate     {"drain_seconds"?, "on_timeout"?, "cascade"?}  STATUS
 ///   POST   /plugins/NAME/reload         {"force"?, "drain_seconds"?, "on_timeout"?}  STATUS
-///   POST   /plugins/NAME/rollback       {"version"?}                            STATUS
+///   POST   /plugins/NAME/rollback       {"version"?, "cascade"?}                STATUS
 ///   POST   /plugins/NAME/mount          {"at", "host"?}                         STATUS
 ///   POST   /plugins/NAME/unmount        {"at"?, "host"?}; all without "at"      STATUS
-///   DELETE /plugins/NAME                {"keep_data"?, "drain_seconds"?, "on_timeout"?}  {}
+///   DELETE /plugins/NAME                {"keep_data"?, "drain_seconds"?, "on_timeout"?,
+///                                        "cascade"?}                            {}
 ///   ```
 ///   STATUS is `PluginStatus.json`; `on_timeout` is `wait`, `refuse` or `quarantine`.
 package struct AdminAPI: Sendable {
-    private let manager: PluginManager
+    let manager: PluginManager
 
     package init(manager: PluginManager) {
         self.manager = manager
@@ -44,6 +48,7 @@ package struct AdminAPI: Sendable {
             return ["status": "ok", "version": .string(HostVersion.text)]
         case ("routes", 1):
             return ["routes": .array(await manager.statuses().flatMap(routes))]
+        case ("graph", 1): return await manager.graphReport()
         case ("mounts", 1):
             return ["mounts": .array(await manager.statuses().flatMap(mounts))]
         case ("plugins", 1):
@@ -68,7 +73,7 @@ package struct AdminAPI: Sendable {
         case "request_invalid", "name_invalid", "mount_invalid": 400
         case "inactive", "drain_refused", "generation_still_loaded", "mount_taken",
             "mount_missing", "release_missing", "bundle_tombstoned", "change_pending",
-            "version_retired", "journal_conflict":
+            "version_retired", "journal_conflict", "plugin_required", "requirement_unmet":
             409
         default: 422
         }
@@ -84,12 +89,14 @@ package struct AdminAPI: Sendable {
             return try await manager.activate(name).json
         case "deactivate":
             let drain = form.drain()
+            let cascades = form.truth("cascade") ?? false
             try form.end()
-            return try await manager.deactivate(name, drain: drain).json
+            return try await manager.deactivate(name, drain: drain, cascades: cascades).json
         case "rollback":
             let version = form.version("version")
+            let cascades = form.truth("cascade") ?? false
             try form.end()
-            return try await manager.rollback(name, to: version).json
+            return try await manager.rollback(name, to: version, cascades: cascades).json
         case "mount", "unmount": return try await mount(verb, name, &form)
         default:
             let force = form.truth("force") ?? false
@@ -120,10 +127,12 @@ package struct AdminAPI: Sendable {
         let mode: PluginMode? = form.choice("mode")
         let activates = form.truth("activate") ?? true
         let allowsTombstoned = form.truth("allow_tombstoned") ?? false
+        let cascades = form.truth("cascade") ?? false
         if path?.hasPrefix("/") != true { form.object("path", "an absolute path of a bundle") }
         try form.end()
         return try await manager.install(
-            bundle: path ?? "", mode: mode, activates: activates, allowsTombstoned: allowsTombstoned
+            bundle: path ?? "", mode: mode, activates: activates,
+            allowsTombstoned: allowsTombstoned, cascades: cascades
         ).json
     }
 
@@ -132,8 +141,9 @@ package struct AdminAPI: Sendable {
         var form = Form(body)
         let keepsData = form.truth("keep_data") ?? false
         let drain = form.drain()
+        let cascades = form.truth("cascade") ?? false
         try form.end()
-        try await manager.remove(name, keepsData: keepsData, drain: drain)
+        try await manager.remove(name, keepsData: keepsData, drain: drain, cascades: cascades)
         return [:]
     }
 
@@ -172,7 +182,7 @@ package struct AdminAPI: Sendable {
     package static func methods(of path: String) -> [String] {
         let segments = path.split(separator: "/").map(String.init)
         switch (segments.first, segments.count) {
-        case ("health", 1), ("routes", 1), ("mounts", 1): return ["GET"]
+        case ("health", 1), ("routes", 1), ("mounts", 1), ("graph", 1): return ["GET"]
         case ("plugins", 1): return ["GET", "POST"]
         case ("plugins", 2): return ["GET", "DELETE"]
         case ("plugins", 3) where verbs.contains(segments[2]): return ["POST"]
@@ -193,14 +203,14 @@ package struct AdminAPI: Sendable {
         HostError(
             "no_such_resource", what: "there is nothing at \(path)",
             why: "the admin interface has /health, /plugins, /plugins/NAME, /plugins/NAME/VERB,"
-                + " /mounts and /routes",
+                + " /graph, /mounts and /routes",
             fix: "VERB is activate, deactivate, reload, rollback, mount or unmount")
     }
 }
 
 /// The members of a request, read one by one; what is wrong is collected, and what was not asked
 /// for is wrong.
-private struct Form {
+struct Form {
     private let members: JSONObject
     private var known: [String] = []
     private var objections: [String] = []

@@ -27,6 +27,7 @@ extension PluginManager {
                 let installed = try await Blocking.run { () throws(HostError) in
                     try installer.installed(name)
                 }
+                dependencies[name] = DependencyGraph.Node(installed.manifest)
                 try await reconcile(name, installed)
                 // The upgrade before may have been cut short.
                 if let count = registry[name]?.versions.count, count > Installer.releasesKept + 1 {
@@ -68,7 +69,9 @@ extension PluginManager {
 
     /// Loads every plugin that is meant to serve, and begins to watch for changes.
     ///
-    /// A plugin that cannot be loaded is told of in its status and in the log, and holds nobody up.
+    /// A plugin begins after what it requires, and beside others that it has nothing to do with. One
+    /// that cannot be loaded is told of in its status and in the log, and holds up nobody but those
+    /// who require it.
     package func start() async throws(HostError) {
         guard server != nil else { return }
         watcher = try DirectoryWatcher { [weak self] directory, file in
@@ -76,19 +79,12 @@ extension PluginManager {
             Task(executorPreference: control) { await self.changed(directory, file) }
         }
         batch = []
-        let names = registry.sorted.filter(\.isActive).map(\.name)
-        await withTaskGroup(of: Void.self) { group in
-            var waiting = names[...]
-            for name in waiting.prefix(options.concurrentLoadsMax) {
-                group.addTask { await self.loadAtStart(name) }
-            }
-            waiting = waiting.dropFirst(options.concurrentLoadsMax)
-            for await _ in group {
-                if let name = waiting.popFirst() {
-                    group.addTask { await self.loadAtStart(name) }
-                }
-            }
+        let plan = dependencies.graph.startPlan(among: wanted)
+        await inTurn(StartQueue(plan), atOnce: options.concurrentLoadsMax) {
+            await self.loadAtStart($0)
         }
+        // What lacks something, or cannot be read, is told of in its status.
+        for name in wanted.subtracting(plan.names).sorted() { await loadAtStart(name) }
         table = table.replacing(slots.values.compactMap { mount(of: $0) })
         settleTable()
         try await writeBatch()
@@ -103,16 +99,18 @@ extension PluginManager {
 
     // MARK: - End
 
-    /// Drains, stops and closes every plugin; what a plugin does not finish in time is cut off.
+    /// Drains, stops and closes every plugin, none before those that require it; what a plugin does
+    /// not finish in time is cut off.
     package func stop() async {
         isStopping = true
         watcher = nil
         let policy = DrainPolicy(seconds: options.shutdownDrainSeconds, outcome: .quarantine)
-        await withTaskGroup(of: Void.self) { group in
-            for name in slots.keys {
-                group.addTask { await self.stopOne(name, policy) }
-            }
+        let plan = dependencies.graph.startPlan(
+            among: Set(slots.values.filter { $0.current != nil }.map(\.name)))
+        await inTurn(StartQueue(plan, reversed: true), atOnce: .max) {
+            await self.stopOne($0, policy)
         }
+        for name in slots.keys { await stopOne(name, policy) }
         log.flush()
     }
 

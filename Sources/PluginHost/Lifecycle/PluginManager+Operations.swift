@@ -15,10 +15,12 @@ extension PluginManager {
     ///   - mode: where its code runs; nil: in the host, if it can be unloaded.
     ///   - activates: whether a plugin that is new, or was inactive, is to serve.
     ///   - allowsTombstoned: whether the bundle may be one that was removed.
+    ///   - cascades: whether plugins that cannot use the new version may be stopped.
     ///   - expected: the only plugin that the bundle may be of.
     /// - Throws: `HostError` of the step that refused it; nothing is left behind.
     package func install(
         bundle path: String, mode: PluginMode?, activates: Bool, allowsTombstoned: Bool = false,
+        cascades: Bool = false,
         as expected: PluginName? = nil
     ) async throws(HostError) -> PluginStatus {
         guard mode != .isolated else { throw Self.isolationMissing }
@@ -36,14 +38,14 @@ extension PluginManager {
         try await exclusively(name) { slot throws(HostError) in
             try await install(
                 bundle, insists: mode == .inProcess, activates: activates,
-                allowsTombstoned: allowsTombstoned, slot)
+                allowsTombstoned: allowsTombstoned, cascades: cascades, slot)
         }
         return try await status(name)
     }
 
     private func install(
         _ bundle: BundleInHand, insists: Bool, activates: Bool, allowsTombstoned: Bool,
-        _ slot: PluginSlot
+        cascades: Bool, _ slot: PluginSlot
     ) async throws(HostError) {
         let name = slot.name
         let release = LifecycleEvent.Release(
@@ -52,11 +54,15 @@ extension PluginManager {
         let facts = try registry.decide(
             .install(release, allowsTombstoned: allowsTombstoned), on: name)
         let wasActive = registry[name]?.isActive ?? false
-        let serves = (activates || wasActive) && server != nil
+        let isWanted = (activates || wasActive) && server != nil
         let isSo = facts.isEmpty && (wasActive || !activates)
-        if isSo && (slot.current != nil || !serves) { return }
+        if isSo && (slot.current != nil || !isWanted) { return }
         slot.isLoading = true
-        defer { slot.isLoading = false }
+        defer {
+            slot.isLoading = false
+            settled(slot)
+        }
+        let serves = isWanted ? try await admit(bundle.manifest, slot, cascades: cascades) : false
         let begin = clock.now
         let installer = installer
         let directory = try await Blocking.run { () throws(HostError) in
@@ -81,6 +87,7 @@ extension PluginManager {
         } apply: { () throws(HostError) in
             try bundle.install(with: installer)
         }
+        dependencies[name] = DependencyGraph.Node(bundle.manifest)
         await prune(name)
         follow(name)
         if let image {
@@ -140,22 +147,27 @@ extension PluginManager {
 
     /// Takes a plugin out of service and out of memory; its files and data stay.
     ///
+    /// - Parameter cascades: whether plugins that require it may be stopped, until it is back.
     /// - Returns: the status after its image has left memory, or has turned out not to.
     /// - Throws: `drain_refused` when the policy is to refuse and requests were still being
-    ///   answered.
+    ///   answered; `plugin_required`, naming the plugins that require it.
     package func deactivate(
-        _ name: PluginName, drain policy: DrainPolicy? = nil
+        _ name: PluginName, drain policy: DrainPolicy? = nil, cascades: Bool = false
     ) async throws(HostError) -> PluginStatus {
+        let policy = policy ?? options.drain
+        try await leave(name, cascades: cascades, policy)
+        defer { left(name) }
         try await exclusively(name) { slot throws(HostError) in
             _ = try registry.installed(name)
-            try await withdraw(slot, policy ?? options.drain)
+            try await withdraw(slot, policy)
+            slot.isBlocked = false
             try await execute(.deactivate(reason: "the operator asked"), on: name)
             await publish(slot)
         }
         return try await status(name)
     }
 
-    private func withdraw(_ slot: PluginSlot, _ policy: DrainPolicy) async throws(HostError) {
+    func withdraw(_ slot: PluginSlot, _ policy: DrainPolicy) async throws(HostError) {
         guard let image = slot.current else { return }
         slot.current = nil
         slot.leaving.append(image)
@@ -214,13 +226,18 @@ extension PluginManager {
         let begin = clock.now
         do throws(HostError) {
             slot.isLoading = true
-            defer { slot.isLoading = false }
+            defer {
+                slot.isLoading = false
+                settled(slot)
+            }
             let record = try registry.installed(name)
             let installer = installer
             let installed = try await Blocking.run { () throws(HostError) in
                 try installer.installed(name)
             }
             slot.releaseDirectory = installed.releaseDirectory
+            if slot.current == nil { dependencies[name] = DependencyGraph.Node(installed.manifest) }
+            guard try await admit(installed.manifest, slot) else { return }
             var source = Source(installed, insists: record.release.isInsisted)
             source.unless = force ? nil : slot.current?.loaded.digest
             while slot.leaving.count(where: { $0.use != .pinned }) >= options.drainingImagesMax {
@@ -308,17 +325,23 @@ extension PluginManager {
 
     /// Takes a plugin out of service, out of memory and off the disk.
     ///
-    /// - Parameter keepsData: whether what is in `sqlite` and `events` is kept under
-    ///   `<root>/removed`.
-    /// - Throws: `drain_refused`; `generation_still_loaded` when an image of it cannot be unloaded.
+    /// - Parameters:
+    ///   - keepsData: whether what is in `sqlite` and `events` is kept under `<root>/removed`.
+    ///   - cascades: whether plugins that require it may be stopped.
+    /// - Throws: `drain_refused`; `generation_still_loaded` when an image of it cannot be unloaded;
+    ///   `plugin_required`, naming the plugins that require it.
     package func remove(
-        _ name: PluginName, keepsData: Bool, drain policy: DrainPolicy? = nil
+        _ name: PluginName, keepsData: Bool, drain policy: DrainPolicy? = nil,
+        cascades: Bool = false
     ) async throws(HostError) {
+        let policy = policy ?? options.drain
+        try await leave(name, cascades: cascades, policy)
+        defer { left(name) }
         try await exclusively(name) { slot throws(HostError) in
             _ = try registry.installed(name)
             unfollow(name)
             do throws(HostError) {
-                try await withdraw(slot, policy ?? options.drain)
+                try await withdraw(slot, policy)
                 while slot.leaving.contains(where: { $0.use != .pinned }) {
                     await withCheckedContinuation { slot.leaveWaiters.append($0) }
                 }
@@ -335,6 +358,7 @@ extension PluginManager {
             }
             await publish(slot)
             slots[name] = nil
+            dependencies[name] = nil
         }
     }
 }

@@ -9,14 +9,15 @@ extension PluginManager {
     /// As with an upgrade its code is up before anything on the disk or in the table changes: what
     /// fails on the way leaves the release in force as it is. The plugin's data stay as they are.
     ///
+    /// - Parameter cascades: whether plugins that cannot use that version may be stopped.
     /// - Throws: `plugin_not_installed`; `release_missing`, naming those that are there; or
     ///   `HostError` of the step that failed.
     package func rollback(
-        _ name: PluginName, to version: SemanticVersion? = nil
+        _ name: PluginName, to version: SemanticVersion? = nil, cascades: Bool = false
     ) async throws(HostError) -> PluginStatus {
         let former = try await exclusively(name) { slot throws(HostError) -> HostedImage? in
             let former = slot.current
-            try await rollback(slot, to: version)
+            try await rollback(slot, to: version, cascades: cascades)
             return former
         }
         if let former { await waitUntilGone(former, slot(name), .seconds(1)) }
@@ -24,7 +25,7 @@ extension PluginManager {
     }
 
     private func rollback(
-        _ slot: PluginSlot, to version: SemanticVersion?
+        _ slot: PluginSlot, to version: SemanticVersion?, cascades: Bool
     ) async throws(HostError) {
         let name = slot.name
         let record = try registry.installed(name)
@@ -38,8 +39,12 @@ extension PluginManager {
             manifest: target.manifest, library: library, insists: record.release.isInsisted,
             unless: nil)
         slot.isLoading = true
-        defer { slot.isLoading = false }
-        let serves = record.isActive && server != nil
+        defer {
+            slot.isLoading = false
+            settled(slot)
+        }
+        let isWanted = record.isActive && server != nil
+        let serves = isWanted ? try await admit(target.manifest, slot, cascades: cascades) : false
         let release = LifecycleEvent.Release(
             version: target.manifest.version, bundleDigest: target.bundleDigest,
             libraryDigest: target.installedLibraryDigest,
@@ -55,6 +60,7 @@ extension PluginManager {
             try installer.enforce(target)
             return target
         }
+        dependencies[name] = DependencyGraph.Node(target.manifest)
         follow(name)
         if let image { try await enter(image, slot, since: begin, policy: options.drain) }
     }

@@ -23,6 +23,8 @@ package actor PluginManager {
     var registry: Registry
     var slots: [PluginName: PluginSlot] = [:]
     var table = MountTable()
+    /// Who depends on whom.
+    var dependencies = DependencyBook()
     var watcher: DirectoryWatcher?
     /// Which plugin a watched directory belongs to.
     var watched: [String: PluginName] = [:]
@@ -120,21 +122,23 @@ package actor PluginManager {
             health: health.map {
                 PluginStatus.Health(state: String(describing: $0.state), reason: $0.reason)
             },
-            lastError: slot.lastError ?? record.lastError, images: images,
+            lastError: slot.isBlocked ? nil : slot.lastError ?? record.lastError,
+            dependencies: dependencies(of: record.name), images: images,
             work: current?.generation.map { PluginStatus.Work($0) },
             reloads: PluginStatus.Reloads(
                 count: slot.unloads, bytesEach: slot.heap.bytesEach, heapBytes: slot.heap.bytes,
                 lastMilliseconds: slot.lastReloadMilliseconds))
     }
 
-    private func state(of slot: PluginSlot, _ record: PluginRecord) -> PluginStatus.State {
+    func state(of slot: PluginSlot, _ record: PluginRecord) -> PluginStatus.State {
         if slot.current != nil { return .active }
         if slot.isLoading { return .loading }
         if slot.leaving.contains(where: { $0.use == .draining || $0.use == .stopping }) {
             return .draining
         }
         guard record.isActive else { return .inactive }
-        return server == nil ? .inactive : .failed
+        if server == nil { return .inactive }
+        return slot.isBlocked ? .blocked : .failed
     }
 
     private func describe(_ image: HostedImage) -> PluginStatus.Image {

@@ -81,6 +81,8 @@ final class PluginSlot {
     /// The highest number given to a generation since the host started.
     var lastNumber = 0
     var isLoading = false
+    /// It should serve, and waits for what it requires.
+    var isBlocked = false
     var lastError: HostError?
     var lastUnload: UnloadReport?
 

@@ -11,6 +11,8 @@ package struct PluginStatus: Sendable {
         case inactive
         /// It should serve and cannot; `lastError` says why.
         case failed
+        /// It should serve, and waits for what it requires; `dependencies` say for what.
+        case blocked
         /// It is being loaded for the first time.
         case loading
         /// It no longer serves; its last requests are being finished.
@@ -102,6 +104,7 @@ package struct PluginStatus: Sendable {
     /// `ok`, `degraded` or `unhealthy`, and why; nil when the plugin does not say.
     package var health: Health?
     package var lastError: HostError?
+    package var dependencies: Dependencies
     package var images: [Image]
     /// Nil when no image serves.
     package var work: Work?
@@ -132,6 +135,7 @@ extension PluginStatus {
         object["health"] =
             health.map { ["state": .string($0.state), "reason": .string($0.reason)] } ?? .null
         object["last_error"] = lastError?.json["error"] ?? .null
+        dependencies.write(to: &object)
         object["images"] = .array(images.map(\.json))
         object["work"] = work?.json ?? .null
         object["reloads"] = [
@@ -183,7 +187,7 @@ extension PluginStatus.Image {
 }
 
 extension JSONValue {
-    fileprivate static func strings(_ values: [String]) -> JSONValue {
+    static func strings(_ values: [String]) -> JSONValue {
         .array(values.map { .string($0) })
     }
 
