@@ -46,7 +46,7 @@ import Testing
                 directory: "000001-1.0.0", version: release.version,
                 bundleDigest: release.bundleDigest),
             .undone(reason: "killed"), .pruned(directory: "000001-1.0.0"),
-            .lost(generations: [3, 4]),
+            .lost(generations: [3, 4]), .blocked(reasons: ["it requires plugin \"a\""]),
             .versionMoved(directory: "000001-1.0.0", to: .retired, reason: "unhealthy"),
         ]
     }
