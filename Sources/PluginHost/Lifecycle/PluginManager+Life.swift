@@ -69,9 +69,9 @@ extension PluginManager {
 
     /// Loads every plugin that is meant to serve, and begins to watch for changes.
     ///
-    /// A plugin begins after what it requires, and beside others that it has nothing to do with. One
-    /// that cannot be loaded is told of in its status and in the log, and holds up nobody but those
-    /// who require it.
+    /// A plugin begins after what it requires, and beside others that it has nothing to do with.
+    /// One that cannot be loaded is told of in its status and in the log, and holds up nobody but
+    /// those who require it.
     package func start() async throws(HostError) {
         guard server != nil else { return }
         watcher = try DirectoryWatcher { [weak self] directory, file in
