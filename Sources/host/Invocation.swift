@@ -74,7 +74,8 @@ struct Invocation {
                 values[name] = [""]
             }
         }
-        guard arguments.count == verb.arguments.count else {
+        let needed = verb.arguments.count { !$0.hasPrefix("[") }
+        guard (needed...verb.arguments.count).contains(arguments.count) else {
             let wanted =
                 verb.arguments.isEmpty ? "no argument" : verb.arguments.joined(separator: " ")
             throw UsageError(

@@ -4,7 +4,7 @@ import PluginHost
 
 /// Has what was asked for done, and prints it.
 struct Performer {
-    private let invocation: Invocation
+    let invocation: Invocation
 
     init(_ invocation: Invocation) {
         self.invocation = invocation
@@ -27,20 +27,22 @@ struct Performer {
         case .graph: try await graph()
         case .routes: try await routes()
         case .mounts: show(try await send("GET", "/mounts"), Report.mounts)
+        case .events: try await events()
+        case .logs: try await logs()
         case .inspect: try inspect()
         case .pack: try pack()
         }
     }
 
-    private var layout: RootLayout {
+    var layout: RootLayout {
         if let root = invocation.value("--root") { return RootLayout(root: root) }
         return CommandEnvironment.standardRoot
     }
 
-    private func send(
-        _ method: String, _ path: String, _ body: JSONValue? = nil
+    func send(
+        _ method: String, _ path: String, _ body: JSONValue? = nil, query: [String: String] = [:]
     ) async throws(HostError) -> JSONValue {
-        try await HostControl(layout).send(method, path, body)
+        try await HostControl(layout).send(method, path, body, query: query)
     }
 
     // MARK: - Serve
@@ -62,6 +64,7 @@ struct Performer {
             path == "-" ? path : CommandEnvironment.absolute(path)
         }
         options.accessLogFormat = try invocation.choice("--access-log-format") ?? .json
+        options.eventsPath = invocation.value("--events-endpoint")
         try readWorkLimits(&options.manager)
         if invocation.has("--no-proof") { options.manager.probeExecutable = nil }
         try await Daemon(options: options).run { addresses in
@@ -191,7 +194,7 @@ struct Performer {
         show(try await send("GET", "/routes"), Report.routes)
     }
 
-    private func show(_ answer: JSONValue, _ report: (JSONValue) -> String) {
+    func show(_ answer: JSONValue, _ report: (JSONValue) -> String) {
         Output.print(invocation.has("--json") ? answer.text(.pretty) : report(answer))
     }
 

@@ -1,7 +1,7 @@
 /// What the command can be asked to do, with everything that its help says.
 enum Verb: String, CaseIterable {
     case serve, install, activate, deactivate, reload, rollback, remove, mount, unmount
-    case list, status, graph, routes, mounts, inspect, pack
+    case list, status, graph, routes, mounts, events, logs, inspect, pack
 
     /// One option, as it is written and explained.
     struct Option {
@@ -28,6 +28,8 @@ enum Verb: String, CaseIterable {
         case .graph: "show which plugins require which, and in which order they begin"
         case .routes: "list the routes that are served"
         case .mounts: "list where plugins are mounted beside /plugin/NAME"
+        case .events: "tell what has happened to plugins, and what happens"
+        case .logs: "show the daemon's log, or what it says of one plugin"
         case .inspect: "tell whether a library or bundle can be loaded, and unloaded again"
         case .pack: "make a bundle of a directory"
         }
@@ -36,7 +38,8 @@ enum Verb: String, CaseIterable {
     /// What stands for each argument, in order.
     var arguments: [String] {
         switch self {
-        case .serve, .list, .graph, .routes, .mounts: []
+        case .serve, .list, .graph, .routes, .mounts, .events: []
+        case .logs: ["[NAME]"]
         case .install: ["FILE.tar.gz"]
         case .activate, .deactivate, .reload, .rollback, .remove, .mount, .unmount, .status:
             ["NAME"]
@@ -64,6 +67,9 @@ enum Verb: String, CaseIterable {
                 Option(
                     name: "--access-log-format", value: "FORMAT",
                     meaning: "json (the default), common or combined"),
+                Option(
+                    name: "--events-endpoint", value: "PATH",
+                    meaning: "take and tell events there, as CloudEvents, for whoever can connect"),
                 Option(
                     name: "--inline-budget", value: "MS",
                     meaning: "how long a plugin may keep a reactor (10; 0: as long as it likes)"),
@@ -127,9 +133,30 @@ enum Verb: String, CaseIterable {
                 Option(name: "-o", value: "FILE.tar.gz", meaning: "where to write the bundle")
             ]
         case .graph: options = [Option(name: "--dot", meaning: "print the language of Graphviz")]
+        case .events:
+            options = [
+                Option(name: "--follow", meaning: "tell what happens from now on, as it happens"),
+                Option(
+                    name: "--since", value: "SEQUENCE",
+                    meaning: "everything after that event (the last 100)"),
+                Option(
+                    name: "--topic", value: "PATTERN",
+                    meaning: "only these topics; with --follow those of plugins as well (host.>)"),
+                Option(name: "--plugin", value: "NAME", meaning: "only what concerns one plugin"),
+                Option(name: "--subscribers", meaning: "tell who has subscribed to what instead"),
+            ]
+        case .logs:
+            options = [
+                Option(name: "--follow", meaning: "show what is written from now on as well"),
+                Option(
+                    name: "--last", value: "N", meaning: "how many of the last entries (100)"),
+                Option(
+                    name: "--level", value: "LEVEL",
+                    meaning: "debug, info, warning or error, and what is worse (debug)"),
+            ]
         case .activate, .list, .status, .routes, .mounts, .inspect: break
         }
-        if [.list, .status, .graph, .routes, .mounts, .inspect].contains(self) {
+        if [.list, .status, .graph, .routes, .mounts, .events, .logs, .inspect].contains(self) {
             options.append(Option(name: "--json", meaning: "print JSON"))
         }
         options.append(

@@ -7,6 +7,9 @@ package import HostModel
 /// - Shape:
 ///   ```
 ///   GET    /health
+///   GET    /events                      ?since &limit &topic &plugin   {"events": [ENTRY, ...]}
+///   GET    /events/subscriptions        ?plugin               {"subscriptions": [...]}
+///   GET    /logs                        ?last &level &plugin          {"entries": [...]}
 ///   GET    /plugins                     {"plugins": [STATUS, ...]}
 ///   GET    /plugins/NAME                STATUS
 ///   GET    /routes                      {"routes": [{"plugin","method","path","generation",
@@ -26,7 +29,8 @@ package import HostModel
 ///   DELETE /plugins/NAME                {"keep_data"?, "drain_seconds"?, "on_timeout"?,
 ///                                        "cascade"?}                            {}
 ///   ```
-///   STATUS is `PluginStatus.json`; `on_timeout` is `wait`, `refuse` or `quarantine`.
+///   GET /events and GET /logs are answered with a stream where `Accept` asks for one, and POST
+///   /events takes CloudEvents (`EventsEndpoint`). STATUS is `PluginStatus.json`; `on_timeout` is `wait`, `refuse` or `quarantine`.
 package struct AdminAPI: Sendable {
     let manager: PluginManager
 
@@ -39,13 +43,16 @@ package struct AdminAPI: Sendable {
     /// - Throws: `no_such_resource`, `method_not_allowed`, `request_invalid` with every objection,
     ///   or what the manager throws.
     package func answer(
-        _ method: String, _ path: String, _ body: JSONValue? = nil
+        _ method: String, _ path: String, _ body: JSONValue? = nil, query: [String: String] = [:]
     ) async throws(HostError) -> JSONValue {
         let segments = path.split(separator: "/").map(String.init)
         try Self.allow(method, path)
         switch (segments.first, segments.count) {
         case ("health", 1):
             return ["status": "ok", "version": .string(HostVersion.text)]
+        case ("events", 1) where method == "GET": return try await events(query)
+        case ("events", 2): return try subscriptions(query)
+        case ("logs", 1): return try logs(query)
         case ("routes", 1):
             return ["routes": .array(await manager.statuses().flatMap(routes))]
         case ("graph", 1): return await manager.graphReport()
@@ -70,6 +77,7 @@ package struct AdminAPI: Sendable {
         switch error.code {
         case "no_such_resource", "plugin_not_installed": 404
         case "method_not_allowed": 405
+        case "daemon_not_running": 503
         case "request_invalid", "name_invalid", "mount_invalid": 400
         case "inactive", "drain_refused", "generation_still_loaded", "mount_taken",
             "mount_missing", "release_missing", "bundle_tombstoned", "change_pending",
@@ -182,7 +190,10 @@ package struct AdminAPI: Sendable {
     package static func methods(of path: String) -> [String] {
         let segments = path.split(separator: "/").map(String.init)
         switch (segments.first, segments.count) {
-        case ("health", 1), ("routes", 1), ("mounts", 1), ("graph", 1): return ["GET"]
+        case ("health", 1), ("routes", 1), ("mounts", 1), ("graph", 1), ("logs", 1):
+            return ["GET"]
+        case ("events", 1): return ["GET", "POST"]
+        case ("events", 2) where segments[1] == "subscriptions": return ["GET"]
         case ("plugins", 1): return ["GET", "POST"]
         case ("plugins", 2): return ["GET", "DELETE"]
         case ("plugins", 3) where verbs.contains(segments[2]): return ["POST"]

@@ -7,7 +7,7 @@ package struct AdminClient: Sendable {
     /// The largest answer that is believed.
     static let answerBytesMax = 64 << 20
 
-    private let path: String
+    let path: String
 
     /// Finds the daemon at a socket; nil when none answers there.
     package init?(socket path: String) {
@@ -27,9 +27,9 @@ package struct AdminClient: Sendable {
     /// - Throws: the `HostError` that the daemon sent; `daemon_unreachable` when it ended
     ///   meanwhile; `admin_socket_failed`.
     package func send(
-        _ method: String, _ path: String, body: JSONValue? = nil
+        _ method: String, _ path: String, body: JSONValue? = nil, query: [String: String] = [:]
     ) async throws(HostError) -> JSONValue {
-        let request = Self.bytes(method, path, body)
+        let request = Self.bytes(method, Self.target(path, query), body)
         let socket = self.path
         let outcome = await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
@@ -46,7 +46,7 @@ package struct AdminClient: Sendable {
         let text = body?.text() ?? ""
         return Array(
             """
-            \(method) \(escaped(path)) HTTP/1.1\r
+            \(method) \(path) HTTP/1.1\r
             Host: localhost\r
             Connection: close\r
             Content-Length: \(text.utf8.count)\r
@@ -55,21 +55,14 @@ package struct AdminClient: Sendable {
             """.utf8)
     }
 
-    /// Escapes what a request target may not hold.
-    private static func escaped(_ path: String) -> String {
-        var result = ""
-        for byte in path.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "/"), UInt8(ascii: "-"),
-                UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
-                result.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let digits = String(byte, radix: 16, uppercase: true)
-                result += digits.utf8.count == 1 ? "%0" + digits : "%" + digits
-            }
+    /// What stands in a request's first line for a path and a query.
+    static func target(_ path: String, _ query: [String: String]) -> String {
+        let segments = path.split(separator: "/", omittingEmptySubsequences: false)
+        let members = query.sorted { $0.key < $1.key }.map { name, value in
+            PercentCode.encoded(name) + "=" + PercentCode.encoded(value)
         }
-        return result
+        return segments.map { PercentCode.encoded(String($0)) }.joined(separator: "/")
+            + (members.isEmpty ? "" : "?" + members.joined(separator: "&"))
     }
 
     private static func outcome(
@@ -84,6 +77,19 @@ package struct AdminClient: Sendable {
 
     /// One exchange, on a thread that may block.
     private static func ask(_ path: String, _ request: [UInt8]) throws(HostError) -> AdminAnswer {
+        let descriptor = try connect(path, request)
+        let bytes: [UInt8]
+        do throws(HostError) {
+            bytes = try descriptor.readAll(bytesMax: answerBytesMax)
+        } catch {
+            throw gone(path)
+        }
+        guard let answer = AdminAnswer(bytes) else { throw gone(path) }
+        return answer
+    }
+
+    /// Connects, and sends a request.
+    static func connect(_ path: String, _ request: [UInt8]) throws(HostError) -> Descriptor {
         guard let number = try AdminSocket.connect(to: path) else { throw gone(path) }
         let descriptor = Descriptor(owning: number, path: path)
         var sent = 0
@@ -100,17 +106,10 @@ package struct AdminClient: Sendable {
                 break
             }
         }
-        let bytes: [UInt8]
-        do throws(HostError) {
-            bytes = try descriptor.readAll(bytesMax: answerBytesMax)
-        } catch {
-            throw gone(path)
-        }
-        guard let answer = AdminAnswer(bytes) else { throw gone(path) }
-        return answer
+        return descriptor
     }
 
-    private static func gone(_ path: String) -> HostError {
+    static func gone(_ path: String) -> HostError {
         HostError(
             "daemon_unreachable", what: "the daemon did not answer", subject: path,
             why: "it ended, or is stopping",

@@ -9,6 +9,8 @@ package struct AdminRequest: Sendable {
     package let method: String
     /// The path, percent-decoded.
     package let path: String
+    /// What follows the `?`, decoded.
+    package let query: [String: String]
     /// nil: there was no body.
     package let body: JSONValue?
 }
@@ -60,6 +62,9 @@ package final class AdminServer: Sendable {
         }
     }
 
+    /// Has requests for a path answered by somebody else; before `start`.
+    func add(_ endpoint: any LiveEndpoint, at path: String) { application.add(endpoint, at: path) }
+
     /// Begins to answer.
     package func start() throws(HostError) {
         application.begin(server)
@@ -82,6 +87,10 @@ package final class AdminServer: Sendable {
         methods.flatMap { $0 == "GET" ? [$0, "HEAD"] : [$0] }.joined(separator: ", ")
     }
 
+    fileprivate static let queryInvalid = HostError(
+        "request_invalid", what: "the request was not understood",
+        why: "its query is not encoded as it should be", fix: "encode it as a form does")
+
     private static func failure(_ error: ServerError, _ path: String) -> HostError {
         HostError(
             "admin_socket_failed", what: "the admin interface cannot be offered", subject: path,
@@ -98,6 +107,7 @@ private final class AdminApplication: Application, @unchecked Sendable {  // bec
     private let control: ControlThread
     /// Kept while it runs: a task that answers late needs the server's memory.
     private let server = Mutex<HTTPServer?>(nil)
+    private let live = Mutex<[String: any LiveEndpoint]>([:])
 
     init(
         status: @escaping @Sendable (HostError) -> UInt16,
@@ -107,6 +117,10 @@ private final class AdminApplication: Application, @unchecked Sendable {  // bec
         self.status = status
         self.methods = methods
         self.answer = answer
+    }
+
+    func add(_ endpoint: any LiveEndpoint, at path: String) {
+        live.withLock { $0[path] = endpoint }
     }
 
     func begin(_ server: HTTPServer) { self.server.withLock { $0 = server } }
@@ -131,6 +145,8 @@ private final class AdminApplication: Application, @unchecked Sendable {  // bec
         let isHead = exchange.head.method == .head
         let method = isHead ? "GET" : String(decoding: exchange.head.methodName)
         let path = String(decoding: exchange.path)
+        if let endpoint = live.withLock({ $0[path] }), endpoint.answer(exchange) { return }
+        let query = PercentCode.query(String(decoding: exchange.query))
         let bytes = unsafe Array(exchange.body)
         let remote = exchange.remote
         let keeper = server.withLock { $0 }
@@ -138,7 +154,9 @@ private final class AdminApplication: Application, @unchecked Sendable {  // bec
             let result: (UInt16, JSONValue)
             do throws(HostError) {
                 let body = bytes.isEmpty ? nil : try JSON.parse(bytes, source: "the request's body")
-                let json = try await answer(AdminRequest(method: method, path: path, body: body))
+                guard let query else { throw AdminServer.queryInvalid }
+                let json = try await answer(
+                    AdminRequest(method: method, path: path, query: query, body: body))
                 result = (200, json)
             } catch {
                 result = (error.code == "json_invalid" ? 400 : status(error), error.json)

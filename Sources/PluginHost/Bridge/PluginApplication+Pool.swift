@@ -12,6 +12,9 @@ extension PluginApplication {
     @inline(never)
     func handleOnPool(_ exchange: Exchange, _ pointer: RecordPointer) {
         guard let owner = unsafe pointer.record.pointee.serving.pointee.owner else { return }
+        if let answer = unsafe owner._withUnsafeGuaranteedRef({ $0.hostAnswers }) {
+            return answer(exchange)
+        }
         let pool = unsafe owner._withUnsafeGuaranteedRef { $0.pool }
         // Kept alive for the answer, whatever becomes of the server.
         let reactor = exchange.reactor

@@ -12,7 +12,7 @@ internal import Synchronization
 /// Each reactor has its own snapshot of the mount table, so that a request takes no lock and
 /// touches no reference count.
 ///
-/// `@unchecked Sendable` because it is immutable.
+/// `@unchecked Sendable` because it is immutable once the server has started.
 package final class PluginApplication: Application, @unchecked Sendable {
     /// A request that the host had to answer in a plugin's stead, or a call that took too long.
     package struct Fault: Sendable {
@@ -30,6 +30,8 @@ package final class PluginApplication: Application, @unchecked Sendable {
     private let bodyBytesMax: Int
     private let accessLog: AccessLog?
     private let onFault: @Sendable (Fault) -> Void
+    /// Where events are taken and told; set before the server starts.
+    var events: EventsMount?
 
     /// - Parameters:
     ///   - bodyBytesMax: the largest body that is collected for a plugin.
@@ -205,6 +207,9 @@ package final class PluginApplication: Application, @unchecked Sendable {
     @inline(never)
     private func elsewhere(_ exchange: Exchange, _ table: MountTable) -> Disposition {
         let path = exchange.path
+        if let events, events.isAt(path) {
+            return unsafe call(exchange, events.generation.serving, Self.apiRoot)
+        }
         guard table.operators != nil, !HostPages.isReserved(path), let base = unsafe path.base,
             let (found, prefixCount) = unsafe table.find(
                 authority: exchange.head.host, path: path)

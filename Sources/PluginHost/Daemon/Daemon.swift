@@ -17,6 +17,8 @@ package struct Daemon: Sendable {
         /// Where each request is entered; `-` is the standard output, nil nowhere.
         package var accessLog: String?
         package var accessLogFormat = AccessFormat.json
+        /// Where events are taken and told on the listeners; nil: nowhere but on the admin socket.
+        package var eventsPath: String?
 
         package init(layout: RootLayout) {
             self.layout = layout
@@ -54,7 +56,7 @@ package struct Daemon: Sendable {
         DescriptorLimit.raise()
         let configuration = configuration
         let accessLog = try openAccessLog(configuration, log)
-        let (server, addresses) = try makeServer(configuration, accessLog, log)
+        let (server, application, addresses) = try makeServer(configuration, accessLog, log)
         let manager = try await PluginManager(
             root: options.layout, options: options.manager, server: server, log: log)
         let api = AdminAPI(manager: manager)
@@ -62,7 +64,16 @@ package struct Daemon: Sendable {
             path: options.layout.socket, status: AdminAPI.httpStatus(of:),
             methods: AdminAPI.methods(of:)
         ) { request throws(HostError) in
-            try await api.answer(request.method, request.path, request.body)
+            try await api.answer(
+                request.method, request.path, request.body, query: request.query)
+        }
+        let events = EventFeed(bus: manager.switchboard.events, journal: manager.journal)
+        admin.add(EventsEndpoint(events, alwaysStreams: false), at: "/events")
+        admin.add(LogEndpoint(log: log), at: "/logs")
+        if let path = options.eventsPath {
+            application.events = try EventsMount(
+                path: path, EventsEndpoint(events, alwaysStreams: true),
+                reactors: server.reactors.count)
         }
         try await manager.start()
         do throws(ServerError) {
@@ -71,7 +82,11 @@ package struct Daemon: Sendable {
             throw HostError(error)
         }
         try admin.start()
-        ready(addresses.map(Self.url))
+        let urls = addresses.map(Self.url)
+        manager.announce(
+            "started",
+            ["version": .string(HostVersion.text), "listening": .array(urls.map { .string($0) })])
+        ready(urls)
         for await signal in signals.received {
             if signal == SIGHUP {
                 log.write(.info, "SIGHUP: looking for changes")
@@ -85,6 +100,9 @@ package struct Daemon: Sendable {
             }
         }
         signals.endsProcess()
+        manager.announce("stopping", ["version": .string(HostVersion.text)])
+        events.end()
+        log.feed.end()
         await admin.stop()
         await server.stop(drainSeconds: Double(options.manager.shutdownDrainSeconds))
         await manager.stop()
@@ -119,7 +137,7 @@ package struct Daemon: Sendable {
 
     private func makeServer(
         _ configuration: ServerConfiguration, _ accessLog: AccessLog?, _ log: HostLog
-    ) throws(HostError) -> (HTTPServer, [ListenAddress]) {
+    ) throws(HostError) -> (HTTPServer, PluginApplication, [ListenAddress]) {
         let application = PluginApplication(
             bodyBytesMax: configuration.bodyBytesMax, accessLog: accessLog
         ) { fault in
@@ -131,7 +149,7 @@ package struct Daemon: Sendable {
         }
         do throws(ServerError) {
             let server = try HTTPServer(configuration: configuration, application: application)
-            return (server, try server.listen(options.listen))
+            return (server, application, try server.listen(options.listen))
         } catch {
             throw HostError(error)
         }

@@ -16,9 +16,11 @@ final class Event: Sendable {
     /// Counts the events of its publisher, from 1.
     let sequence: UInt64
     let time: Timestamp
+    /// Further attributes that an outsider has given it.
+    let attributes: JSONObject?
     /// Its place in the journal, if it is one of the host's that is kept there.
     let journalSequence: Int64?
-    /// What an outsider has called it.
+    /// What an outsider has called it, or its place in the journal, which outlives the host.
     private let givenID: String?
 
     init(_ draft: EventDraft, sequence: UInt64) {
@@ -31,8 +33,9 @@ final class Event: Sendable {
         source = draft.source
         self.sequence = sequence
         time = draft.time
+        attributes = draft.attributes
         journalSequence = draft.journalSequence
-        givenID = draft.id
+        givenID = draft.id ?? draft.journalSequence.map { "journal-\($0)" }
     }
 
     /// Unique among the events of its source: the moment at which the host began to count, and the
@@ -58,6 +61,7 @@ struct EventDraft: Sendable {
     /// nil: one is made.
     var id: String?
     var time = Timestamp.now
+    var attributes: JSONObject?
     var journalSequence: Int64?
 
     init(topic: String, source: String) {

@@ -26,9 +26,16 @@ final class EventBus: SwitchboardPart {
     let host = EventPublisher(name: EventBus.hostName)
     private let state = Mutex(State())
     private let count = Atomic<UInt64>(1)
+    private let place = Atomic<Int64>(0)
 
     init(limits: EventLimits = EventLimits()) {
         self.limits = limits
+    }
+
+    /// The last event of the journal, which has been published or is being so.
+    var journaled: Int64 {
+        get { place.load(ordering: .acquiring) }
+        set { place.store(newValue, ordering: .releasing) }
     }
 
     // MARK: - For publishers
@@ -68,6 +75,7 @@ final class EventBus: SwitchboardPart {
         draft.type = type
         draft.subject = subject
         draft.data = Array(json.text().utf8)
+        if let journalSequence { journaled = journalSequence }
         draft.journalSequence = journalSequence
         draft.time = time
         _ = host.publish(draft, on: self, yields: true)

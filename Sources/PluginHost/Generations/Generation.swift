@@ -1,5 +1,6 @@
 package import CPluginABI
 internal import DynamicLibrary
+internal import HTTPServer
 package import HostModel
 internal import Synchronization
 
@@ -24,6 +25,8 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
     let calls = CallBook()
     let figures = CallFigures()
     let serving: UnsafeMutablePointer<ServingRecord>
+    /// Answers on the loop's thread, where the host and no plugin does; set before it serves.
+    var hostAnswers: ((Exchange) -> Void)?
     private let reactorCount: Int
 
     package var routes: [RouteDeclaration] { tree.routes }

@@ -69,6 +69,7 @@ package actor PluginManager {
         self.server = server
         self.log = log
         self.journal = journal
+        switchboard.events.journaled = replayed.lastSequence
         registry = replayed.registry
         heads = replayed.heads
         installer = Installer(layout)

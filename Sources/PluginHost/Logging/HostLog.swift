@@ -44,6 +44,8 @@ public final class HostLog: Sendable {
     static let messageBytesMax = 8_192
     static let queuedEntriesMax = 4_096
 
+    /// What was written last, for those who read it from outside.
+    let feed = Feed<LogEntry>("log-feed", countMax: 2_000, bytesMax: 2 << 20)
     private let minimum: Level
     private let descriptor: Int32
     private let writer = WorkerThreads("log", countMax: 1)
@@ -68,9 +70,12 @@ public final class HostLog: Sendable {
             queued.subtract(1, ordering: .relaxed)
             let lost = dropped.exchange(0, ordering: .relaxed)
             if lost > 0 {
-                emit(Self.line(.warning, "\(lost) log entries were dropped", nil, moment))
+                put(
+                    LogEntry(
+                        level: .warning, message: "\(lost) log entries were dropped", subject: nil,
+                        time: moment))
             }
-            emit(Self.line(level, message, subject, moment))
+            put(LogEntry(level: level, message: message, subject: subject, time: moment))
         }
     }
 
@@ -79,8 +84,9 @@ public final class HostLog: Sendable {
         writer.finish()
     }
 
-    private func emit(_ line: String) {
-        var line = line
+    private func put(_ entry: LogEntry) {
+        var line = Self.line(entry.level, entry.message, entry.subject, entry.time)
+        feed.append(entry, bytes: line.utf8.count + 64)
         line.withUTF8 { bytes in
             var rest = UnsafeRawBufferPointer(bytes)
             while rest.count > 0 {
