@@ -1,8 +1,8 @@
 extension Timestamp {
     /// Reads any moment of RFC 3339, or returns nil; what is finer than milliseconds is cut.
     ///
-    /// - Shape: `2026-03-01T12:34:56.789Z`, `2026-03-01t12:34:56+01:00`; a leap second counts as the
-    ///   one before.
+    /// - Shape: `2026-03-01T12:34:56.789Z`, `2026-03-01t12:34:56+01:00`; a leap second counts as
+    ///   the one before.
     /// - Source: RFC 3339, section 5.6.
     public init?(rfc3339 text: String) {
         let bytes = Array(text.uppercased().utf8)

@@ -29,8 +29,9 @@ package import HostModel
 ///   DELETE /plugins/NAME                {"keep_data"?, "drain_seconds"?, "on_timeout"?,
 ///                                        "cascade"?}                            {}
 ///   ```
-///   GET /events and GET /logs are answered with a stream where `Accept` asks for one, and POST
-///   /events takes CloudEvents (`EventsEndpoint`). STATUS is `PluginStatus.json`; `on_timeout` is `wait`, `refuse` or `quarantine`.
+///   STATUS is `PluginStatus.json`; `on_timeout` is `wait`, `refuse` or `quarantine`. GET /events
+///   and GET /logs are answered with a stream where `Accept` asks for one, and POST /events takes
+///   CloudEvents (`EventsEndpoint`).
 package struct AdminAPI: Sendable {
     let manager: PluginManager
 
