@@ -66,6 +66,16 @@ struct Performer {
         options.accessLogFormat = try invocation.choice("--access-log-format") ?? .json
         options.eventsPath = invocation.value("--events-endpoint")
         try readWorkLimits(&options.manager)
+        if let seconds = try invocation.number(
+            "--heartbeat-seconds", in: Manifest.Limits.heartbeatSecondsRange)
+        {
+            options.manager.heartbeatSeconds = seconds
+        }
+        if let seconds = try invocation.number(
+            "--overlap-seconds", in: Manifest.Limits.overlapSecondsRange)
+        {
+            options.manager.overlapSeconds = seconds
+        }
         if invocation.has("--no-proof") { options.manager.probeExecutable = nil }
         try await Daemon(options: options).run { addresses in
             for address in addresses { Output.print("listening on \(address)\n") }

@@ -85,6 +85,10 @@ enum Report {
                 "generation \(text(image["generation"])) \(text(image["use"]))" + reasons(image)
                     + holdings(image))
         }
+        for version in plugin["versions"]?.array ?? [] {
+            let inForce = version["in_force"]?.bool == true ? ", in force" : ""
+            row("release", "\(text(version["id"])) \(text(version["status"]))\(inForce)")
+        }
         for mount in plugin["mounts"]?.array ?? [] { row("mount", place(mount)) }
         for need in plugin["requires"]?.array ?? [] { row("requires", self.need(need)) }
         row("required by", (plugin["required_by"]?.array ?? []).map(text).joined(separator: ", "))

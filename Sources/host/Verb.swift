@@ -86,6 +86,12 @@ enum Verb: String, CaseIterable {
                     name: "--pool-queue", value: "N",
                     meaning: "how many requests may wait for one of them (1024)"),
                 Option(
+                    name: "--heartbeat-seconds", value: "N",
+                    meaning: "how often plugins are asked how they are (10; 0: never)"),
+                Option(
+                    name: "--overlap-seconds", value: "N",
+                    meaning: "how long a release stands by after an upgrade (0: not at all)"),
+                Option(
                     name: "--no-proof",
                     meaning: "load images without trying them in a throwaway process first"),
             ]

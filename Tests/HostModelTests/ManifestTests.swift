@@ -15,7 +15,8 @@ import Testing
             "cacheControl": {"*.html": "no-cache", "assets/": "max-age=31536000, immutable"},
             "headers": {"Referrer-Policy": "no-referrer"}},
           "limits": {"drainSeconds": 5, "startSeconds": 30, "bodyBytesMax": 1048576,
-            "requestSeconds": 0, "concurrencyMax": 100, "poolThreadsMax": 8, "poolQueueMax": 16}
+            "requestSeconds": 0, "concurrencyMax": 100, "poolThreadsMax": 8, "poolQueueMax": 16,
+            "heartbeatSeconds": 5, "overlapSeconds": 600}
         }
         """
 
@@ -44,6 +45,7 @@ import Testing
         #expect(manifest.routes?.map(\.requestSeconds) == [nil, 300])
         #expect(manifest.limits.requestSeconds == 0 && manifest.limits.concurrencyMax == 100)
         #expect(manifest.limits.poolThreadsMax == 8 && manifest.limits.poolQueueMax == 16)
+        #expect(manifest.limits.heartbeatSeconds == 5 && manifest.limits.overlapSeconds == 600)
     }
 
     @Test func whatARouteMayTake_isJudged() {

@@ -119,6 +119,10 @@ public struct Manifest: Hashable, Sendable {
         public var poolThreadsMax: Int?
         /// How many requests may wait for one of them.
         public var poolQueueMax: Int?
+        /// How often it is asked how it is; 0: never.
+        public var heartbeatSeconds: Int?
+        /// How long the release before it stands by; 0: not at all.
+        public var overlapSeconds: Int?
 
         public init() {}
 
@@ -129,6 +133,8 @@ public struct Manifest: Hashable, Sendable {
         public static let concurrencyRange = 0...1_000_000
         public static let poolThreadsRange = 1...1_024
         public static let poolQueueRange = 0...1_000_000
+        public static let heartbeatSecondsRange = 0...86_400
+        public static let overlapSecondsRange = 0...86_400
     }
 }
 

@@ -54,7 +54,7 @@ extension ManifestReader {
         var result = Manifest.Limits()
         let keys = [
             "drainSeconds", "startSeconds", "bodyBytesMax", "requestSeconds", "concurrencyMax",
-            "poolThreadsMax", "poolQueueMax",
+            "poolThreadsMax", "poolQueueMax", "heartbeatSeconds", "overlapSeconds",
         ]
         guard let value, let object = object(value, at: "/limits", keys: keys) else {
             return result
@@ -70,6 +70,8 @@ extension ManifestReader {
         result.concurrencyMax = read("concurrencyMax", Limits.concurrencyRange)
         result.poolThreadsMax = read("poolThreadsMax", Limits.poolThreadsRange)
         result.poolQueueMax = read("poolQueueMax", Limits.poolQueueRange)
+        result.heartbeatSeconds = read("heartbeatSeconds", Limits.heartbeatSecondsRange)
+        result.overlapSeconds = read("overlapSeconds", Limits.overlapSecondsRange)
         return result
     }
 }

@@ -96,10 +96,10 @@ package struct Installer: Sendable {
     ///
     /// - Throws: `HostError` with code `release_missing`, naming those that are there.
     package func earlierRelease(
-        of name: PluginName, version: SemanticVersion? = nil
+        of name: PluginName, version: SemanticVersion? = nil, except: Set<String> = []
     ) throws(HostError) -> InstalledPlugin {
         let now = try installed(name)
-        let releases = try releases(of: now.directory)
+        let releases = try releases(of: now.directory).filter { !except.contains($0.text) }
         let candidate = releases.last { release in
             version.map { release.text.hasSuffix("-\($0)") && release.sequence != now.sequence }
                 ?? (release.sequence < now.sequence)
@@ -149,6 +149,23 @@ package struct Installer: Sendable {
                 "release_unreadable", what: "plugin \"\(name)\" has no release in force",
                 subject: directory.current, why: "the link is missing or points elsewhere",
                 fix: "install its bundle again")
+        }
+        return try self.release(release, of: directory)
+    }
+
+    /// Reads a release that is on the disk.
+    ///
+    /// - Throws: `HostError` with code `release_missing`, or as reading a manifest.
+    func release(
+        named text: String, of name: PluginName
+    ) throws(HostError) -> InstalledPlugin {
+        let directory = layout.plugin(name)
+        guard let release = ReleaseName(text),
+            Directory.isDirectory(directory.releases + "/" + text)
+        else {
+            throw HostError(
+                "release_missing", what: "plugin \"\(name)\" has no release \(text)",
+                subject: directory.releases, why: "there is no such directory")
         }
         return try self.release(release, of: directory)
     }

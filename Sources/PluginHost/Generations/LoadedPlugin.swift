@@ -159,6 +159,9 @@ import Synchronization
         return unsafe answer.map { UInt(bitPattern: $0) }
     }
 
+    /// Whether the plugin says how it is.
+    var saysHowItIs: Bool { state.withLock { $0.health != nil } }
+
     /// How the plugin says it is; nil if it does not say.
     nonisolated(nonsending) func checkHealth() async -> (state: PluginHealth, reason: String)? {
         guard let table = state.withLock({ $0.stuckCall == nil ? $0.health : nil }),

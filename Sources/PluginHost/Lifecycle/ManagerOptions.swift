@@ -34,6 +34,10 @@ package struct ManagerOptions: Sendable {
     package var startSeconds = 10
     package var stopSeconds = 10
     package var drain = DrainPolicy(seconds: 30, outcome: .wait)
+    /// How often a generation is asked how it is, if it says so; 0: never.
+    package var heartbeatSeconds = 10
+    /// How long a release stands by after another one has superseded it; 0: not at all.
+    package var overlapSeconds = 0
     /// When the host itself stops, requests are not waited for longer than this.
     package var shutdownDrainSeconds = 10
     /// How many plugins are loaded at the same time when the host starts.

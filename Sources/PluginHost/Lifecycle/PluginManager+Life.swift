@@ -116,6 +116,7 @@ extension PluginManager {
 
     private func stopOne(_ name: PluginName, _ policy: DrainPolicy) async {
         let slot = slot(name)
+        await dismissStandbys(slot, policy)
         guard let image = slot.current else { return }
         slot.current = nil
         slot.leaving.append(image)

@@ -80,7 +80,7 @@ extension PluginManager {
                 ? try await source(slot, insists: insists)
                 : Source(
                     manifest: bundle.manifest, library: bundle.library, insists: insists,
-                    unless: nil)
+                    unless: nil, release: directory)
             if serves { return try await bringUp(source, slot) }
             try await examine(source, slot)
             return nil
@@ -168,6 +168,7 @@ extension PluginManager {
     }
 
     func withdraw(_ slot: PluginSlot, _ policy: DrainPolicy) async throws(HostError) {
+        await dismissStandbys(slot, policy)
         guard let image = slot.current else { return }
         slot.current = nil
         slot.leaving.append(image)
@@ -282,9 +283,12 @@ extension PluginManager {
                 _ = await retire(image, slot, DrainPolicy(seconds: policy.seconds, outcome: .wait))
                 throw Self.drainRefused(slot.name, policy)
             }
+        } else if let former, let window = overlap(former, image) {
+            standBy(former, slot, for: window)
         } else if let former {
             Task { _ = await self.retire(former, slot, policy, keepsSockets: true) }
         }
+        listen(to: image, of: slot.name)
         for fact in facts { await note(fact, on: slot.name) }
         await note(
             .loaded(

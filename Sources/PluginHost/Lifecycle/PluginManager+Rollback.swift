@@ -31,13 +31,16 @@ extension PluginManager {
         let record = try registry.installed(name)
         let installer = installer
         let begin = clock.now
+        let retired = Set(
+            record.versions.filter { $0.status == .retired }.map(\.directory))
         let target = try await Blocking.run { () throws(HostError) in
-            try installer.earlierRelease(of: name, version: version)
+            try installer.earlierRelease(
+                of: name, version: version, except: version == nil ? retired : [])
         }
         let library = target.releaseDirectory + "/lib/" + target.manifest.library.file
         let source = Source(
             manifest: target.manifest, library: library, insists: record.release.isInsisted,
-            unless: nil)
+            unless: nil, release: target.releaseName)
         slot.isLoading = true
         defer {
             slot.isLoading = false

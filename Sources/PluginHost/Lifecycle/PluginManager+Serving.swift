@@ -15,12 +15,17 @@ extension PluginManager {
         var insists: Bool
         /// A library with this digest is not wanted.
         var unless: Digest?
+        /// The directory of the release that it belongs to.
+        var release: String
 
-        init(manifest: Manifest, library: String, insists: Bool, unless: Digest?) {
+        init(
+            manifest: Manifest, library: String, insists: Bool, unless: Digest?, release: String
+        ) {
             self.manifest = manifest
             self.library = library
             self.insists = insists
             self.unless = unless
+            self.release = release
         }
 
         /// What is in force on the disk.
@@ -28,7 +33,7 @@ extension PluginManager {
             self.init(
                 manifest: installed.manifest,
                 library: installed.directory.library(installed.manifest), insists: insists,
-                unless: nil)
+                unless: nil, release: installed.releaseName)
         }
     }
 
@@ -65,7 +70,8 @@ extension PluginManager {
                 limits: options.work.changed(by: loaded.manifest.limits),
                 overrides: loaded.manifest.routes ?? [])
             loaded.member.pool = generation.pool
-            let image = HostedImage(loaded: loaded, generation: generation)
+            let image = HostedImage(
+                loaded: loaded, generation: generation, release: source.release)
             do throws(HostError) {
                 try await loaded.start(seconds: seconds)
                 try await checkHealth(loaded)
@@ -164,6 +170,7 @@ extension PluginManager {
     ) async -> Bool {
         let begin = clock.now
         image.use = .draining
+        (image.heartbeat, image.windowEnd) = (nil, nil)
         image.loaded.member.gate.close()
         if !keepsSockets { await closeSockets(image) }
         var drained = await drain(image, .seconds(policy.seconds))
@@ -180,6 +187,7 @@ extension PluginManager {
             case .refuse:
                 image.use = .serving
                 image.loaded.member.gate.open()
+                listen(to: image, of: slot.name)
                 await reopenSockets(image)
                 return false
             case .wait:

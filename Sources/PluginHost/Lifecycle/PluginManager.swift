@@ -98,7 +98,7 @@ package actor PluginManager {
         let slot = slot(record.name)
         let current = slot.current
         var images: [PluginStatus.Image] = []
-        for image in slot.leaving + (current.map { [$0] } ?? []) {
+        for image in slot.leaving + slot.standbys + (current.map { [$0] } ?? []) {
             images.append(describe(image))
         }
         let health = await current?.loaded.checkHealth()
@@ -125,6 +125,11 @@ package actor PluginManager {
             },
             lastError: slot.isBlocked ? nil : slot.lastError ?? record.lastError,
             dependencies: dependencies(of: record.name), images: images,
+            versions: record.versions.map {
+                PluginStatus.Version(
+                    id: "\(record.name)@\($0.version)", version: $0,
+                    isInForce: $0.directory == record.directory)
+            },
             work: current?.generation.map { PluginStatus.Work($0) },
             reloads: PluginStatus.Reloads(
                 count: slot.unloads, bytesEach: slot.heap.bytesEach, heapBytes: slot.heap.bytes,

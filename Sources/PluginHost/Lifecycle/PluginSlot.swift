@@ -6,7 +6,13 @@ final class HostedImage {
     let loaded: LoadedPlugin
     /// What the reactors know of it; nil if it never came so far.
     let generation: Generation?
+    /// The directory of the release that it was loaded from; empty when that is not known.
+    let release: String
     var use = PluginStatus.Image.Use.serving
+    /// When it is asked next how it is.
+    var heartbeat: Deadline?
+    /// When it has stood by long enough.
+    var windowEnd: Deadline?
     /// Why it is still in memory, once it no longer serves.
     var reasons: [String] = []
 
@@ -56,8 +62,9 @@ final class HostedImage {
     /// file itself brings along cannot.
     var mayStillLeave: Bool { loaded.inspection.verdict == .close }
 
-    init(loaded: LoadedPlugin, generation: Generation?) {
+    init(loaded: LoadedPlugin, generation: Generation?, release: String = "") {
         self.loaded = loaded
+        self.release = release
         self.generation = generation
     }
 }
@@ -76,6 +83,8 @@ final class PluginSlot {
     var releaseDirectory = ""
     /// The image that serves.
     var current: HostedImage?
+    /// Images that no longer serve and are kept up, in case the one that serves dies.
+    var standbys: [HostedImage] = []
     /// Images that no longer serve and are still in memory, oldest first.
     var leaving: [HostedImage] = []
     /// The highest number given to a generation since the host started.

@@ -36,7 +36,7 @@ package struct PluginStatus: Sendable {
     /// An image of the plugin that is in memory, and what keeps it there.
     package struct Image: Sendable {
         package enum Use: String, Sendable {
-            case serving, draining, stopping, pinned
+            case serving, standby, draining, stopping, pinned
         }
 
         package var generation: Int
@@ -52,6 +52,14 @@ package struct PluginStatus: Sendable {
         package var keys: Int
         /// Why it is still loaded, a line each.
         package var reasons: [String]
+    }
+
+    /// A release on the disk.
+    package struct Version: Sendable {
+        /// `NAME@VERSION`.
+        package var id: String
+        package var version: PluginVersion
+        package var isInForce: Bool
     }
 
     /// How the calls of the image that serves go.
@@ -106,6 +114,8 @@ package struct PluginStatus: Sendable {
     package var lastError: HostError?
     package var dependencies: Dependencies
     package var images: [Image]
+    /// The releases on the disk, as they came.
+    package var versions: [Version]
     /// Nil when no image serves.
     package var work: Work?
     package var reloads: Reloads
@@ -137,6 +147,7 @@ extension PluginStatus {
         object["last_error"] = lastError?.json["error"] ?? .null
         dependencies.write(to: &object)
         object["images"] = .array(images.map(\.json))
+        object["versions"] = .array(versions.map(\.json))
         object["work"] = work?.json ?? .null
         object["reloads"] = [
             "count": .number(JSONNumber(reloads.count)),
@@ -167,6 +178,20 @@ extension PluginStatus.Work {
             "overruns": .number(JSONNumber(overruns)),
             "timeouts": .number(JSONNumber(timeouts)),
             "rejected": .number(JSONNumber(rejected)),
+        ]
+    }
+}
+
+extension PluginStatus.Version {
+    fileprivate var json: JSONValue {
+        [
+            "id": .string(id),
+            "version": .string(version.version.description),
+            "status": .string(version.status.rawValue),
+            "in_force": .bool(isInForce),
+            "generation": .number(JSONNumber(version.generation)),
+            "release": .string(version.directory),
+            "digest": .string(version.bundleDigest.hex),
         ]
     }
 }
