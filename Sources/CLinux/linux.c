@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -284,6 +285,15 @@ int64_t linux_realtime_seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME_COARSE, &now);
     return now.tv_sec;
+}
+
+int linux_is_being_written(int file) {
+    // Whoever opens the file in between is told to wait, and this process by a signal: by one that
+    // is ignored unless somebody asks for it.
+    fcntl(file, F_SETSIG, SIGURG);
+    if (fcntl(file, F_SETLEASE, F_RDLCK) != 0) return errno == EAGAIN;
+    fcntl(file, F_SETLEASE, F_UNLCK);
+    return 0;
 }
 
 long linux_heap_bytes_in_use(void) {

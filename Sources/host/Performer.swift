@@ -29,6 +29,7 @@ struct Performer {
         case .mounts: show(try await send("GET", "/mounts"), Report.mounts)
         case .events: try await events()
         case .logs: try await logs()
+        case .path: show(try await send("GET", "/path"), Report.path)
         case .inspect: try inspect()
         case .pack: try pack()
         }
@@ -66,6 +67,14 @@ struct Performer {
         options.accessLogFormat = try invocation.choice("--access-log-format") ?? .json
         options.eventsPath = invocation.value("--events-endpoint")
         try readWorkLimits(&options.manager)
+        if let seconds = try invocation.number(
+            "--reconcile-seconds", in: ManagerOptions.reconcileSecondsRange)
+        {
+            options.manager.reconcileSeconds = seconds
+        }
+        options.manager.searchPath =
+            invocation.values("--plugin-path").flatMap(CommandEnvironment.directories)
+            + CommandEnvironment.searchPath
         if let seconds = try invocation.number(
             "--heartbeat-seconds", in: Manifest.Limits.heartbeatSecondsRange)
         {

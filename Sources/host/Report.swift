@@ -44,6 +44,22 @@ enum Report {
         return table.description
     }
 
+    static func path(_ answer: JSONValue) -> String {
+        let bundles = answer["bundles"]?.array ?? []
+        guard !bundles.isEmpty else {
+            return "no bundle is on the search path; give it with: host serve --plugin-path DIR\n"
+        }
+        var table = Table(rows: [["BUNDLE", "PLUGIN", "VERSION", "STATE"]])
+        for bundle in bundles {
+            let reason = text(bundle["reason"])
+            table.rows.append([
+                text(bundle["path"]), text(bundle["plugin"]), text(bundle["version"]),
+                text(bundle["state"]) + (reason.isEmpty ? "" : ": " + reason),
+            ])
+        }
+        return table.description
+    }
+
     /// One line on where a plugin is mounted after a change.
     static func mount(_ plugin: JSONValue) -> String {
         let name = text(plugin["name"])

@@ -1,7 +1,7 @@
 /// What the command can be asked to do, with everything that its help says.
 enum Verb: String, CaseIterable {
     case serve, install, activate, deactivate, reload, rollback, remove, mount, unmount
-    case list, status, graph, routes, mounts, events, logs, inspect, pack
+    case list, status, graph, routes, mounts, path, events, logs, inspect, pack
 
     /// One option, as it is written and explained.
     struct Option {
@@ -28,6 +28,7 @@ enum Verb: String, CaseIterable {
         case .graph: "show which plugins require which, and in which order they begin"
         case .routes: "list the routes that are served"
         case .mounts: "list where plugins are mounted beside /plugin/NAME"
+        case .path: "list the bundles on the search path, and what becomes of each"
         case .events: "tell what has happened to plugins, and what happens"
         case .logs: "show the daemon's log, or what it says of one plugin"
         case .inspect: "tell whether a library or bundle can be loaded, and unloaded again"
@@ -38,7 +39,7 @@ enum Verb: String, CaseIterable {
     /// What stands for each argument, in order.
     var arguments: [String] {
         switch self {
-        case .serve, .list, .graph, .routes, .mounts, .events: []
+        case .serve, .list, .graph, .routes, .mounts, .path, .events: []
         case .logs: ["[NAME]"]
         case .install: ["FILE.tar.gz"]
         case .activate, .deactivate, .reload, .rollback, .remove, .mount, .unmount, .status:
@@ -85,6 +86,13 @@ enum Verb: String, CaseIterable {
                 Option(
                     name: "--pool-queue", value: "N",
                     meaning: "how many requests may wait for one of them (1024)"),
+                Option(
+                    name: "--plugin-path", value: "DIR[:DIR]",
+                    meaning: "where to look for bundles, before $PLUGIN_HOST_PATH; repeatable",
+                    mayRepeat: true),
+                Option(
+                    name: "--reconcile-seconds", value: "N",
+                    meaning: "how often all files are compared with the journal (30; 0: once)"),
                 Option(
                     name: "--heartbeat-seconds", value: "N",
                     meaning: "how often plugins are asked how they are (10; 0: never)"),
@@ -160,9 +168,9 @@ enum Verb: String, CaseIterable {
                     name: "--level", value: "LEVEL",
                     meaning: "debug, info, warning or error, and what is worse (debug)"),
             ]
-        case .activate, .list, .status, .routes, .mounts, .inspect: break
+        case .activate, .list, .status, .routes, .mounts, .path, .inspect: break
         }
-        if [.list, .status, .graph, .routes, .mounts, .events, .logs, .inspect].contains(self) {
+        if [.list, .status, .graph, .routes, .mounts, .path, .events, .logs, .inspect].contains(self) {
             options.append(Option(name: "--json", meaning: "print JSON"))
         }
         options.append(

@@ -18,6 +18,8 @@ package import HostModel
 ///                                                     "required_by","blocked"}, ...],
 ///                                        "order": [[NAME, ...], ...], "circles": [...]}
 ///   GET    /mounts                      {"mounts": [{"plugin","host","prefix","state"}, ...]}
+///   GET    /path                        {"bundles": [{"path","plugin","version","state",
+///                                                     "reason"}, ...]}
 ///   POST   /plugins                     {"path", "mode"?, "activate"?, "allow_tombstoned"?,
 ///                                        "cascade"?}                            STATUS
 ///   POST   /plugins/NAME/activate                                               STATUS
@@ -57,6 +59,8 @@ package struct AdminAPI: Sendable {
         case ("routes", 1):
             return ["routes": .array(await manager.statuses().flatMap(routes))]
         case ("graph", 1): return await manager.graphReport()
+        case ("path", 1):
+            return ["bundles": .array(await manager.pathBundles().map(\.json))]
         case ("mounts", 1):
             return ["mounts": .array(await manager.statuses().flatMap(mounts))]
         case ("plugins", 1):
@@ -191,7 +195,8 @@ package struct AdminAPI: Sendable {
     package static func methods(of path: String) -> [String] {
         let segments = path.split(separator: "/").map(String.init)
         switch (segments.first, segments.count) {
-        case ("health", 1), ("routes", 1), ("mounts", 1), ("graph", 1), ("logs", 1):
+        case ("health", 1), ("routes", 1), ("mounts", 1), ("graph", 1), ("logs", 1),
+            ("path", 1):
             return ["GET"]
         case ("events", 1): return ["GET", "POST"]
         case ("events", 2) where segments[1] == "subscriptions": return ["GET"]

@@ -28,6 +28,17 @@ package enum CommandEnvironment {
         return unsafe String(cString: here) + "/" + path
     }
 
+    /// The directories of a list with colons between, made absolute; empty ones are left out.
+    package static func directories(_ list: String) -> [String] {
+        list.split(separator: ":").map { absolute(String($0)) }
+    }
+
+    /// The search path of `PLUGIN_HOST_PATH`.
+    package static var searchPath: [String] {
+        guard let list = unsafe getenv("PLUGIN_HOST_PATH") else { return [] }
+        return directories(unsafe String(cString: list))
+    }
+
     /// The root that is used when the command line names none.
     package static var standardRoot: RootLayout {
         var environment: [String: String] = [:]

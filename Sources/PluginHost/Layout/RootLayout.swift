@@ -10,6 +10,7 @@ package import HostModel
 ///   <root>/host.lock         held by the running host
 ///   <root>/plugins/<name>/   one plugin; see `PluginDirectory`
 ///   <root>/staging/          work in progress; emptied at each start
+///   <root>/inbox/            bundles that are to be installed; see `PluginManager`
 ///   <root>/removed/          data kept of plugins that were removed
 ///   ```
 package struct RootLayout: Hashable, Sendable {
@@ -44,6 +45,7 @@ package struct RootLayout: Hashable, Sendable {
     package var plugins: String { root + "/plugins" }
     package var staging: String { root + "/staging" }
     package var removed: String { root + "/removed" }
+    package var inbox: String { root + "/inbox" }
 
     /// The directory of one plugin.
     package func plugin(_ name: PluginName) -> PluginDirectory {
@@ -57,7 +59,7 @@ package struct RootLayout: Hashable, Sendable {
     package func create() throws(HostError) {
         do throws(HostError) {
             try Directory.create(root, mode: 0o700, parents: true)
-            for path in [plugins, staging, removed] { try Directory.create(path, mode: 0o755) }
+            for path in [plugins, staging, removed, inbox] { try Directory.create(path, mode: 0o755) }
         } catch {
             throw HostError(
                 "root_unusable", what: "the root cannot be used", subject: error.subject,

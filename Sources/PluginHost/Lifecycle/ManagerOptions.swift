@@ -38,6 +38,11 @@ package struct ManagerOptions: Sendable {
     package var heartbeatSeconds = 10
     /// How long a release stands by after another one has superseded it; 0: not at all.
     package var overlapSeconds = 0
+    /// How often everything is looked at; 0: once, at the start.
+    package var reconcileSeconds = 30
+    package static let reconcileSecondsRange = 0...86_400
+    /// Where bundles are looked for, in this order.
+    package var searchPath: [String] = []
     /// When the host itself stops, requests are not waited for longer than this.
     package var shutdownDrainSeconds = 10
     /// How many plugins are loaded at the same time when the host starts.

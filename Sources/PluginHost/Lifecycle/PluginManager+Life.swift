@@ -28,7 +28,7 @@ extension PluginManager {
                     try installer.installed(name)
                 }
                 dependencies[name] = DependencyGraph.Node(installed.manifest)
-                try await reconcile(name, installed)
+                try await adopt(name, installed)
                 // The upgrade before may have been cut short.
                 if let count = registry[name]?.versions.count, count > Installer.releasesKept + 1 {
                     await prune(name)
@@ -45,7 +45,7 @@ extension PluginManager {
     }
 
     /// What was done to the release in force by hand, while no host ran, is written down now.
-    private func reconcile(
+    func adopt(
         _ name: PluginName, _ installed: InstalledPlugin
     ) async throws(HostError) {
         let record = registry[name]
@@ -90,6 +90,8 @@ extension PluginManager {
         try await writeBatch()
         await publishTable()
         for name in registry.plugins.keys { follow(name) }
+        followSources()
+        Task(executorPreference: control) { await self.reconcileAgainAndAgain() }
     }
 
     private func loadAtStart(_ name: PluginName) async {
@@ -147,13 +149,33 @@ extension PluginManager {
         }
     }
 
+    /// Begins to watch where bundles appear.
+    private func followSources() {
+        for path in [layout.inbox] + options.searchPath {
+            do throws(HostError) {
+                try watcher?.watch(path)
+            } catch {
+                log.write(.warning, error.description)
+            }
+        }
+    }
+
     private func changed(_ path: String, _ file: String?) async {
-        guard !isStopping, let name = watched[path], registry[name] != nil else { return }
+        guard !isStopping else { return }
+        if path == layout.inbox { return await lookIntoInbox() }
+        if options.searchPath.contains(path) { return await lookAlongPath() }
+        guard let name = watched[path], registry[name] != nil else { return }
         let directory = layout.plugin(name)
         if path == directory.lib {
             guard let file else { return follow(name) }
             guard !file.hasPrefix(".") else { return }
             await libraryChanged(name)
+        } else if path == directory.path, file == nil, !Directory.isDirectory(path) {
+            do throws(HostError) {
+                try await disappeared(name)
+            } catch {
+                say(.error, error.description, name)
+            }
         } else if file == nil || file == directory.bundleName {
             await bundleChanged(name)
         } else if path == directory.path, file == PluginDirectory.currentName {
@@ -164,7 +186,7 @@ extension PluginManager {
 
     /// Reloads a plugin whose library may have changed; changes that come meanwhile lead to one
     /// more reload.
-    private func libraryChanged(_ name: PluginName) async {
+    func libraryChanged(_ name: PluginName) async {
         let slot = slot(name)
         slot.pendingChanges += 1
         guard !slot.isFollowingChanges else { return }
@@ -180,18 +202,9 @@ extension PluginManager {
         }
     }
 
-    /// Looks at every plugin's files as if each of them had been told of.
-    package func lookForChanges() async {
-        for name in registry.plugins.keys {
-            follow(name)
-            await bundleChanged(name)
-            await libraryChanged(name)
-        }
-    }
-
     /// Installs what lies in the place of a plugin's bundle, if it is another one; changes that
     /// come meanwhile lead to one more look.
-    private func bundleChanged(_ name: PluginName) async {
+    func bundleChanged(_ name: PluginName) async {
         let slot = slot(name)
         slot.pendingBundles += 1
         guard !slot.isFollowingBundles else { return }

@@ -167,6 +167,15 @@ extension PluginManager {
         return try await status(name)
     }
 
+    /// Takes every image of a plugin out of service, and waits until each has left memory or has
+    /// turned out not to.
+    func takeOut(_ slot: PluginSlot, _ policy: DrainPolicy) async throws(HostError) {
+        try await withdraw(slot, policy)
+        while slot.leaving.contains(where: { $0.use != .pinned }) {
+            await withCheckedContinuation { slot.leaveWaiters.append($0) }
+        }
+    }
+
     func withdraw(_ slot: PluginSlot, _ policy: DrainPolicy) async throws(HostError) {
         await dismissStandbys(slot, policy)
         guard let image = slot.current else { return }
@@ -345,10 +354,7 @@ extension PluginManager {
             _ = try registry.installed(name)
             unfollow(name)
             do throws(HostError) {
-                try await withdraw(slot, policy)
-                while slot.leaving.contains(where: { $0.use != .pinned }) {
-                    await withCheckedContinuation { slot.leaveWaiters.append($0) }
-                }
+                try await takeOut(slot, policy)
                 let installer = installer
                 _ = try await carryOut(
                     .removal(keepsData: keepsData), slot,

@@ -152,6 +152,7 @@ extension PluginManager {
         image.windowEnd = nil
         image.use = .serving
         _ = await serve(image, slot)
+        settled(slot)
         follow(name)
         say(
             .warning,

@@ -30,6 +30,11 @@ package actor PluginManager {
     var watched: [String: PluginName] = [:]
     /// Places that are being given to a plugin.
     var mountsInHand: [MountAddress: PluginName] = [:]
+    /// Looks into the inbox and along the path that are under way or still to be made.
+    var pendingInboxLooks = 0
+    var pendingPathLooks = 0
+    /// What is known of the bundles on the search path.
+    var knownBundles: [String: KnownBundle] = [:]
     var isStopping = false
     var isRetryingPinned = false
     /// Facts that wait to be written in one go; nil: each is written as it comes.

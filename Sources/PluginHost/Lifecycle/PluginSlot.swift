@@ -95,6 +95,8 @@ final class PluginSlot {
     var lastError: HostError?
     var lastUnload: UnloadReport?
 
+    /// The plugin's files at the last full look.
+    var seen: SeenFiles?
     /// Changes of the library that have not been looked at.
     var pendingChanges = 0
     var isFollowingChanges = false
