@@ -170,7 +170,9 @@ enum Verb: String, CaseIterable {
             ]
         case .activate, .list, .status, .routes, .mounts, .path, .inspect: break
         }
-        if [.list, .status, .graph, .routes, .mounts, .path, .events, .logs, .inspect].contains(self) {
+        if [.list, .status, .graph, .routes, .mounts, .path, .events, .logs, .inspect].contains(
+            self)
+        {
             options.append(Option(name: "--json", meaning: "print JSON"))
         }
         options.append(
