@@ -128,7 +128,7 @@ static inline const void *linux_get_call_subject(void) { return linux_call_subje
 uint64_t linux_monotonic_milliseconds(void);
 int64_t linux_realtime_seconds(void);
 
-// Whether some process has the open file open for writing: the kernel grants a lease for reading only
+// Whether some process has the file open for writing: the kernel grants a lease for reading only
 // where nobody has (fcntl(2), F_SETLEASE). 0 where it grants none for other reasons.
 int linux_is_being_written(int file);
 

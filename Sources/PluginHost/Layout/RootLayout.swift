@@ -59,7 +59,9 @@ package struct RootLayout: Hashable, Sendable {
     package func create() throws(HostError) {
         do throws(HostError) {
             try Directory.create(root, mode: 0o700, parents: true)
-            for path in [plugins, staging, removed, inbox] { try Directory.create(path, mode: 0o755) }
+            for path in [plugins, staging, removed, inbox] {
+                try Directory.create(path, mode: 0o755)
+            }
         } catch {
             throw HostError(
                 "root_unusable", what: "the root cannot be used", subject: error.subject,
