@@ -56,6 +56,39 @@ import Testing
         #expect(version?["generation"].number == 1)
     }
 
+    @Test func audit_keepsEveryEvent_alsoWhileItIsReloaded() throws {
+        try #require(Self.all.contains("audit") || Self.all.isEmpty)
+        guard let bundle = Repository.sampleBundle("audit") else { return }
+        let root = try Root()
+        let host = try HostProcess(root, options: ["--events-endpoint", "/events"])
+        try root.must("install", bundle)
+        let client = try host.client()
+        let count = 300
+        for number in 1...count {
+            let response = try client.request(
+                "POST", "/events", headers: ["Content-Type": "application/cloudevents+json"],
+                body: #"{"specversion":"1.0","id":"\#(number)","source":"test","type":"tick"}"#)
+            #expect(response.status == 204)
+            if number % 100 == 50 { try root.must("reload", "audit", "--force") }
+        }
+        func kept(_ query: String) throws -> [JSON] {
+            try host.get("/plugin/audit/api/events?\(query)").json?["events"].elements ?? []
+        }
+        try eventually("all are kept") {
+            try kept("topic=external.*&count=500").count >= count
+        }
+        let ids = try kept("topic=external.tick&count=500").compactMap { $0["id"].string }
+        #expect(ids == (1...count).reversed().map(String.init))
+        #expect(try kept("topic=external.tick&count=1&before=100")[0]["number"].number == 99)
+        try eventually("its own reloads are kept") {
+            try kept("topic=host.plugin.unloaded&plugin=audit").count == 3
+        }
+        #expect(try kept("topic=*.*.unloaded&since=2000-01-01").count == 3)
+        #expect(try kept("until=2000-01-01").isEmpty)
+        #expect(try host.get("/plugin/audit/api/events?since=never").status == 422)
+        #expect(try host.get("/plugin/audit/api/topics").text.contains("external.tick"))
+    }
+
     @Test func notes_tellsOpenPages_whatChanges_andForgetsThoseThatLeave() throws {
         try #require(Self.all.contains("notes") || Self.all.isEmpty)
         guard let bundle = Repository.sampleBundle("notes") else { return }

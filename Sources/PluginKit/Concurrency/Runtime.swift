@@ -9,6 +9,7 @@
         nonisolated(unsafe) private(set) static var current: Runtime?
 
         let tasks = TaskRegistry()
+        let streams = SubscribedStreams()
         let scheduler: Scheduler
 
         private init(threadName: StaticString) {
@@ -56,6 +57,7 @@
         ) -> [String] {
             var reasons: [String] = []
             tasks.close()
+            streams.close()
             let tasksLeft = tasks.waitForAll(before: deadline)
             if let stop, run(before: deadline, { await stop() }) == nil {
                 reasons.append("its stop() has not returned")

@@ -10,18 +10,24 @@ public struct HostContext: @unchecked Sendable {
     let raw: UnsafePointer<ph_host>
     /// Where lines in the host's log go; they are dropped unless the manifest asks for `.log`.
     public let log: Log
+    /// Where events are published; they are dropped unless the manifest asks for `.events`.
+    public let events: Events
 
     #if hasFeature(Embedded)
-        init(unsafe raw: UnsafePointer<ph_host>, log: Log) {
+        init(unsafe raw: UnsafePointer<ph_host>, log: Log, events: Events) {
             unsafe self.raw = raw
             self.log = log
+            self.events = events
         }
     #else
         let tasks: TaskRegistry
 
-        init(unsafe raw: UnsafePointer<ph_host>, log: Log, tasks: TaskRegistry) {
+        init(
+            unsafe raw: UnsafePointer<ph_host>, log: Log, events: Events, tasks: TaskRegistry
+        ) {
             unsafe self.raw = raw
             self.log = log
+            self.events = events
             self.tasks = tasks
         }
     #endif

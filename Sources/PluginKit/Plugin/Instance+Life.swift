@@ -6,14 +6,19 @@ import CPluginABI
             unsafe host: UnsafePointer<ph_host>, _ http: UnsafePointer<ph_http>, _ log: Log,
             _ registration: Registration
         ) throws(PluginError) {
-            let bound = try registration.make(unsafe HostContext(unsafe: host, log: log))
-            unsafe self.init(unsafe: http, log: log, bound: bound)
+            let events = unsafe Events(
+                unsafe: host, isWanted: registration.manifest.asks(for: .events))
+            let context = unsafe HostContext(unsafe: host, log: log, events: events)
+            let bound = try registration.make(context)
+            unsafe self.init(unsafe: http, log: log, events: events, bound: bound)
         }
 
         func start(_ error: UnsafeMutablePointer<ph_error>?) -> ph_status {
             do throws(PluginError) {
                 try bound?.start()
-                return done
+                let refusal = subscribe()
+                return refusal.utf8.isEmpty
+                    ? done : unsafe Complaint(unsafe: error).fail(refusal)
             } catch let refusal {
                 return unsafe Complaint(unsafe: error).fail(describe(refusal))
             }
@@ -39,9 +44,13 @@ import CPluginABI
         ) throws {
             let runtime = Runtime.begin(threadName: registration.manifest.name)
             do {
-                let context = unsafe HostContext(unsafe: host, log: log, tasks: runtime.tasks)
+                let events = unsafe Events(
+                    unsafe: host, isWanted: registration.manifest.asks(for: .events))
+                let context = unsafe HostContext(
+                    unsafe: host, log: log, events: events, tasks: runtime.tasks)
                 let bound = try registration.make(context)
-                unsafe self.init(unsafe: http, log: log, bound: bound, runtime: runtime)
+                unsafe self.init(
+                    unsafe: http, log: log, events: events, bound: bound, runtime: runtime)
             } catch {
                 _ = runtime.end(before: Deadline(seconds: 1))
                 Runtime.forget()
@@ -60,9 +69,10 @@ import CPluginABI
                     return describe(error)
                 }
             }
-            guard let refusal, !refusal.isEmpty else { return done }
+            let why = (refusal ?? "").isEmpty ? subscribe() : refusal ?? ""
+            guard !why.isEmpty else { return done }
             endIfNotStopped()
-            return unsafe Complaint(unsafe: error).fail(refusal)
+            return unsafe Complaint(unsafe: error).fail(why)
         }
 
         func stop(_ error: UnsafeMutablePointer<ph_error>?) -> ph_status {
@@ -96,3 +106,23 @@ import CPluginABI
         (error as? PluginError)?.message ?? String(describing: error)
     }
 #endif
+
+extension Instance {
+    /// Tells the host of the plugin's subscriptions, which begin when the generation serves.
+    ///
+    /// - Returns: what is wrong; empty if nothing is.
+    private func subscribe() -> String {
+        guard let bound else { return "" }
+        for subscription in bound.subscriptions {
+            #if hasFeature(Embedded)
+                let subscriber = Subscriber(subscription, log: log)
+            #else
+                let subscriber = Subscriber(subscription, log: log, runtime: runtime)
+            #endif
+            let refusal = subscriber.begin(events)
+            if !refusal.utf8.isEmpty { return refusal }
+            subscribers.append(subscriber)
+        }
+        return ""
+    }
+}

@@ -6,6 +6,9 @@ import CPluginKit
 final class Instance {
     let http: UnsafePointer<ph_http>
     let log: Log
+    let events: Events
+    /// The plugin's subscriptions, once it has started.
+    var subscribers: [Subscriber] = []
     /// The plugin and its routes, until it has been stopped.
     var bound: BoundPlugin?
     #if !hasFeature(Embedded)
@@ -14,18 +17,23 @@ final class Instance {
         var webSockets: UnsafePointer<ph_websocket>?
 
         init(
-            unsafe http: UnsafePointer<ph_http>, log: Log, bound: BoundPlugin, runtime: Runtime
+            unsafe http: UnsafePointer<ph_http>, log: Log, events: Events, bound: BoundPlugin,
+            runtime: Runtime
         ) {
             unsafe self.http = http
             self.log = log
+            self.events = events
             self.bound = bound
             self.runtime = runtime
             unsafe webSockets = nil
         }
     #else
-        init(unsafe http: UnsafePointer<ph_http>, log: Log, bound: BoundPlugin) {
+        init(
+            unsafe http: UnsafePointer<ph_http>, log: Log, events: Events, bound: BoundPlugin
+        ) {
             unsafe self.http = http
             self.log = log
+            self.events = events
             self.bound = bound
         }
     #endif

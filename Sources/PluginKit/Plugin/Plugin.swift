@@ -39,6 +39,11 @@ public protocol Plugin: Sendable {
     /// `@RouteBuilder<Self> static var routes: Routes`.
     @RouteBuilder<Self> static var routes: Routes { get }
 
+    /// The events that the plugin takes; none, unless it says so.
+    ///
+    /// They begin when the generation serves, and have ended before `stop`.
+    @SubscriptionBuilder<Self> static var subscriptions: Subscriptions { get }
+
     #if hasFeature(Embedded)
         /// Makes the plugin's state. An earlier generation may still be serving.
         ///
@@ -82,6 +87,10 @@ public protocol Plugin: Sendable {
 extension Plugin {
     /// The routes of this plugin, as its `routes` returns them.
     public typealias Routes = RouteList<Self>
+    /// The subscriptions of this plugin, as its `subscriptions` returns them.
+    public typealias Subscriptions = SubscriptionList<Self>
+    /// Topics that this plugin wants to hear of.
+    public typealias Subscribe = Subscription<Self>
     /// A route that answers GET (and, through the host, HEAD).
     public typealias Get = VerbRoute<Verbs.Get, Self>
     /// A route that answers POST.
@@ -103,6 +112,8 @@ extension Plugin {
         public func stop() async {}
         public static var stopDeadlineSeconds: Int { 8 }
     #endif
+
+    public static var subscriptions: Subscriptions { SubscriptionList([]) }
 
     public var health: Health { .ok }
 

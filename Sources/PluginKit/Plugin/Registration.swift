@@ -39,6 +39,8 @@ struct Registration {
 @usableFromInline
 struct BoundPlugin {
     let handlers: [BoundHandler]
+    /// Set in `init(_:)`, in the author's module.
+    @usableFromInline var subscriptions: [BoundSubscription] = []
     let health: @Sendable () -> Health
     #if hasFeature(Embedded)
         let start: () throws(PluginError) -> Void
@@ -86,6 +88,7 @@ struct BoundPlugin {
                 start: { try await plugin.start() }, stop: { await plugin.stop() },
                 stopDeadlineSeconds: Owner.stopDeadlineSeconds)
         #endif
+        subscriptions = Owner.subscriptions.subscriptions.map { BoundSubscription($0, plugin) }
     }
 }
 

@@ -1,0 +1,12 @@
+#include <sqlite3.h>
+
+/* Bind what SQLite copies; its own way of saying so is a cast that Swift cannot read. */
+static inline int audit_bind_text(sqlite3_stmt *statement, int index, const char *text,
+                                  int length) {
+    return sqlite3_bind_text(statement, index, text, length, SQLITE_TRANSIENT);
+}
+
+static inline int audit_bind_blob(sqlite3_stmt *statement, int index, const void *bytes,
+                                  int length) {
+    return sqlite3_bind_blob(statement, index, bytes, length, SQLITE_TRANSIENT);
+}
