@@ -47,8 +47,8 @@ public struct Events: @unchecked Sendable {
     ///   - type: what kind of event it is; the topic, if nothing is given.
     ///   - subject: what it is about.
     ///   - contentType: what the data are; JSON, if nothing is given.
-    ///   - retain: whether it is kept as the last value of its topic, for those who subscribe later;
-    ///     without data, the last value goes.
+    ///   - retain: whether it is kept as the last value of its topic, for those who subscribe
+    ///     later; without data, the last value goes.
     @discardableResult
     public func publish(
         _ topic: String, data: [UInt8], type: String = "", subject: String = "",
