@@ -9,6 +9,10 @@ public enum LifecycleCommand: Hashable, Sendable {
     case replaceLibrary(Digest)
     /// Serve it at another place as well.
     case mount(MountAddress)
+    /// Give it a service, whatever the default is.
+    case grant(String)
+    /// Take a service from it, whatever the default is.
+    case revoke(String)
     case unmount(MountAddress)
     case remove(keepData: Bool)
 
@@ -68,6 +72,10 @@ extension PluginAggregate {
         case .replaceLibrary(let digest):
             let old = record.release.libraryDigest
             return old == digest ? [] : [.libraryReplaced(from: old, to: digest)]
+        case .grant(let service):
+            return record.grants[service] == true ? [] : [.serviceGranted(service)]
+        case .revoke(let service):
+            return record.grants[service] == false ? [] : [.serviceRevoked(service)]
         case .remove(let keepsData): return try remove(record, keepsData: keepsData)
         case .adopt(let directory, let version, let digest):
             guard record.directory != directory else { return [] }

@@ -55,6 +55,12 @@ public struct LifecycleEvent: Hashable, Sendable {
         case loadFailed(generation: Int, error: HostError)
         /// It should serve and cannot, because of what it requires.
         case blocked(reasons: [String])
+        /// The operator gives it a service, from its next generation on.
+        case serviceGranted(String)
+        /// The operator takes a service from it, from its next generation on.
+        case serviceRevoked(String)
+        /// A generation asked for a service and was not given it.
+        case serviceDenied(String, generation: Int, reason: String)
         /// A generation was taken down.
         case unloaded(UnloadReport)
         /// The operator has given it another place.
@@ -90,6 +96,9 @@ extension LifecycleEvent.Fact {
         case .loaded: "plugin_loaded_v1"
         case .loadFailed: "load_failed_v1"
         case .blocked: "plugin_blocked_v1"
+        case .serviceGranted: "service_granted_v1"
+        case .serviceRevoked: "service_revoked_v1"
+        case .serviceDenied: "service_denied_v1"
         case .unloaded: "plugin_unloaded_v1"
         case .mounted: "plugin_mounted_v1"
         case .unmounted: "plugin_unmounted_v1"
@@ -122,6 +131,13 @@ extension LifecycleEvent.Fact {
         case .loadFailed(let generation, let error):
             ["generation": .number(JSONNumber(generation)), "failure": error.json]
         case .blocked(let reasons): ["reasons": .array(reasons.map { .string($0) })]
+        case .serviceGranted(let service), .serviceRevoked(let service):
+            ["service": .string(service)]
+        case .serviceDenied(let service, let generation, let reason):
+            [
+                "service": .string(service), "generation": .number(JSONNumber(generation)),
+                "reason": .string(reason),
+            ]
         case .unloaded(let report): report.json
         case .mounted(let address), .unmounted(let address): address.json
         case .removed(let dataKept): ["data_kept": .bool(dataKept)]
@@ -169,6 +185,12 @@ extension LifecycleEvent.Fact {
                 generation: try fields.integer("generation"),
                 error: try HostError(json: payload["failure"] ?? .null))
         case "plugin_blocked_v1": self = .blocked(reasons: try fields.texts("reasons"))
+        case "service_granted_v1": self = .serviceGranted(try fields.text("service"))
+        case "service_revoked_v1": self = .serviceRevoked(try fields.text("service"))
+        case "service_denied_v1":
+            self = .serviceDenied(
+                try fields.text("service"), generation: try fields.integer("generation"),
+                reason: try fields.text("reason"))
         case "plugin_unloaded_v1": self = .unloaded(try UnloadReport(json: payload))
         case "plugin_mounted_v1": self = .mounted(try MountAddress(json: payload))
         case "plugin_unmounted_v1": self = .unmounted(try MountAddress(json: payload))

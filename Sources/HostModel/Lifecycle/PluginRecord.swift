@@ -8,6 +8,8 @@ public struct PluginRecord: Hashable, Sendable {
     public internal(set) var versions: [PluginVersion] = []
     /// Whether the operator wants it to serve.
     public var isActive = false
+    /// What the operator has granted (true) or revoked (false), by the service's id.
+    public var grants: [String: Bool] = [:]
     /// The number of the newest generation that was tried; it never goes back, not even when the
     /// plugin is removed and installed again.
     public var generation = 0
@@ -52,7 +54,11 @@ extension PluginRecord {
 
     mutating func evolve(_ fact: LifecycleEvent.Fact, change: Change?) {
         switch fact {
-        case .installed, .removed, .mounted, .unmounted, .began, .undone, .blocked: break
+        case .installed, .removed, .mounted, .unmounted, .began, .undone, .blocked,
+            .serviceDenied:
+            break
+        case .serviceGranted(let service): grants[service] = true
+        case .serviceRevoked(let service): grants[service] = false
         case .activated: isActive = true
         case .deactivated: isActive = false
         case .upgraded(_, let release):

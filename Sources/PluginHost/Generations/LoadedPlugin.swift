@@ -32,6 +32,10 @@ import Synchronization
     let image: LoadedImage
     let member: Member
     private let host: HostObject
+
+    /// The services that it was given.
+    var granted: Set<String> { host.granted }
+
     private let state = Mutex(State())
 
     var version: SemanticVersion { manifest.version }
@@ -61,14 +65,14 @@ import Synchronization
     ///
     /// - Throws: `HostError`; the image has been closed again.
     nonisolated(nonsending) static func open(
-        _ staged: StagedLibrary, directory: PluginDirectory, switchboard: Switchboard,
-        log: HostLog, seconds: Int
+        _ staged: StagedLibrary, directory: PluginDirectory, granted: Set<String>,
+        switchboard: Switchboard, log: HostLog, seconds: Int,
+        onDenial: @escaping ServiceDoor.Denial
     ) async throws(HostError) -> LoadedPlugin {
         let member = Member(manifest: staged.manifest, number: staged.generation)
         let door = ServiceDoor(
-            member: member,
-            granted: Set(staged.manifest.services).intersection(ServiceDoor.offered),
-            switchboard: switchboard, log: log)
+            member: member, granted: granted, switchboard: switchboard, log: log,
+            onDenial: onDenial)
         let host = unsafe HostObject(
             door: door,
             directories: PluginDirectories(

@@ -1,4 +1,4 @@
-import HostModel
+package import HostModel
 
 /// What becomes of requests that an image still owes when its drain deadline has passed.
 package enum DrainOutcome: String, Sendable, CaseIterable {
@@ -54,6 +54,8 @@ package struct ManagerOptions: Sendable {
     package var inlineBudgetMilliseconds = 10
     /// What each plugin may take up, unless its manifest says otherwise.
     package var work = WorkLimits()
+    /// The services that plugins are given without a word of the operator.
+    package var grants = GrantPolicy.harmless
 
     package init() {}
 }

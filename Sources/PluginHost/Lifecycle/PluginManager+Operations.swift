@@ -303,6 +303,7 @@ extension PluginManager {
             .loaded(
                 generation: image.loaded.number, libraryDigest: image.loaded.digest,
                 milliseconds: milliseconds), on: slot.name)
+        await noteDenials(slot)
     }
 
     /// Takes down an image that is up and was never published.

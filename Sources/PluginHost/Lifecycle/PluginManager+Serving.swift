@@ -59,7 +59,10 @@ extension PluginManager {
         }
         let seconds = source.manifest.limits.startSeconds ?? options.startSeconds
         let loaded = try await LoadedPlugin.open(
-            staged, directory: directory, switchboard: switchboard, log: log, seconds: seconds)
+            staged, directory: directory,
+            granted: Set(grants(of: name, asking: source.manifest.services).granted),
+            switchboard: switchboard, log: log, seconds: seconds,
+            onDenial: denial(of: name, generation: number))
         do throws(HostError) {
             let tree = try RouteTree(compiling: loaded.code.routes)
             try await loaded.initialize(seconds: seconds)

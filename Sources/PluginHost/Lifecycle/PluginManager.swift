@@ -129,7 +129,8 @@ package actor PluginManager {
                 PluginStatus.Health(state: String(describing: $0.state), reason: $0.reason)
             },
             lastError: slot.isBlocked ? nil : slot.lastError ?? record.lastError,
-            dependencies: dependencies(of: record.name), images: images,
+            dependencies: dependencies(of: record.name), services: grants(of: record),
+            images: images,
             versions: record.versions.map {
                 PluginStatus.Version(
                     id: "\(record.name)@\($0.version)", version: $0,

@@ -92,6 +92,8 @@ final class PluginSlot {
     var isLoading = false
     /// It should serve, and waits for what it requires.
     var isBlocked = false
+    /// Services that were denied before the journal knew the plugin.
+    var denials: [LifecycleEvent.Fact] = []
     var lastError: HostError?
     var lastUnload: UnloadReport?
 

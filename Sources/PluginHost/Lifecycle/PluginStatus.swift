@@ -113,6 +113,8 @@ package struct PluginStatus: Sendable {
     package var health: Health?
     package var lastError: HostError?
     package var dependencies: Dependencies
+    /// The services that it asks for.
+    package var services: ServiceGrants
     package var images: [Image]
     /// The releases on the disk, as they came.
     package var versions: [Version]
@@ -146,6 +148,10 @@ extension PluginStatus {
             health.map { ["state": .string($0.state), "reason": .string($0.reason)] } ?? .null
         object["last_error"] = lastError?.json["error"] ?? .null
         dependencies.write(to: &object)
+        object["services"] = [
+            "asked": .strings(services.asked), "granted": .strings(services.granted),
+            "denied": .strings(services.denied), "unknown": .strings(services.unknown),
+        ]
         object["images"] = .array(images.map(\.json))
         object["versions"] = .array(versions.map(\.json))
         object["work"] = work?.json ?? .null

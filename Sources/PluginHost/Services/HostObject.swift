@@ -22,6 +22,9 @@ import HostModel
     /// Whose host it is.
     var member: Member { door.member }
 
+    /// The services that the plugin is given.
+    var granted: Set<String> { door.granted }
+
     var pointer: UnsafePointer<ph_host> {
         unsafe UnsafeRawPointer(block).assumingMemoryBound(to: ph_host.self)
     }

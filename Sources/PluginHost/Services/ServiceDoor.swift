@@ -1,5 +1,6 @@
 import CPluginABI
 import HostModel
+import Synchronization
 
 /// The one place where a plugin is given, or refused, a service of the host.
 ///
@@ -19,31 +20,51 @@ final class ServiceDoor: Sendable {
     let member: Member
     let switchboard: Switchboard
     let log: HostLog
-    private let granted: Set<String>
+    /// The ids of the services that its plugin is given.
+    let granted: Set<String>
+    private let denied = Mutex<Set<String>>([])
+    private let onDenial: Denial
+
+    /// Told the id of a service that was not given, and why.
+    typealias Denial = @Sendable (_ service: String, _ reason: String) -> Void
+    /// How many denials are told of; a plugin that makes up ids is not worth more.
+    private static let denialsMax = 64
 
     var subject: HostLog.Subject { member.subject }
 
     /// - Parameters:
     ///   - member: whose door it is.
     ///   - granted: the ids of the services that it is given.
-    init(member: Member, granted: Set<String>, switchboard: Switchboard, log: HostLog) {
+    ///   - onDenial: called on a thread of the plugin, once for each service.
+    init(
+        member: Member, granted: Set<String>, switchboard: Switchboard, log: HostLog,
+        onDenial: @escaping Denial = { _, _ in }
+    ) {
         self.member = member
         self.granted = granted
         self.switchboard = switchboard
         self.log = log
+        self.onDenial = onDenial
     }
 
-    /// Returns the functions of a service, or null; a denial is logged.
+    /// Returns the functions of a service, or null; the first denial of each is logged and told.
     func open(_ id: ph_text) -> UnsafeRawPointer? {
         let name = unsafe String(id)
-        guard granted.contains(name) else {
-            let why =
-                Self.offered.contains(name)
-                ? "its manifest does not ask for it" : "this host does not have it"
-            log.write(.warning, "service \(name) was not given: \(why)", about: subject)
-            return nil
+        if granted.contains(name) { return unsafe Self.tables[name] }
+        let isNew = denied.withLock { $0.count < Self.denialsMax && $0.insert(name).inserted }
+        guard isNew else { return nil }
+        let reason = reason(against: name)
+        log.write(.warning, "service \(name) was not given: \(reason)", about: subject)
+        onDenial(name, reason)
+        return nil
+    }
+
+    private func reason(against service: String) -> String {
+        guard Self.offered.contains(service) else { return "this host does not have it" }
+        guard member.manifest.services.contains(service) else {
+            return "its manifest does not ask for it"
         }
-        return unsafe Self.tables[name]
+        return "it is not granted; grant it with: host grant \(member.name) \(service)"
     }
 }
 
