@@ -75,7 +75,9 @@ struct Invocation {
             }
         }
         let needed = verb.arguments.count { !$0.hasPrefix("[") }
-        guard (needed...verb.arguments.count).contains(arguments.count) else {
+        let isOpen = verb.arguments.last?.hasSuffix("...") == true
+        let most = isOpen ? Int.max : verb.arguments.count
+        guard (needed...most).contains(arguments.count) else {
             let wanted =
                 verb.arguments.isEmpty ? "no argument" : verb.arguments.joined(separator: " ")
             throw UsageError(

@@ -21,6 +21,7 @@ struct Performer {
         case .rollback: try await rollback()
         case .remove: try await remove()
         case .mount: try await mount()
+        case .grant, .revoke: try await grant()
         case .unmount: try await unmount()
         case .list: try await list()
         case .status: try await status()
@@ -85,6 +86,14 @@ struct Performer {
         {
             options.manager.overlapSeconds = seconds
         }
+        if let text = invocation.value("--grant-default") {
+            guard let policy = GrantPolicy(text) else {
+                throw Invocation.UsageError(
+                    message: "--grant-default \(text): it is not harmless, all, none or ids such as"
+                        + " ph.log/1,ph.events/1", verb: .serve)
+            }
+            options.manager.grants = policy
+        }
         if invocation.has("--no-proof") { options.manager.probeExecutable = nil }
         try await Daemon(options: options).run { addresses in
             for address in addresses { Output.print("listening on \(address)\n") }
@@ -115,14 +124,29 @@ struct Performer {
 
     private func install() async throws {
         let path = CommandEnvironment.absolute(invocation.arguments[0])
+        let activates = !invocation.has("--no-activate")
+        let services = invocation.values("--grant")
         var body: JSONObject = [
-            "path": .string(path), "activate": .bool(!invocation.has("--no-activate")),
+            "path": .string(path), "activate": .bool(activates && services.isEmpty),
         ]
         let mode: PluginMode? = try invocation.choice("--mode")
         body["mode"] = mode.map { .string($0.rawValue) }
         if invocation.has("--allow-tombstoned") { body["allow_tombstoned"] = true }
         if invocation.has("--cascade") { body["cascade"] = true }
-        Output.print(Report.change(try await send("POST", "/plugins", .object(body))))
+        var answer = try await send("POST", "/plugins", .object(body))
+        if !services.isEmpty {
+            let plugin = "/plugins/" + (answer["name"]?.string ?? "")
+            let wanted: JSONValue = ["services": .array(services.map { .string($0) })]
+            answer = try await send("POST", plugin + "/grant", wanted)
+            if activates { answer = try await send("POST", plugin + "/activate", [:]) }
+        }
+        Output.print(Report.change(answer))
+    }
+
+    private func grant() async throws {
+        let services = invocation.arguments.dropFirst().map { JSONValue.string($0) }
+        try await change(
+            invocation.verb.rawValue, ["services": .array(services)], Report.grants)
     }
 
     private func deactivate() async throws {

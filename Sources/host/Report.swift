@@ -106,6 +106,11 @@ enum Report {
             row("release", "\(text(version["id"])) \(text(version["status"]))\(inForce)")
         }
         for mount in plugin["mounts"]?.array ?? [] { row("mount", place(mount)) }
+        for (key, told) in Self.serviceStates {
+            for service in plugin["services"]?[key]?.array ?? [] {
+                row("service", "\(text(service)) \(told)")
+            }
+        }
         for need in plugin["requires"]?.array ?? [] { row("requires", self.need(need)) }
         row("required by", (plugin["required_by"]?.array ?? []).map(text).joined(separator: ", "))
         for reason in plugin["blocked"]?.array ?? [] { row("blocked", text(reason)) }
@@ -133,11 +138,27 @@ enum Report {
             line += "\nit can never be unloaded" + reasons(unload)
         }
         for reason in plugin["blocked"]?.array ?? [] { line += "\n" + text(reason) }
+        for service in plugin["services"]?["denied"]?.array ?? [] {
+            line +=
+                "\nit asks for \(text(service)), which is not granted; grant it with:"
+                + " host grant \(text(plugin["name"])) \(text(service))"
+        }
         for image in plugin["images"]?.array ?? [] where image["use"]?.string != "serving" {
             line += "\ngeneration \(text(image["generation"])) is \(text(image["use"]))"
             line += reasons(image)
         }
         return line + "\n"
+    }
+
+    private static let serviceStates = [
+        ("granted", "granted"), ("denied", "not granted"), ("unknown", "not known to this host"),
+    ]
+
+    /// One line on what a plugin is given, and one on what the change came to.
+    static func grants(_ plugin: JSONValue) -> String {
+        let granted = (plugin["services"]?["granted"]?.array ?? []).map(text)
+        let told = granted.isEmpty ? "no service" : granted.joined(separator: ", ")
+        return "\(text(plugin["name"])) is granted \(told)\n" + change(plugin)
     }
 
     /// A requirement, and who meets it.

@@ -1,6 +1,7 @@
 /// What the command can be asked to do, with everything that its help says.
 enum Verb: String, CaseIterable {
     case serve, install, activate, deactivate, reload, rollback, remove, mount, unmount
+    case grant, revoke
     case list, status, graph, routes, mounts, path, events, logs, inspect, pack
 
     /// One option, as it is written and explained.
@@ -23,6 +24,8 @@ enum Verb: String, CaseIterable {
         case .remove: "take a plugin out of service and off the disk"
         case .mount: "serve a plugin at another place as well, such as / or a host of its own"
         case .unmount: "take such a place back, or all places of a plugin"
+        case .grant: "give a plugin services of the host, and reload it with them"
+        case .revoke: "take services from a plugin, and reload it without them"
         case .list: "list the installed plugins"
         case .status: "tell everything about one plugin"
         case .graph: "show which plugins require which, and in which order they begin"
@@ -44,6 +47,7 @@ enum Verb: String, CaseIterable {
         case .install: ["FILE.tar.gz"]
         case .activate, .deactivate, .reload, .rollback, .remove, .mount, .unmount, .status:
             ["NAME"]
+        case .grant, .revoke: ["NAME", "SERVICE..."]
         case .inspect: ["FILE"]
         case .pack: ["DIRECTORY"]
         }
@@ -100,6 +104,10 @@ enum Verb: String, CaseIterable {
                     name: "--overlap-seconds", value: "N",
                     meaning: "how long a release stands by after an upgrade (0: not at all)"),
                 Option(
+                    name: "--grant-default", value: "WHAT",
+                    meaning: "services that plugins get unasked: harmless (the default), all,"
+                        + " none, or ids with commas between"),
+                Option(
                     name: "--no-proof",
                     meaning: "load images without trying them in a throwaway process first"),
             ]
@@ -109,6 +117,10 @@ enum Verb: String, CaseIterable {
                     name: "--mode", value: "MODE",
                     meaning: "in-process: load it even if it can never be unloaded"),
                 Option(name: "--no-activate", meaning: "put it in place and do not serve it yet"),
+                Option(
+                    name: "--grant", value: "SERVICE",
+                    meaning: "give it a service first, as host grant does; repeatable",
+                    mayRepeat: true),
                 Option(
                     name: "--allow-tombstoned", meaning: "even if this very bundle was removed"),
                 Option(
@@ -168,7 +180,7 @@ enum Verb: String, CaseIterable {
                     name: "--level", value: "LEVEL",
                     meaning: "debug, info, warning or error, and what is worse (debug)"),
             ]
-        case .activate, .list, .status, .routes, .mounts, .path, .inspect: break
+        case .activate, .grant, .revoke, .list, .status, .routes, .mounts, .path, .inspect: break
         }
         if [.list, .status, .graph, .routes, .mounts, .path, .events, .logs, .inspect].contains(
             self)

@@ -46,6 +46,8 @@ import Testing
                 directory: "000001-1.0.0", version: release.version,
                 bundleDigest: release.bundleDigest),
             .undone(reason: "killed"), .pruned(directory: "000001-1.0.0"),
+            .serviceGranted("ph.log/1"), .serviceRevoked("ph.log/1"),
+            .serviceDenied("ph.log/1", generation: 3, reason: "it is not granted"),
             .lost(generations: [3, 4]), .blocked(reasons: ["it requires plugin \"a\""]),
             .versionMoved(directory: "000001-1.0.0", to: .retired, reason: "unhealthy"),
         ]

@@ -28,6 +28,8 @@ package import HostModel
 ///   POST   /plugins/NAME/rollback       {"version"?, "cascade"?}                STATUS
 ///   POST   /plugins/NAME/mount          {"at", "host"?}                         STATUS
 ///   POST   /plugins/NAME/unmount        {"at"?, "host"?}; all without "at"      STATUS
+///   POST   /plugins/NAME/grant          {"services": [ID, ...]}                 STATUS
+///   POST   /plugins/NAME/revoke         {"services": [ID, ...]}                 STATUS
 ///   DELETE /plugins/NAME                {"keep_data"?, "drain_seconds"?, "on_timeout"?,
 ///                                        "cascade"?}                            {}
 ///   ```
@@ -111,6 +113,11 @@ package struct AdminAPI: Sendable {
             try form.end()
             return try await manager.rollback(name, to: version, cascades: cascades).json
         case "mount", "unmount": return try await mount(verb, name, &form)
+        case "grant", "revoke":
+            let services = form.services("services")
+            try form.end()
+            if verb == "grant" { return try await manager.grant(name, services).json }
+            return try await manager.revoke(name, services).json
         default:
             let force = form.truth("force") ?? false
             let drain = form.drain()
@@ -188,7 +195,8 @@ package struct AdminAPI: Sendable {
     }
 
     private static let verbs = [
-        "activate", "deactivate", "reload", "rollback", "mount", "unmount",
+        "activate", "deactivate", "reload", "rollback", "mount", "unmount", "grant",
+        "revoke",
     ]
 
     /// The methods that a path takes; none if there is nothing.
@@ -221,7 +229,7 @@ package struct AdminAPI: Sendable {
             "no_such_resource", what: "there is nothing at \(path)",
             why: "the admin interface has /health, /plugins, /plugins/NAME, /plugins/NAME/VERB,"
                 + " /graph, /mounts and /routes",
-            fix: "VERB is activate, deactivate, reload, rollback, mount or unmount")
+            fix: "VERB is activate, deactivate, reload, rollback, mount, unmount, grant or revoke")
     }
 }
 
@@ -258,6 +266,18 @@ struct Form {
         let version = SemanticVersion(text)
         if version == nil { object(key, "a version such as 1.2.3") }
         return version
+    }
+
+    /// One or more ids of services.
+    mutating func services(_ key: String) -> [String] {
+        known.append(key)
+        let services = members[key]?.array?.compactMap(\.string) ?? []
+        if services.isEmpty || services.count != members[key]?.array?.count
+            || !services.allSatisfy(ServiceID.isValid)
+        {
+            object(key, "an array of one or more ids of services such as ph.log/1")
+        }
+        return services
     }
 
     mutating func choice<Choice>(_ key: String) -> Choice?

@@ -1,0 +1,116 @@
+import Foundation
+import Testing
+
+/// A pointer that a plugin was handed is its permission.
+@Suite(.ownThreads, .timeLimit(.minutes(5))) struct GrantTests {
+    let root: Root
+
+    init() throws { root = try Root() }
+
+    private func answer(_ host: HostProcess, _ plugin: String = "asks-for-log") throws -> String {
+        try host.get("/plugin/\(plugin)/api/log").text
+    }
+
+    private func journal(_ host: HostProcess, _ what: String) -> Int {
+        host.log.split(separator: "\n").count { $0.contains(what) }
+    }
+
+    @Test func harmlessService_isGranted_untilItIsRevoked_andAgainWhenItIsGranted() throws {
+        let host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("asks_for_log"))
+        #expect(try answer(host) == "granted")
+        var status = try root.status("asks-for-log")
+        #expect(status["services"]["granted"].strings == ["ph.log/1"])
+
+        let told = try root.must("revoke", "asks-for-log", "ph.log/1")
+        #expect(told.output.hasPrefix("asks-for-log is granted no service\n"), "\(told)")
+        #expect(told.output.contains("host grant asks-for-log ph.log/1"), "\(told)")
+        #expect(try answer(host) == "null")
+        status = try root.status("asks-for-log")
+        #expect(status["services"]["asked"].strings == ["ph.log/1"])
+        #expect(status["services"]["denied"].strings == ["ph.log/1"])
+        #expect(status["services"]["granted"].strings.isEmpty)
+        #expect(status["generation"].number == 2)
+        #expect(status["last_unload"]["verdict"].string == "unloaded")
+
+        #expect(
+            try root.must("grant", "asks-for-log", "ph.log/1").output
+                == "asks-for-log is granted ph.log/1\nasks-for-log 1.0.0 is active, generation 3\n")
+        #expect(try answer(host) == "granted")
+        // What is so already changes nothing.
+        try root.must("grant", "asks-for-log", "ph.log/1")
+        #expect(try root.status("asks-for-log")["generation"].number == 3)
+    }
+
+    @Test func revocation_outlivesARestart_andAnUpgrade() throws {
+        try root.must("install", Fixtures.bundle("asks_for_log"))
+        try root.must("revoke", "asks-for-log", "ph.log/1")
+        let host = try HostProcess(root)
+        #expect(try answer(host) == "null")
+        try root.must("reload", "asks-for-log", "--force")
+        #expect(try answer(host) == "null")
+        #expect(try host.terminate() == 0)
+        let again = try HostProcess(root, options: ["--grant-default", "all"])
+        #expect(try answer(again) == "null")
+        try root.must("grant", "asks-for-log", "ph.log/1")
+        #expect(try answer(again) == "granted")
+    }
+
+    @Test func denial_isToldOnce_forEachGeneration() throws {
+        let host = try HostProcess(root, options: ["--grant-default", "none"])
+        let told = try root.must("install", Fixtures.bundle("asks_for_log"))
+        #expect(told.output.contains("it asks for ph.log/1, which is not granted"), "\(told)")
+        for _ in 0..<5 { #expect(try answer(host) == "null") }
+        #expect(journal(host, "service ph.log/1 was not given: it is not granted") == 1)
+        try root.must("reload", "asks-for-log", "--force")
+        for _ in 0..<5 { #expect(try answer(host) == "null") }
+        #expect(journal(host, "service ph.log/1 was not given: it is not granted") == 2)
+        #expect(try host.terminate() == 0)
+        let events = try Command.succeed([
+            "/usr/bin/python3", "-c",
+            """
+            import sqlite3, sys
+            for row in sqlite3.connect(sys.argv[1]).execute('select * from events'):
+                print(*row)
+            """, root.path + "/host.db",
+        ]).output
+        #expect(
+            events.split(separator: "\n").count { $0.contains("service_denied_v1") } == 2,
+            "\(events)")
+    }
+
+    @Test func pluginThatNeedsWhatIsRevoked_isTakenOutOfService() throws {
+        let host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("needs_log"))
+        #expect(try answer(host, "needs-log") == "granted")
+        expectRefusal(
+            try root.host("revoke", "needs-log", "ph.log/1"), "out of service", "there is no log")
+        #expect(try root.status("needs-log")["state"].string == "failed")
+        #expect(try host.get("/plugin/needs-log/api/log").status == 503)
+        #expect(host.maps(of: "needs-log").isEmpty)
+        try root.must("grant", "needs-log", "ph.log/1")
+        #expect(try answer(host, "needs-log") == "granted")
+    }
+
+    @Test func service_canBeGranted_withTheInstallation() throws {
+        let host = try HostProcess(root, options: ["--grant-default", "none"])
+        expectRefusal(
+            try root.host("install", Fixtures.bundle("needs_log")), "there is no log")
+        let told = try root.must(
+            "install", Fixtures.bundle("needs_log"), "--grant", "ph.log/1")
+        #expect(told.output == "needs-log 1.0.0 is active, generation 1\n")
+        #expect(try answer(host, "needs-log") == "granted")
+    }
+
+    @Test func wrongServices_areRefused_withTheRightOnes() throws {
+        try root.must("install", Fixtures.bundle("asks_for_log"), "--no-activate")
+        expectRefusal(
+            try root.host("grant", "asks-for-log", "ph.lgo/1"), "does not ask for ph.lgo/1",
+            "ph.log/1")
+        expectRefusal(try root.host("grant", "asks-for-log", "log"), "ids of services")
+        expectRefusal(try root.host("grant", "nobody", "ph.log/1"), "nobody")
+        #expect(try root.host("grant", "asks-for-log").status == 2)
+        let serve = try root.host("serve", "--grant-default", "some")
+        #expect(serve.status == 2 && serve.errors.contains("harmless"), "\(serve)")
+    }
+}
