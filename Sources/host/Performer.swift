@@ -94,6 +94,7 @@ struct Performer {
             }
             options.manager.grants = policy
         }
+        options.manager.pinsLibraries = invocation.has("--pinned")
         if invocation.has("--no-proof") { options.manager.probeExecutable = nil }
         try await Daemon(options: options).run { addresses in
             for address in addresses { Output.print("listening on \(address)\n") }

@@ -108,6 +108,9 @@ enum Verb: String, CaseIterable {
                     meaning: "services that plugins get unasked: harmless (the default), all,"
                         + " none, or ids with commas between"),
                 Option(
+                    name: "--pinned",
+                    meaning: "refuse libraries that are not the ones that were installed"),
+                Option(
                     name: "--no-proof",
                     meaning: "load images without trying them in a throwaway process first"),
             ]

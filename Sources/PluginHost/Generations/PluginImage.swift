@@ -41,6 +41,15 @@ package enum PluginImage {
             fix: "export that function with C linkage and default visibility")
     }
 
+    static func differs(
+        _ digest: Digest, from pinned: Digest, name: PluginName, _ library: String
+    ) -> HostError {
+        HostError(
+            "digest_differs", what: "plugin \"\(name)\" was not loaded", subject: library,
+            why: "its SHA-256 is \(digest); the one that was installed had \(pinned)",
+            fix: "install it in a bundle: host install FILE.tar.gz, or serve without --pinned")
+    }
+
     static func cannotUnload(
         _ inspection: ImageInspection, name: PluginName, _ subject: String
     ) -> HostError {

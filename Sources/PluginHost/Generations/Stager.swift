@@ -7,7 +7,8 @@ import Synchronization
 /// 1. A private copy is made, so that nobody can change what will be mapped.
 /// 2. The ELF file is inspected: what is damaged, foreign or has no entry is refused; what cannot
 ///    be unloaded is refused unless the operator insists.
-/// 3. Its digest is taken, and compared with the one that runs already, if one does.
+/// 3. Its digest is taken, and compared with the one that runs already, if one does, and with the
+///    one that it must have, if it is pinned.
 /// 4. It is loaded and closed in a throwaway process: what crashes or hangs there never enters. The
 ///    manifest that its code returns is compared with `manifest.json`. A digest that has passed
 ///    once is not proven again.
@@ -25,6 +26,8 @@ final class Stager: Sendable {
         var insists: Bool
         /// A library with this digest is not wanted: it is what runs already.
         var unless: Digest?
+        /// The only digest that the library may have; nil: any.
+        var pinned: Digest?
     }
 
     /// A private copy that has been looked at.
@@ -134,11 +137,16 @@ final class Stager: Sendable {
             try SHA256.digest(ofFile: path)
         }
         var report: Result<CodeManifest, HostError>?
-        if request.unless != nil, memory.withLock({ !$0.samples.contains(draft.sample) }) {
+        if request.unless != nil, request.pinned == nil,
+            memory.withLock({ !$0.samples.contains(draft.sample) })
+        {
             report = await load(draft, request)
         }
         let digest = try await hashing.value().get()
         guard digest != request.unless else { return nil }
+        if let pinned = request.pinned, digest != pinned {
+            throw PluginImage.differs(digest, from: pinned, name: request.name, request.library)
+        }
         if options.probeExecutable != nil, memory.withLock({ !$0.proven.contains(digest) }) {
             if report == nil { report = await load(draft, request) }
             if let code = try report?.get() {

@@ -75,12 +75,13 @@ extension PluginManager {
             : .upgrade(
                 release, directory: directory, from: await current(name), activates: activates)
         let image = try await carryOut(change, slot) { () async throws(HostError) in
-            let source =
+            var source =
                 isNew
                 ? try await source(slot, insists: insists)
                 : Source(
                     manifest: bundle.manifest, library: bundle.library, insists: insists,
                     unless: nil, release: directory)
+            source.pinned = bundle.libraryDigest
             if serves { return try await bringUp(source, slot) }
             try await examine(source, slot)
             return nil
@@ -122,7 +123,7 @@ extension PluginManager {
             Stager.Request(
                 name: slot.name, library: source.library, manifest: source.manifest,
                 directory: layout.plugin(slot.name), generation: UInt64(slot.lastNumber),
-                insists: source.insists, unless: nil))
+                insists: source.insists, unless: nil, pinned: source.pinned))
         staged?.discard()
     }
 
@@ -250,6 +251,7 @@ extension PluginManager {
             guard try await admit(installed.manifest, slot) else { return }
             var source = Source(installed, insists: record.release.isInsisted)
             source.unless = force ? nil : slot.current?.loaded.digest
+            source.pinned = options.pinsLibraries ? record.release.libraryDigest : nil
             while slot.leaving.count(where: { $0.use != .pinned }) >= options.drainingImagesMax {
                 await withCheckedContinuation { slot.leaveWaiters.append($0) }
             }

@@ -38,9 +38,10 @@ extension PluginManager {
                 of: name, version: version, except: version == nil ? retired : [])
         }
         let library = target.releaseDirectory + "/lib/" + target.manifest.library.file
-        let source = Source(
+        var source = Source(
             manifest: target.manifest, library: library, insists: record.release.isInsisted,
             unless: nil, release: target.releaseName)
+        source.pinned = options.pinsLibraries ? target.installedLibraryDigest : nil
         slot.isLoading = true
         defer {
             slot.isLoading = false

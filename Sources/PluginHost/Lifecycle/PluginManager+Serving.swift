@@ -17,6 +17,8 @@ extension PluginManager {
         var unless: Digest?
         /// The directory of the release that it belongs to.
         var release: String
+        /// The only digest that the library may have; nil: any.
+        var pinned: Digest?
 
         init(
             manifest: Manifest, library: String, insists: Bool, unless: Digest?, release: String
@@ -52,7 +54,7 @@ extension PluginManager {
             Stager.Request(
                 name: name, library: source.library, manifest: source.manifest,
                 directory: directory, generation: UInt64(number), insists: source.insists,
-                unless: source.unless))
+                unless: source.unless, pinned: source.pinned))
         guard let staged else {
             slot.lastNumber -= 1
             return nil

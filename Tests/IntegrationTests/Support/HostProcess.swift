@@ -16,16 +16,19 @@ final class HostProcess {
     let process: ChildProcess
 
     /// Starts a host and waits until it says that it listens.
+    ///
+    /// Plugins get every service that they ask for, unless the options say otherwise.
     init(
         _ root: Root, threads: Int = 2, environment: [String: String] = [:],
         options: [String] = []
     ) throws {
         self.root = root
+        let grants = options.contains("--grant-default") ? [] : ["--grant-default", "all"]
         process = try ChildProcess(
             [
                 Self.binary, "serve", "--root", root.path, "--listen", "127.0.0.1:0",
                 "--threads", "\(threads)",
-            ] + options, environment: environment)
+            ] + grants + options, environment: environment)
         let line = process.waitForLine(after: "listening on http://127.0.0.1:", within: 60)
         guard let line, let port = UInt16(line) else {
             process.kill()
