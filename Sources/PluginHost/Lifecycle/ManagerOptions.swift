@@ -54,8 +54,8 @@ package struct ManagerOptions: Sendable {
     package var inlineBudgetMilliseconds = 10
     /// What each plugin may take up, unless its manifest says otherwise.
     package var work = WorkLimits()
-    /// Whether a library is loaded only as it was installed; else replacing it is an operator's act,
-    /// which is written down and loaded.
+    /// Whether a library is loaded only as it was installed; else replacing it is an operator's
+    /// act, which is written down and loaded.
     package var pinsLibraries = false
     /// The services that plugins are given without a word of the operator.
     package var grants = GrantPolicy.harmless
