@@ -80,9 +80,12 @@ int linux_prepare_listener(int fd) {
     linux_probe_silent_peer(fd, 60, 15, 4);
     // What the kernel keeps for a peer that does not read; it would be megabytes each, and 2,000
     // such peers would stall everybody's TCP.
-    int unsent_max = 128 << 10;
-    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_max, sizeof unsent_max);
+    linux_set_unsent_max(fd, linux_unsent_usual);
     return linux_no_delay(fd);
+}
+
+int linux_set_unsent_max(int fd, int bytes) {
+    return RESULT(setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes));
 }
 
 int linux_no_delay(int fd) {

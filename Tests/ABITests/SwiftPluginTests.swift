@@ -74,14 +74,14 @@ struct SwiftPluginTests {
     }
 
     @Test func helloEmbedded_sendsEvents_toEveryoneWhoListens() throws {
-        let calls = [FakeCall(), FakeCall()]
+        let calls = [FakeCall(), FakeCall(), FakeCall()]
         var answers: [FakeHost.Answer] = []
         try SwiftPackage.helloEmbedded.withHost { host in
             func say(_ text: String) throws -> String {
                 try host.call("POST", "/say", body: [Data(text.utf8)]).text
             }
             #expect(try say("nobody listens") == #"{"heard":0}"#)
-            answers = try calls.map { try host.begin("/events", $0, fullEvery: 2) }
+            answers = try calls.prefix(2).map { try host.begin("/events", $0, fullEvery: 2) }
             #expect(answers.map(\.handleStatus) == [.pending, .pending])
             #expect(try say("hello\nyou") == #"{"heard":2}"#)
             #expect(answers.map(\.text) == ["data: hello\ndata: you\n\n", answers[0].text])
@@ -97,6 +97,10 @@ struct SwiftPluginTests {
             #expect(try say("again") == #"{"heard":1}"#)
             #expect(answers[1].text.hasSuffix("data: more\n\ndata: again\n\n"))
             #expect(answers[1].response.state == .begun)
+            answers.append(try host.begin("/events", calls[2], fullEvery: 0))
+            let last = try #require(answers[2].response.observer)
+            last.on_draining?(last.context)
+            #expect(answers[2].response.state == .completed)
         }
         #expect(answers[1].response.state == .completed)
         withExtendedLifetime(calls) {}

@@ -160,6 +160,20 @@ struct UnrulyPluginTests {
         }
     }
 
+    @Test func eventStream_endsInOrder_whenTheNextGenerationServes() throws {
+        try withHost { host in
+            let call = FakeCall()
+            let answer = try host.begin("/heartbeats", call)
+            #expect(answer.response.waitForBody(count: 12))
+            let observer = try #require(answer.response.observer)
+            observer.on_draining?(observer.context)
+            var need = FakeResponse.Need.nothing
+            #expect(answer.response.waitForNeed(&need, mayGiveBody: false))
+            #expect(answer.response.state == .completed)
+            withExtendedLifetime(call) {}
+        }
+    }
+
     @Test(arguments: ["/until-cancelled", "/endless"])
     func clientThatLeaves_cancelsTheTask(route: String) throws {
         try withHost { host in

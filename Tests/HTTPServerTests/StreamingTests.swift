@@ -407,4 +407,40 @@ struct StreamingTests {
             #expect(try client.get("/ok").text == "hello")
         }
     }
+
+    @Test func draining_isToldOnce_toEachThatIsMeant_andMayEndTheResponse() async throws {
+        let told = Counter()
+        @Sendable func stream(_ exchange: Exchange) {
+            let streamer = Streamer(exchange)
+            streamer.onDraining = {
+                told.increment()
+                exchange.put("the end")
+                exchange.finish()
+            }
+            streamer.onClosed = { _ in exchange.abort() }
+            streamer.observe()
+            exchange.start()
+            exchange.put("begun")
+        }
+        try await withServer(
+            ["/a": .streamed(stream), "/b": .streamed(stream), "/hello": .hello],
+            onEnded: { if $0.path != "/hello" { Streamer.release($0) } }
+        ) { server in
+            let meant = try server.client()
+            let other = try server.client()
+            try meant.send("GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+            try other.send("GET /b HTTP/1.1\r\nHost: x\r\n\r\n")
+            for client in [meant, other] { _ = try client.read(through: "begun\r\n") }
+            await server.server.forEachReactor { reactor in
+                for _ in 0..<3 { reactor.announceDraining { $0.path == "/a" } }
+            }
+            _ = try meant.read(through: "7\r\nthe end\r\n0\r\n\r\n")
+            #expect(told.value == 1)
+            #expect(try meant.get("/hello").text == "hello")
+            #expect(other.isSilent(forMilliseconds: 0))
+            await server.server.forEachReactor { $0.announceDraining { _ in true } }
+            _ = try other.read(through: "the end\r\n0\r\n\r\n")
+            #expect(told.value == 2)
+        }
+    }
 }

@@ -121,6 +121,32 @@ import Testing
         }
         #expect(text.hasSuffix("\r\n\r\n"))
     }
+
+    @Test func readyLines_areWrittenAsTheyAre_howeverLongTheyOrTheRoomAre() {
+        let lines = (0..<(2 * ResponseWriter.readyBytesMax)).map { UInt8($0 + 32) }
+        for count in 0...(ResponseWriter.readyBytesMax + 20) {
+            for room in [count, count + 1, count + ResponseWriter.readyBytesMax + 1] {
+                let text = lines.withUnsafeBufferPointer { lines in
+                    written(room: room + 1) { writer in
+                        check(writer.verbatim(ByteSlice("x")))
+                        check(writer.ready(lines.baseAddress!, count: count))
+                        #expect(writer.count == count + 1)
+                    }
+                }
+                #expect(
+                    Array(text.utf8.dropFirst())
+                        == Array(String(decoding: lines[..<count], as: UTF8.self).utf8))
+            }
+        }
+    }
+
+    @Test func readyLines_areRefused_whenThereIsNoRoom() {
+        let lines = [UInt8](repeating: 0x61, count: ResponseWriter.readyBytesMax)
+        lines.withUnsafeBufferPointer { lines in
+            let text = written(room: 10) { check(!$0.ready(lines.baseAddress!, count: 11)) }
+            #expect(text.isEmpty)
+        }
+    }
 }
 
 extension String {

@@ -52,8 +52,11 @@ int linux_listen(const struct sockaddr *address, socklen_t length, int backlog);
 // Turns off Nagle's algorithm.
 int linux_no_delay(int fd);
 // Does so for all sockets that the listener will accept, has the kernel probe their peers, and
-// bounds what it keeps for those that do not read.
+// bounds what it keeps for those that do not read to `linux_unsent_usual` bytes.
 int linux_prepare_listener(int fd);
+enum { linux_unsent_usual = 128 << 10 };
+// Bounds what the kernel takes before it has sent the rest.
+int linux_set_unsent_max(int fd, int bytes);
 // Writes the peer's numeric address (or "unix") to `text` and its length to `text_length`.
 int linux_accept(int listener, char text[linux_address_text_max], uint8_t *text_length,
                  uint16_t *port);

@@ -47,9 +47,12 @@ extension Connection {
         }
         var writer = unsafe ResponseWriter(
             UnsafeMutableRawBufferPointer(start: room(needed), count: needed))
-        guard writer.statusLine(status) else { return false }
-        _ = unsafe writer.verbatim(
-            ByteSlice(loop.state.preamble, count: loop.state.preambleCount))
+        if status == 200 {
+            _ = unsafe writer.ready(loop.state.preamble, count: loop.state.preambleCount)
+        } else {
+            guard writer.statusLine(status) else { return false }
+            _ = writer.verbatim(loop.commonLines)
+        }
         for index in 0..<fields.count {
             let field = unsafe fields[index]
             guard !ResponseRules.isReserved(field.name), writer.field(field.name, field.value)

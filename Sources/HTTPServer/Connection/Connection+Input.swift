@@ -213,7 +213,7 @@ extension Connection {
     /// - Source: RFC 9112, section 9.6.
     func linger() {
         consume(availableInput)
-        if state.peerHasFinished { state.isBroken = true }
+        if state.peerHasFinished, !leavesLargeShare { state.isBroken = true }
     }
 }
 

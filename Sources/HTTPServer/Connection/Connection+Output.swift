@@ -15,6 +15,9 @@ extension Connection {
     @inline(never)
     private func makeRoom(_ count: Int) -> UnsafeMutablePointer<UInt8> {
         let pending = pendingOutput
+        if pending + count > BufferPool.bufferBytes {
+            loop.makeMemory(pending + count, for: self)
+        }
         guard let output = unsafe state.output else {
             let (base, capacity) = unsafe loop.state.buffers.lend(count)
             let bytes = unsafe base.assumingMemoryBound(to: UInt8.self)

@@ -42,12 +42,25 @@ extension Connection {
     /// What counts is what the client's system has acknowledged. What a socket accepts says little:
     /// its buffer may be large, and becomes writable again only when a third of it is free.
     func isTakingResponse() -> Bool {
+        guard hasTakenEnough() else { return false }
+        state.writeDeadline = 0
+        startWriteClock()
+        return true
+    }
+
+    /// Whether the client still takes what only the kernel has of its last response: enough of it
+    /// since this was asked before.
+    func isStillReading() -> Bool { unsentBytes > 0 && hasTakenEnough() }
+
+    /// Whether the client has taken what it must within `writeTimeoutSeconds`, since the mark, which
+    /// is moved if so.
+    private func hasTakenEnough() -> Bool {
         let limits = loop.state.limits
         let wanted = limits.responseBytesPerSecondMin * Int(limits.writeTicks)
         let least = max(1, wanted / TimerWheel.ticksPerSecond)
-        guard takenBytes &- state.takenBytesMark >= least else { return false }
-        state.writeDeadline = 0
-        startWriteClock()
+        let taken = takenBytes
+        guard taken &- state.takenBytesMark >= least else { return false }
+        state.takenBytesMark = taken
         return true
     }
 

@@ -16,8 +16,7 @@ extension Connection {
             status: status, detail: detail, instance: path, requestID: requestID)
         var head = "HTTP/1.1 \(status) \(ProblemDocument.title(of: status))\r\n"
         head.withUTF8 { unsafe append(UnsafeRawBufferPointer($0)) }
-        unsafe append(
-            UnsafeRawBufferPointer(start: loop.state.preamble, count: loop.state.preambleCount))
+        unsafe append(loop.commonLines.buffer)
         head = "Content-Type: application/problem+json\r\nContent-Length: \(body.utf8.count)\r\n"
         head += "X-Request-ID: \(requestID)\r\nConnection: close\r\n\r\n"
         head.withUTF8 { unsafe append(UnsafeRawBufferPointer($0)) }

@@ -91,6 +91,7 @@ extension Connection {
 
     @inline(never)
     private func wakeWriters() -> Bool {
+        if state.exchange?.tellDraining() == true { return true }
         guard state.files == nil, pendingOutput <= loop.state.limits.outputLowWaterBytes else {
             return false
         }
@@ -258,14 +259,17 @@ extension Connection {
         if lacksAnswer { return giveUpOnAnswer() }
         switch state.phase {
         case .head:
-            if availableInput == 0 { return closeForGood() }
+            if availableInput == 0 { return isStillReading() ? () : closeForGood() }
             refuse(408, "The request's head took too long; send it at once.", reason: .bodyTimeout)
         case .streaming where !wantsBody: return
         case .collecting, .streaming:
             refuse(
                 408, "The request's body paused for too long; send it without a pause.",
                 reason: .bodyTimeout)
-        case .discarding, .lingering: return closeForGood()
+        case .discarding: return closeForGood()
+        case .lingering:
+            guard isStillReading() else { return closeForGood() }
+            state.bodyDeadline = now &+ loop.state.limits.writeTicks
         case .socket:
             guard state.socket?.expire(now) == true else { return lose(.peerClosed) }
         case .waiting, .finishing, .closed: return
@@ -281,7 +285,8 @@ extension Connection {
 
     /// All output is out: closes, or waits for the client to close first.
     private func finishOutput() {
-        if state.resetsOnClose || state.peerHasFinished || !state.lingers { return close() }
+        if state.resetsOnClose { return close() }
+        if state.peerHasFinished || !state.lingers, !leavesLargeShare { return close() }
         _ = linux_shutdown_write(state.descriptor)
         state.phase = .lingering
         state.inputStart = 0
@@ -328,6 +333,7 @@ extension Connection {
 
     /// Closes the socket and gives the slot back.
     func close() {
+        if state.hasLargeShare { giveUpLargeShare() }
         if state.resetsOnClose {
             _ = linux_close_with_reset(state.descriptor)
         } else {

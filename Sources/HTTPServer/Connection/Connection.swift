@@ -55,6 +55,8 @@ struct ConnectionFields {
     var isSendBlocked = false
     var owesContinue = false
     var bodyIsChunked = false
+    /// Whether the kernel takes large responses of this connection as a whole.
+    var hasLargeShare = false
 
     var exchange: Exchange?
     /// The WebSocket that the connection is, or is about to become.

@@ -27,6 +27,7 @@ extension Exchange {
             if inlined > 0 {
                 unsafe connection.append(body)
             } else {
+                if body.count > LargeShares.worthwhileBytes { connection.wantLargeShare() }
                 unsafe connection.appendLarge(body)
             }
         }

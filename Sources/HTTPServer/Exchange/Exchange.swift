@@ -67,7 +67,7 @@ public struct Exchange: Equatable, @unchecked Sendable {
     @inlinable @inline(__always)
     public var body: UnsafeRawBufferPointer { unsafe address.pointee.body }
 
-    /// 512 bytes for the application's own state, aligned to 16, with what an earlier exchange left
+    /// 576 bytes for the application's own state, aligned to 16, with what an earlier exchange left
     /// in them.
     @inlinable @inline(__always)
     public var applicationStorage: UnsafeMutableRawPointer {
@@ -109,7 +109,8 @@ public struct Exchange: Equatable, @unchecked Sendable {
     public var reactor: Reactor { state.loop.withReactor { $0 } }
 
     /// The index of that reactor.
-    public var reactorIndex: Int { state.loop.state.index }
+    @inlinable @inline(__always)
+    public var reactorIndex: Int { state.reactorIndex }
 
     /// Whether the calling thread is the one that runs this exchange's reactor.
     public var isOnLoopThread: Bool { reactor.isCurrentThread }

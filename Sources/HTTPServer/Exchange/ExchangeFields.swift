@@ -28,11 +28,16 @@ struct ExchangeFields {
     @usableFromInline let applicationStorage: UnsafeMutableRawPointer
     /// Whose turn it is on the loop's thread; the loop's own, at hand.
     @usableFromInline let crossing: UnsafeMutablePointer<Crossing>
+    /// The index of the loop's reactor, at hand.
+    @usableFromInline let reactorIndex: Int
     let loop: Loop
 
     var connection: Connection?
     /// Counts the uses of the storage, so that what comes too late from another thread is dropped.
     var generation: UInt32 = 0
+    /// The use whose observer is to be told that the application waits for its end; another one
+    /// than `generation` when nobody is.
+    var drainingGeneration: UInt32 = .max
     var isInUse = false
     /// Whether `handle` has been called, and so `ended` waits for the application.
     var isHandled = false
@@ -93,6 +98,7 @@ struct ExchangeFields {
     ) {
         self.loop = loop
         unsafe crossing = loop.state.crossing
+        reactorIndex = loop.state.index
         unsafe self.fields = fields
         unsafe self.applicationStorage = applicationStorage
         unsafe self.remote = remote
@@ -119,7 +125,7 @@ struct RemoteCounters: ~Copyable {
 }
 
 extension ExchangeFields {
-    static let applicationStorageBytes = 512
+    static let applicationStorageBytes = 576
 
     /// Makes storage for an exchange: the state, the application's bytes and the fields in one
     /// piece.

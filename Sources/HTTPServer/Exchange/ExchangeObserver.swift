@@ -23,6 +23,8 @@ public struct ExchangeObserver {
     /// `reason` is the raw value of a `CloseReason`.
     public var onClosed:
         (@convention(c) (_ context: UnsafeMutableRawPointer?, _ reason: UInt8) -> Void)?
+    /// Says that the application waits for this exchange to end; see `Reactor.announceDraining`.
+    public var onDraining: (@convention(c) (_ context: UnsafeMutableRawPointer?) -> Void)?
 
     /// Makes an observer; functions that are left out are not called.
     public init(
@@ -31,12 +33,14 @@ public struct ExchangeObserver {
             @convention(c) (UnsafeMutableRawPointer?, UnsafeRawPointer?, Int, Bool) -> Bool
         )? = nil,
         onWritable: (@convention(c) (UnsafeMutableRawPointer?) -> Void)? = nil,
-        onClosed: (@convention(c) (UnsafeMutableRawPointer?, UInt8) -> Void)? = nil
+        onClosed: (@convention(c) (UnsafeMutableRawPointer?, UInt8) -> Void)? = nil,
+        onDraining: (@convention(c) (UnsafeMutableRawPointer?) -> Void)? = nil
     ) {
         unsafe self.context = context
         unsafe self.onBody = onBody
         unsafe self.onWritable = onWritable
         unsafe self.onClosed = onClosed
+        unsafe self.onDraining = onDraining
     }
 }
 

@@ -3,9 +3,9 @@ import Glibc
 /// Lends buffers of one size; the last one given back is lent first, because its bytes are still in
 /// the cache.
 ///
-/// Other sizes go through the same door and come from the allocator. Idle connections hold no
-/// buffer at all, so the number of buffers follows the work in hand and not the number of
-/// connections.
+/// Other sizes go through the same door and come from the allocator, or from the kernel where they
+/// are so large that the allocator might keep them. Idle connections hold no buffer at all, so the
+/// number of buffers follows the work in hand and not the number of connections.
 @safe
 struct BufferPool {
     /// The size of pooled buffers.
@@ -44,7 +44,23 @@ struct BufferPool {
         let capacity = BufferPool.capacity(for: count)
         bytes += capacity
         bytesPeak = max(bytesPeak, bytes)
-        return (.allocate(byteCount: capacity, alignment: 16), capacity)
+        return unsafe capacity < BufferPool.mappedBytesMin
+            ? (.allocate(byteCount: capacity, alignment: 16), capacity)
+            : (BufferPool.map(capacity), capacity)
+    }
+
+    /// From this size on a buffer is mapped by itself, so that what a thousand slow clients have
+    /// taken up is the system's again when they are gone.
+    private static let mappedBytesMin = 256 << 10
+
+    private static func map(_ count: Int) -> UnsafeMutableRawPointer {
+        let base = unsafe mmap(
+            nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let base = unsafe base, UInt(bitPattern: base) != UInt.max else {
+            // As where the allocator has none.
+            preconditionFailure("there is no memory")
+        }
+        return unsafe base
     }
 
     /// Lends a small buffer that is not pooled.
@@ -63,7 +79,11 @@ struct BufferPool {
             keptCount &+= 1
         } else {
             bytes -= capacity
-            unsafe buffer.deallocate()
+            if capacity < BufferPool.mappedBytesMin {
+                unsafe buffer.deallocate()
+            } else {
+                unsafe munmap(buffer, capacity)
+            }
         }
     }
 

@@ -120,4 +120,6 @@ public enum CallKind: UInt8, Sendable {
     case writable
     /// `ExchangeObserver.onClosed`.
     case closed
+    /// `ExchangeObserver.onDraining`.
+    case draining
 }

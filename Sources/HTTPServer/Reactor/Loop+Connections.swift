@@ -233,6 +233,7 @@ extension Connection {
         state.requestCount = 0
         state.sentBytes = 0
         state.turnStart = 0
+        state.takenBytesMark = 0
         state.headDeadline = loop.state.tick &+ loop.state.limits.headTicks
         state.awaitsWritable = false
         state.mayHaveInput = false

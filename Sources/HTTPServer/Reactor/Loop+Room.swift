@@ -34,6 +34,28 @@ extension Loop {
 
     private static let roomPauseTicks: UInt64 = 10
 
+    /// Cuts off clients that leave much of their responses unread when a connection wants more
+    /// memory than the buffers may take up: those first that have not read for longest, and the one
+    /// that it is wanted for if that is not enough.
+    func makeMemory(_ count: Int, for connection: Connection) {
+        let most = state.limits.bufferBytesMax
+        guard state.buffers.bytes + count > most else { return }
+        var slow: [Connection] = []
+        forEachConnection { other in
+            if other != connection, other.holdsUnreadOutput { slow.append(other) }
+        }
+        slow.sort { $0.state.writeDeadline < $1.state.writeDeadline }
+        for other in slow {
+            // Some more than is wanted, so that not every response costs a look at all clients.
+            if state.buffers.bytes + count <= most - most / 16 { break }
+            other.dropOutput()
+        }
+        if state.buffers.bytes + count > most {
+            connection.state.isBroken = true
+            connection.state.resetsOnClose = true
+        }
+    }
+
     /// Accepts no more and lets what runs come to its end.
     ///
     /// A request that has arrived by now is answered, also on a connection that nobody has accepted
@@ -77,6 +99,24 @@ extension Connection {
                 && linux_unread_bytes(state.descriptor) <= 0
         default: return false
         }
+    }
+
+    /// Whether a large part of a response waits for the client, and nobody is writing it just now.
+    fileprivate var holdsUnreadOutput: Bool {
+        state.isSendBlocked && state.writeDeadline != 0 && !state.isInService && !state.isBroken
+            && pendingOutput > BufferPool.bufferBytes && (state.exchange?.state.reserved ?? 0) == 0
+    }
+
+    /// Drops what the client has not taken, and cuts the connection at its next turn.
+    fileprivate func dropOutput() {
+        state.isBroken = true
+        state.resetsOnClose = true
+        // What else the client has asked for will not be looked at.
+        if state.exchange == nil { state.phase = .finishing }
+        state.outputStart = 0
+        state.outputEnd = 0
+        giveBackIdleBuffers()
+        loop.enqueue(self)
     }
 
     /// How far away the deadline is of a connection that has been idle for as long as it is kept.

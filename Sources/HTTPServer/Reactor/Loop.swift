@@ -88,7 +88,9 @@ struct LoopFields: ~Copyable {
     var wheel: TimerWheel
     var buffers = BufferPool()
     var compression = CompressionPool()
-    /// `Date`, and `Server` if there is a name: the lines that every response of this second has.
+    var largeShares = LargeShares()
+    /// The status line for 200, `Date`, and `Server` if there is a name: the lines that nearly every
+    /// response of this second begins with.
     var preamble: UnsafeMutablePointer<UInt8>
     var preambleCount = 0
     var preambleSecond: Int64 = -1
@@ -152,19 +154,30 @@ struct Loop {
         if second != state.preambleSecond { writePreamble(second) }
     }
 
-    /// Writes the lines that every response of this second has.
+    /// What every response of this second has behind its status line.
+    var commonLines: ByteSlice {
+        let statusBytes = Loop.okLineBytes
+        return unsafe ByteSlice(
+            state.preamble + statusBytes, count: state.preambleCount - statusBytes)
+    }
+
+    /// The length of the status line for 200.
+    private static let okLineBytes = 17
+
+    /// Writes the lines that responses of this second begin with.
     @inline(never)
     func writePreamble(_ second: Int64) {
         state.preambleSecond = second
         let name = unsafe ByteSlice(state.serverName)
         var writer = unsafe ResponseWriter(
             UnsafeMutableRawBufferPointer(start: state.preamble, count: Loop.preambleBytesMax))
+        _ = writer.statusLine(200)
         _ = writer.date(secondsSinceEpoch: second)
         if !name.isEmpty { _ = writer.field("Server", name) }
         state.preambleCount = writer.count
     }
 
-    /// The most bytes of `Date` and `Server`.
+    /// The most bytes of the status line, `Date` and `Server`.
     static let preambleBytesMax = 256
 
     /// The application, without touching its reference count.

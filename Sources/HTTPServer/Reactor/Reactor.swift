@@ -143,6 +143,7 @@ extension LoopFields {
         tick = linux_monotonic_milliseconds() / TimerWheel.tickMilliseconds
         wheel = TimerWheel(now: tick)
         unsafe preamble = .allocate(capacity: Loop.preambleBytesMax)
+        unsafe preamble.initialize(repeating: 0, count: Loop.preambleBytesMax)
         let name = Array(configuration.serverName.utf8.prefix(Loop.serverNameBytesMax))
         let kept = UnsafeMutableRawBufferPointer.allocate(byteCount: name.count, alignment: 1)
         unsafe kept.copyBytes(from: name)

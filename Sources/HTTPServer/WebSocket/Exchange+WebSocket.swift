@@ -117,8 +117,7 @@ extension Connection {
     fileprivate func appendPreamble(_ status: UInt16, about exchange: Exchange) {
         exchange.state.status = status
         append(text: "HTTP/1.1 \(status) \(ProblemDocument.title(of: status))\r\n")
-        unsafe append(
-            UnsafeRawBufferPointer(start: loop.state.preamble, count: loop.state.preambleCount))
+        unsafe append(loop.commonLines.buffer)
         append(text: "X-Request-ID: \(String(decoding: exchange.requestID))\r\n")
     }
 

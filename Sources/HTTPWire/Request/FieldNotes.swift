@@ -23,10 +23,11 @@ struct FieldNotes {
     /// The length of the name decides first, so that other fields cost one jump.
     @inline(__always)
     mutating func take(
-        _ name: UnsafePointer<UInt8>, _ length: Int, _ value: ByteSlice
+        _ name: UnsafePointer<UInt8>, _ length: Int, _ value: ByteSlice,
+        knownHost: inout KnownAuthority
     ) -> WireError.Code? {
         switch length {
-        case 4: unsafe Self.matches(name, 4, "host") ? takeHost(value) : nil
+        case 4: unsafe Self.matches(name, 4, "host") ? takeHost(value, &knownHost) : nil
         case 6: unsafe Self.matches(name, 6, "expect") ? takeExpect(value) : nil
         case 7: unsafe Self.matches(name, 7, "upgrade") ? takeUpgrade() : nil
         case 10: unsafe Self.matches(name, 10, "connection") ? takeConnection(value) : nil
@@ -101,11 +102,23 @@ struct FieldNotes {
     }
 
     @inline(__always)
-    private mutating func takeHost(_ value: ByteSlice) -> WireError.Code? {
+    private mutating func takeHost(
+        _ value: ByteSlice, _ known: inout KnownAuthority
+    ) -> WireError.Code? {
         if said.contains(.host) { return .hostRepeated }
         said.insert(.host)
         host = value
-        return value.isEmpty || Authority.isValid(value) ? nil : .hostInvalid
+        return known.isSame(value) ? nil : Self.judgeHost(value, &known)
+    }
+
+    @inline(never)
+    private static func judgeHost(
+        _ value: ByteSlice, _ known: inout KnownAuthority
+    ) -> WireError.Code? {
+        if value.isEmpty { return nil }
+        guard Authority.isValid(value) else { return .hostInvalid }
+        known.note(value)
+        return nil
     }
 
     /// - Source: RFC 9110, section 8.6; a list of equal lengths is refused rather than merged.

@@ -48,6 +48,8 @@ public struct RequestHead: Equatable {
 
     /// Whether the client named the request with a valid `X-Request-ID`.
     public var hasRequestID = false
+    /// What the storage remembers of the heads that it has held before.
+    @usableFromInline var knownHost = KnownAuthority()
 
     /// Makes an empty head for the parser to fill.
     @inlinable

@@ -52,7 +52,9 @@ extension RequestParser {
                 name: ByteSlice(nameStart, count: nameLength), value: value)
             count &+= 1
             unsafe at += 2
-            if let code = unsafe notes.take(nameStart, nameLength, value) {
+            let code = unsafe notes.take(
+                nameStart, nameLength, value, knownHost: &head.knownHost)
+            if let code {
                 throw unsafe WireError(code, offset: nameStart - start)
             }
         }

@@ -97,6 +97,27 @@ public struct ResponseWriter {
     /// Writes bytes as they are: lines made earlier, a body, the CR LF after a chunk.
     public mutating func verbatim(_ bytes: ByteSlice) -> Bool { put(bytes) }
 
+    /// How much of ready lines is copied in one go.
+    public static let readyBytesMax = 80
+
+    /// Writes lines that were made earlier and come with most heads: without a look at how long they
+    /// are, where they are of the usual length.
+    ///
+    /// - Shape: `readyBytesMax` bytes may be read from `lines` on, whatever `count` is.
+    public mutating func ready(_ lines: UnsafePointer<UInt8>, count: Int) -> Bool {
+        guard count <= Self.readyBytesMax, unsafe end - next >= Self.readyBytesMax else {
+            return unsafe put(ByteSlice(lines, count: count))
+        }
+        let out = unsafe next
+        unsafe Word.copy(SIMD2<UInt64>.self, lines, out)
+        unsafe Word.copy(SIMD2<UInt64>.self, lines + 16, out + 16)
+        unsafe Word.copy(SIMD2<UInt64>.self, lines + 32, out + 32)
+        unsafe Word.copy(SIMD2<UInt64>.self, lines + 48, out + 48)
+        unsafe Word.copy(SIMD2<UInt64>.self, lines + 64, out + 64)
+        unsafe next = out + count
+        return true
+    }
+
     /// Writes the empty line that ends a head or a trailer section.
     public mutating func endOfHead() -> Bool {
         guard let out = unsafe reserve(2) else { return false }

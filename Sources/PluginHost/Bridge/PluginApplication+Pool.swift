@@ -116,7 +116,7 @@ extension PluginApplication {
             case ph_status(PH_PAUSE): break
             default: exchange.cut()
             }
-        case .writable, .closed: break
+        case .writable, .closed, .draining: break
         }
     }
 
@@ -126,6 +126,7 @@ extension PluginApplication {
         case .body: "on_body"
         case .writable: "on_writable"
         case .closed: "on_closed"
+        case .draining: "on_draining"
         }
     }
 

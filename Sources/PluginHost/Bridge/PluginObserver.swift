@@ -15,12 +15,14 @@ enum PluginObserver {
         _ observer: UnsafePointer<ph_observer>, on pointer: RecordPointer
     ) -> ph_status {
         let size = unsafe Int(observer.pointee.size)
-        guard unsafe size >= MemoryLayout<ph_observer>.size else { return ph_status(PH_INVALID) }
+        guard size >= firstSize else { return ph_status(PH_INVALID) }
         let record = unsafe pointer.record
         unsafe record.pointee.context = observer.pointee.context
         unsafe record.pointee.onBody = observer.pointee.on_body
         unsafe record.pointee.onWritable = observer.pointee.on_writable
         unsafe record.pointee.onClosed = observer.pointee.on_closed
+        let knowsDraining = unsafe size >= MemoryLayout<ph_observer>.size
+        unsafe record.pointee.onDraining = knowsDraining ? observer.pointee.on_draining : nil
         unsafe record.pointee.hasObserver = true
         let entry = unsafe record.pointee.exchange.enterLoop()
         unsafe record.pointee.observerWaits = !entry.isOpen
@@ -30,6 +32,9 @@ enum PluginObserver {
         }
         return ph_status(PH_OK)
     }
+
+    /// The size of an observer in ABI 1.0.
+    private static let firstSize = unsafe MemoryLayout<ph_observer>.offset(of: \.on_draining) ?? 0
 
     /// Has the server call the observer that is in the record; on the loop's thread.
     static func activate(_ pointer: RecordPointer) {
@@ -41,7 +46,10 @@ enum PluginObserver {
                     ? nil
                     : { unsafe PluginObserver.body($0, $1, $2, $3) },
                 onWritable: { unsafe PluginObserver.writable($0) },
-                onClosed: { unsafe PluginObserver.closed($0, $1) }))
+                onClosed: { unsafe PluginObserver.closed($0, $1) },
+                onDraining: pointer.record.pointee.onDraining == nil
+                    ? nil
+                    : { unsafe PluginObserver.draining($0) }))
     }
 
     /// Calls the plugin unless the response is complete; nil when it is.
@@ -121,6 +129,24 @@ enum PluginObserver {
             unsafe record.pointee.onClosed?(
                 record.pointee.context, ph_status(truncatingIfNeeded: status))
             return ph_status(PH_OK)
+        }
+    }
+
+    private static func draining(_ context: UnsafeMutableRawPointer?) {
+        unsafe _ = call(context, .draining) { record in
+            unsafe record.pointee.onDraining?(record.pointee.context)
+            return ph_status(PH_OK)
+        }
+    }
+}
+
+extension Generation {
+    /// Tells the plugin of each exchange on one reactor that its response is waited for; on the
+    /// reactor's thread.
+    package func announceDraining(on reactor: Reactor) {
+        let serving = unsafe serving
+        reactor.announceDraining { exchange in
+            unsafe RecordPointer(exchange).record.pointee.serving == serving
         }
     }
 }

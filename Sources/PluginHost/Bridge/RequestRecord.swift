@@ -14,8 +14,8 @@ internal import Synchronization
 @unsafe
 struct RequestRecord: ~Copyable {
     /// The most bytes of the storage that may be used.
-    static let bytesMax = 512
-    static let parametersOffset = 200
+    static let bytesMax = 576
+    static let parametersOffset = 208
     static let addressOffset =
         parametersOffset + RoutePattern.parametersMax * MemoryLayout<ByteSlice>.stride
     static let addressBytesMax = Exchange.remoteEndpointBytesMax
@@ -51,6 +51,7 @@ struct RequestRecord: ~Copyable {
     var onBody: (@convention(c) (UnsafeMutableRawPointer?, ph_bytes, UInt32) -> ph_status)?
     var onWritable: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
     var onClosed: (@convention(c) (UnsafeMutableRawPointer?, ph_status) -> Void)?
+    var onDraining: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
     /// How much of a streamed body may still come.
     var bodyBytesLeft: UInt64
     var request: ph_request

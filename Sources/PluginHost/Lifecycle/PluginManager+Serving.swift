@@ -227,6 +227,7 @@ extension PluginManager {
         let latch = DrainLatch(parties: server.reactors.count)
         await server.forEachReactor { reactor in
             generation.beginDraining(reactor: reactor.index) { latch.arrive() }
+            generation.announceDraining(on: reactor)
         }
         if await latch.wait(deadline: deadline) { return true }
         await server.forEachReactor { generation.endDraining(reactor: $0.index) }

@@ -21,6 +21,9 @@
             var writableCount = 0
             var isCancelled = false
             var isClosed = false
+            /// Whether the host waits for the response, and who wants to know.
+            var isDraining = false
+            var drainer: CheckedContinuation<Void, Never>?
             var reader: CheckedContinuation<Void, Never>?
             var writers: [CheckedContinuation<Void, Never>] = []
             /// What came behind the request's body, and what goes behind the response's.
@@ -29,8 +32,13 @@
             var task: Task<Void, Never>?
 
             mutating func takeWaiters() -> [CheckedContinuation<Void, Never>] {
-                defer { (reader, writers) = (nil, []) }
-                return [reader].compactMap(\.self) + writers
+                defer { (reader, drainer, writers) = (nil, nil, []) }
+                return [reader, drainer].compactMap(\.self) + writers
+            }
+
+            mutating func takeDrainer() -> CheckedContinuation<Void, Never>? {
+                defer { drainer = nil }
+                return drainer
             }
         }
 
@@ -104,6 +112,14 @@
 
         func trailersArrived(_ trailers: [Header]) {
             state.withLock { $0.received = trailers }
+        }
+
+        func drainBegan() {
+            let drainer = state.withLock { state in
+                state.isDraining = true
+                return state.takeDrainer()
+            }
+            drainer?.resume()
         }
 
         func clientLeft() {
@@ -190,6 +206,23 @@
                 return true
             }
             try checkAlive()
+        }
+
+        /// Whether the host waits for this response so that it can unload the plugin.
+        var isDraining: Bool { state.withLock(\.isDraining) }
+
+        /// Waits until the host waits for this response, or the calling task is cancelled. One task
+        /// may wait.
+        func waitUntilDraining() async {
+            await withTaskCancellationHandler {
+                await wait { state, waiter in
+                    guard !state.isDraining, !Task.isCancelled else { return false }
+                    state.drainer = waiter
+                    return true
+                }
+            } onCancel: {
+                state.withLock { $0.takeDrainer() }?.resume()
+            }
         }
 
         /// Ends the body, with the trailers that were added.

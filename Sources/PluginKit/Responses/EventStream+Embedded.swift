@@ -106,6 +106,7 @@
                     unsafe responder.http.pointee.abort?(responder.response)
                 }
             }
+            unsafe observer.on_draining = { context in unsafe EventStream.at(context)?.finish() }
             let watched =
                 unsafe responder.http.pointee.observe?(responder.response, &observer) ?? failed
             guard watched >= done else {

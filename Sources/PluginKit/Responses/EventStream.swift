@@ -43,14 +43,14 @@
         /// }
         /// ```
         ///
-        /// The task is cancelled when the client goes away and when the plugin stops; browsers come
-        /// back by themselves, with `Request.lastEventID`.
+        /// The task is cancelled when the client goes away, when the next generation of the plugin
+        /// serves, and when the plugin stops; browsers come back by themselves, with
+        /// `Request.lastEventID`.
         ///
         /// - Parameters:
         ///   - heartbeat: how often the stream sends a comment: proxies keep the connection, and a
         ///     client that has vanished without a word is found out.
-        ///   - lifetime: when the stream ends, for the browser to come back: after a reload, to the
-        ///     new generation, so that the former one is not kept for ever.
+        ///   - lifetime: when the stream ends in any case, for the browser to come back.
         ///   - send: sends the events; the stream ends when it returns.
         public static func events(
             heartbeat: Duration = .seconds(15), lifetime: Duration = .seconds(300),
@@ -68,6 +68,7 @@
                         }
                         try await Task.sleep(until: end)
                     }
+                    group.addTask { await writer.exchange.waitUntilDraining() }
                     defer { group.cancelAll() }
                     try await group.next()
                 }

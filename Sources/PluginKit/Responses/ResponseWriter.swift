@@ -22,6 +22,11 @@
             try await write(Array(text.utf8))
         }
 
+        /// Whether the host waits for this response to end, because the next generation of the
+        /// plugin serves or the plugin is to stop: the moment to end a body that would go on for
+        /// ever.
+        public var isDraining: Bool { exchange.isDraining }
+
         /// Adds a field that follows the body, such as a checksum that is only known at its end.
         ///
         /// Clients that did not say `TE: trailers` do not get it. What steers a response, such as

@@ -8,6 +8,7 @@ final class Streamer: @unchecked Sendable {
     var onBody: ((UnsafeRawBufferPointer, Bool) -> Bool)?
     var onWritable: (() -> Void)?
     var onClosed: ((CloseReason?) -> Void)?
+    var onDraining: (() -> Void)?
 
     init(_ exchange: Exchange) { self.exchange = exchange }
 
@@ -25,7 +26,8 @@ final class Streamer: @unchecked Sendable {
                             UnsafeRawBufferPointer(start: bytes, count: count), isLast) ?? true
                     },
                 onWritable: { Streamer.from($0).onWritable?() },
-                onClosed: { Streamer.from($0).onClosed?(CloseReason(rawValue: $1)) }))
+                onClosed: { Streamer.from($0).onClosed?(CloseReason(rawValue: $1)) },
+                onDraining: onDraining == nil ? nil : { Streamer.from($0).onDraining?() }))
     }
 
     private static func from(_ context: UnsafeMutableRawPointer?) -> Streamer {

@@ -12,25 +12,31 @@ final class FakeObserver: Sendable {
     let onBody: @Sendable (String, Bool) -> ph_status
     let onWritable: @Sendable () -> Void
     let onClosed: @Sendable (ph_status) -> Void
+    let onDraining: @Sendable () -> Void
 
     init(
         onBody: @escaping @Sendable (String, Bool) -> ph_status = { _, _ in ph_status(PH_OK) },
         onWritable: @escaping @Sendable () -> Void = {},
-        onClosed: @escaping @Sendable (ph_status) -> Void = { _ in }
+        onClosed: @escaping @Sendable (ph_status) -> Void = { _ in },
+        onDraining: @escaping @Sendable () -> Void = {}
     ) {
         self.onBody = onBody
         self.onWritable = onWritable
         self.onClosed = onClosed
+        self.onDraining = onDraining
     }
 
     private static func of(_ context: UnsafeMutableRawPointer?) -> FakeObserver? {
         context.map { Unmanaged<FakeObserver>.fromOpaque($0).takeUnretainedValue() }
     }
 
+    /// The size of an observer that knows no draining.
+    static let firstSize = MemoryLayout<ph_observer>.offset(of: \.on_draining) ?? 0
+
     /// Sets this observer; the caller keeps it alive.
-    func observe(_ call: FakeCall) -> ph_status {
+    func observe(_ call: FakeCall, size: Int = MemoryLayout<ph_observer>.size) -> ph_status {
         var observer = ph_observer()
-        observer.size = UInt32(MemoryLayout<ph_observer>.size)
+        observer.size = UInt32(size)
         observer.context = Unmanaged.passUnretained(self).toOpaque()
         observer.on_body = { context, piece, last in
             let text = String(
@@ -40,6 +46,7 @@ final class FakeObserver: Sendable {
         }
         observer.on_writable = { FakeObserver.of($0)?.onWritable() }
         observer.on_closed = { FakeObserver.of($0)?.onClosed($1) }
+        observer.on_draining = { FakeObserver.of($0)?.onDraining() }
         return call.http.pointee.observe(call.response, &observer)
     }
 }
@@ -179,6 +186,48 @@ final class FakeObserver: Sendable {
         #expect(call.respond(200, [], "too late") == ph_status(PH_CLOSED))
         await host.stop()
         #expect(plugin.generation.inFlight == 0)
+    }
+
+    @Test func stream_isToldThatItsGenerationDrains_whereItsPluginKnowsOfThat() async throws {
+        let calls = Recorder<FakeCall>()
+        let told = Recorder<UInt64>()
+        let observers = Mutex<[FakeObserver]>([])
+        func plugin(_ name: String, _ number: UInt64, size: Int) throws -> FakePlugin {
+            try FakePlugin(name, number: number) { call in
+                let observer = FakeObserver(
+                    onClosed: { _ in call.abort() },
+                    onDraining: {
+                        told.add(number)
+                        _ = call.finish()
+                    })
+                observers.withLock { $0.append(observer) }
+                let tooSmall = FakeObserver.firstSize - 1
+                #expect(observer.observe(call, size: tooSmall) == ph_status(PH_INVALID))
+                #expect(observer.observe(call, size: size) == ph_status(PH_OK))
+                _ = call.begin()
+                calls.add(call)
+                return ph_status(PH_PENDING)
+            }
+        }
+        let first = try plugin("first", 1, size: FakeObserver.firstSize)
+        let second = try plugin("second", 2, size: MemoryLayout<ph_observer>.size)
+        let host = try await BridgeServer([first, second])
+        let clients = ["first", "second"].map { name in
+            let client = host.client()
+            client.send("GET /plugin/\(name)/api/hello HTTP/1.1\r\nHost: x\r\n\r\n")
+            return client
+        }
+        _ = await calls.wait(2)
+        await host.server.forEachReactor { reactor in
+            first.generation.announceDraining(on: reactor)
+            second.generation.announceDraining(on: reactor)
+        }
+        #expect(clients[1].read().isWhole)
+        #expect(told.all == [2])
+        #expect(first.generation.inFlight == 1)
+        for client in clients { client.close() }
+        await host.stop()
+        #expect(first.generation.inFlight == 0)
     }
 
     @Test func slowReader_isWaitedFor_andTheWriterWokenOnLoop() async throws {

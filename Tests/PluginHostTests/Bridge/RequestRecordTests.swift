@@ -23,9 +23,10 @@ import Testing
     }
 
     @Test func response_ofAnEarlierUse_isNotFound() throws {
-        let storage = UnsafeMutableRawPointer.allocate(byteCount: 512, alignment: 16)
+        let storage = UnsafeMutableRawPointer.allocate(
+            byteCount: RequestRecord.bytesMax, alignment: 16)
         defer { storage.deallocate() }
-        storage.initializeMemory(as: UInt8.self, repeating: 0xA5, count: 512)
+        storage.initializeMemory(as: UInt8.self, repeating: 0xA5, count: RequestRecord.bytesMax)
         let pointer = RecordPointer(storage)
         pointer.renew()
         let first = pointer.response
@@ -37,9 +38,10 @@ import Testing
     }
 
     @Test func phase_changesOnce_alsoWhileAnObserverRuns() throws {
-        let storage = UnsafeMutableRawPointer.allocate(byteCount: 512, alignment: 16)
+        let storage = UnsafeMutableRawPointer.allocate(
+            byteCount: RequestRecord.bytesMax, alignment: 16)
         defer { storage.deallocate() }
-        storage.initializeMemory(as: UInt8.self, repeating: 0, count: 512)
+        storage.initializeMemory(as: UInt8.self, repeating: 0, count: RequestRecord.bytesMax)
         let pointer = RecordPointer(storage)
         pointer.renew()
         pointer.set(.owed, from: pointer.record.pointee.word.load(ordering: .relaxed))

@@ -244,6 +244,15 @@ typedef struct ph_observer {
      * [loop-thread] */
     void (*on_closed)(void *context, ph_status why);
     /* ---- 1.0 ends here */
+    /* ---- 1.1 */
+
+    /* The plugin's next generation serves, or the plugin is to stop, and the host
+     * waits for this response until the drain deadline. One that would never end,
+     * such as a stream of events, is finished soon: its client comes back, to the
+     * next generation. Others may go on to their end. Called again if a drain has
+     * been called off and another one begins.
+     * [loop-thread] */
+    void (*on_draining)(void *context);
 } ph_observer;
 
 /* How a response is made. The functions may be called from any thread. On the
