@@ -66,11 +66,13 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
 
         .target(name: "FuzzSupport", path: "Tests/FuzzSupport", swiftSettings: tests),
+        .target(name: "CaseSupport", path: "Tests/CaseSupport", swiftSettings: tests),
         .testTarget(
-            name: "HTTPWireTests", dependencies: ["HTTPWire", "FuzzSupport"],
+            name: "HTTPWireTests", dependencies: ["HTTPWire", "FuzzSupport", "CaseSupport"],
             exclude: ["Cases"], swiftSettings: tests),
         .testTarget(
-            name: "HTTPServerTests", dependencies: ["HTTPServer", "HTTPWire", "CLinux"],
+            name: "HTTPServerTests",
+            dependencies: ["HTTPServer", "HTTPWire", "CLinux", "CaseSupport"],
             exclude: ["Cases"], swiftSettings: tests),
         .testTarget(
             name: "DynamicLibraryTests",

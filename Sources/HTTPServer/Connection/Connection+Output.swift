@@ -15,11 +15,8 @@ extension Connection {
     @inline(never)
     private func makeRoom(_ count: Int) -> UnsafeMutablePointer<UInt8> {
         let pending = pendingOutput
-        if pending + count > BufferPool.bufferBytes {
-            loop.makeMemory(pending + count, for: self)
-        }
         guard let output = unsafe state.output else {
-            let (base, capacity) = unsafe loop.state.buffers.lend(count)
+            let (base, capacity) = unsafe lendOutput(count)
             let bytes = unsafe base.assumingMemoryBound(to: UInt8.self)
             unsafe state.output = bytes
             state.outputCapacity = capacity
@@ -31,7 +28,7 @@ extension Connection {
             state.outputEnd = pending
             return unsafe output + pending
         }
-        let (base, capacity) = unsafe loop.state.buffers.lend(pending + count)
+        let (base, capacity) = unsafe lendOutput(pending + count)
         let bytes = unsafe base.assumingMemoryBound(to: UInt8.self)
         unsafe memcpy(bytes, output + state.outputStart, pending)
         unsafe loop.state.buffers.giveBack(output, capacity: state.outputCapacity)
@@ -40,6 +37,12 @@ extension Connection {
         state.outputStart = 0
         state.outputEnd = pending
         return unsafe bytes + pending
+    }
+
+    @inline(__always)
+    private func lendOutput(_ count: Int) -> (base: UnsafeMutableRawPointer, capacity: Int) {
+        if count > BufferPool.bufferBytes { loop.makeMemory(count, for: self) }
+        return unsafe loop.state.buffers.lend(count)
     }
 
     /// Appends bytes to the output.
@@ -139,6 +142,26 @@ extension Connection {
             if turnBytes >= loop.state.limits.turnBytesMax { return }
             files.advance(on: self)
         }
+    }
+
+    /// What a writer finds when it has added to the output.
+    enum Way {
+        /// There is room for more.
+        case free
+        /// The writer should wait.
+        case full
+        /// The client is gone.
+        case broken
+    }
+
+    /// Sends what waits if that is much, and says how it stands then.
+    func makeWay() -> Way {
+        let limits = loop.state.limits
+        if pendingOutput > limits.outputHighWaterBytes { flush() }
+        if state.isBroken { return .broken }
+        let isFull =
+            pendingOutput > limits.outputHighWaterBytes || turnBytes >= limits.turnBytesMax
+        return isFull ? .full : .free
     }
 
     /// Learns from what a failed send says.

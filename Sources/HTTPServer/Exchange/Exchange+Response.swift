@@ -151,18 +151,14 @@ extension Exchange {
 
     /// Whether the writer may go on; if not, it is woken later.
     private func answer(of connection: Connection) -> ResponseResult {
-        let limits = connection.loop.state.limits
-        if connection.pendingOutput > limits.outputHighWaterBytes { connection.flush() }
-        if connection.state.isBroken {
+        switch connection.makeWay() {
+        case .free: return .accepted
+        case .full:
+            state.waitsForWritable = true
+            return .full
+        case .broken:
             schedule()
             return .closed
         }
-        if connection.pendingOutput > limits.outputHighWaterBytes
-            || connection.turnBytes >= limits.turnBytesMax
-        {
-            state.waitsForWritable = true
-            return .full
-        }
-        return .accepted
     }
 }

@@ -37,6 +37,7 @@ extension Loop {
     /// Cuts off clients that leave much of their responses unread when a connection wants more
     /// memory than the buffers may take up: those first that have not read for longest, and the one
     /// that it is wanted for if that is not enough.
+    @inline(never)
     func makeMemory(_ count: Int, for connection: Connection) {
         let most = state.limits.bufferBytesMax
         guard state.buffers.bytes + count > most else { return }

@@ -95,16 +95,9 @@ public final class Reactor: @unchecked Sendable {
     func closeMailbox() {
         for message in mailbox.close() {
             switch message {
-            case .call(let body), .control(let body): body()
             case .adopt(let descriptor): linux_close(descriptor)
-            case .exchange(let exchange, let generation, let act):
-                exchange.obey(act, generation: generation)
-            case .returned(let exchange, let kind, let result):
-                exchange.comeBack(kind, result: result)
-            case .socket(let socket, let act, let bytes): socket.obey(act, bytes: bytes)
-            case .socketReturned(let socket, let kind, let result):
-                socket.comeBack(kind, result: result)
             case .leave, .drain: break
+            default: loop.obey(message)
             }
         }
         loop.tellOrphans()

@@ -151,19 +151,15 @@ extension WebSocket {
 
     /// Whether the sender may go on; if not, it is woken later.
     private func answer(of connection: Connection) -> WebSocketResult {
-        let limits = loop.state.limits
-        if connection.pendingOutput > limits.outputHighWaterBytes { connection.flush() }
-        if connection.state.isBroken {
+        switch connection.makeWay() {
+        case .free: return .accepted
+        case .full:
+            waitsForWritable = true
+            return .full
+        case .broken:
             schedule()
             return .closed
         }
-        if connection.pendingOutput > limits.outputHighWaterBytes
-            || connection.turnBytes >= limits.turnBytesMax
-        {
-            waitsForWritable = true
-            return .full
-        }
-        return .accepted
     }
 
     // MARK: - Time

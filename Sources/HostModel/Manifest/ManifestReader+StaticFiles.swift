@@ -23,14 +23,8 @@ extension ManifestReader {
         if value.string != nil {
             return fieldValue(value, at: path).map { [.init(pattern: "*", value: $0)] } ?? []
         }
-        guard let object = object(value, at: path) else { return [] }
-        guard object.members.count <= ManifestLimit.cacheRulesMax else {
-            refuse(
-                path, "it has \(object.members.count) rules",
-                "at most \(ManifestLimit.cacheRulesMax) are allowed")
-            return []
-        }
-        return object.members.compactMap { member in
+        let rules = members(of: value, at: path, atMost: ManifestLimit.cacheRulesMax, "rules")
+        return rules.compactMap { member in
             let place = path + "/" + Self.pointer(member.key)
             let value = fieldValue(member.value, at: place)
             guard Self.isPattern(member.key) else {
@@ -44,6 +38,18 @@ extension ManifestReader {
         }
     }
 
+    /// The members of an object with names of the author's choice; none when there are too many.
+    private mutating func members(
+        of value: JSONValue, at path: String, atMost most: Int, _ noun: String
+    ) -> [(key: String, value: JSONValue)] {
+        guard let object = object(value, at: path) else { return [] }
+        guard object.count <= most else {
+            refuse(path, "it has \(object.count) \(noun)", "at most \(most) are allowed")
+            return []
+        }
+        return object.members
+    }
+
     private static func isPattern(_ text: String) -> Bool {
         let bytes = text.utf8
         guard !bytes.isEmpty, bytes.count <= ManifestLimit.patternBytesMax,
@@ -54,14 +60,8 @@ extension ManifestReader {
 
     private mutating func headers(_ value: JSONValue) -> [Manifest.StaticFiles.Header] {
         let path = "/static/headers"
-        guard let object = object(value, at: path) else { return [] }
-        guard object.members.count <= ManifestLimit.headersMax else {
-            refuse(
-                path, "it has \(object.members.count) fields",
-                "at most \(ManifestLimit.headersMax) are allowed")
-            return []
-        }
-        return object.members.compactMap { member in
+        let fields = members(of: value, at: path, atMost: ManifestLimit.headersMax, "fields")
+        return fields.compactMap { member in
             let place = path + "/" + Self.pointer(member.key)
             let value = fieldValue(member.value, at: place)
             guard Self.isToken(member.key) else {

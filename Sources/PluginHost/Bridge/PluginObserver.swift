@@ -143,7 +143,7 @@ enum PluginObserver {
 extension Generation {
     /// Tells the plugin of each exchange on one reactor that its response is waited for; on the
     /// reactor's thread.
-    package func announceDraining(on reactor: Reactor) {
+    func announceDraining(on reactor: Reactor) {
         let serving = unsafe serving
         reactor.announceDraining { exchange in
             unsafe RecordPointer(exchange).record.pointee.serving == serving

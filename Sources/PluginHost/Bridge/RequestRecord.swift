@@ -5,10 +5,7 @@ internal import Synchronization
 
 /// What the host keeps for one request to a plugin: lies in the exchange's application storage.
 ///
-/// A `ph_response` is the address of this record with the low 16 bits of its serial number in the
-/// upper 16 bits, which no user-space address has. The serial changes with each use of the storage,
-/// so a plugin that keeps a response beyond its completion is told `PH_WRONG_STATE` instead of
-/// reaching the next request.
+/// A `ph_response` is its `SerialHandle`.
 ///
 /// - Shape: the fields below, then the parameters, then the text of the peer's address.
 @unsafe
@@ -35,7 +32,6 @@ struct RequestRecord: ~Copyable {
     static let phaseMask: UInt64 = 0xFF
     /// Set while a function of the plugin's observer runs.
     static let observing: UInt64 = 0x100
-    static let serialShift: UInt64 = 16
 
     /// The serial number, `observing` and the phase.
     let word = Atomic<UInt64>(0)
@@ -82,32 +78,27 @@ struct RecordPointer {
     /// What the plugin is handed as its response.
     @inline(__always)
     var response: OpaquePointer? {
-        let serial = unsafe record.pointee.word.load(ordering: .relaxed) >> 16 & 0xFFFF
-        return unsafe OpaquePointer(
-            bitPattern: UInt(bitPattern: address) | UInt(truncatingIfNeeded: serial << 48))
+        unsafe SerialHandle.make(address, word: record.pointee.word.load(ordering: .relaxed))
     }
 
     /// The record of a response, and its word; nil when the response was completed and released.
     @inline(__always)
     static func of(_ response: OpaquePointer?) -> (RecordPointer, word: UInt64)? {
-        let bits = UInt64(UInt(bitPattern: response))
-        let addressBits = UInt(truncatingIfNeeded: bits & 0xFFFF_FFFF_FFFF)
-        guard addressBits & 15 == 0,
-            let address = unsafe UnsafeMutableRawPointer(bitPattern: addressBits)
-        else { return nil }
+        guard let address = unsafe SerialHandle.address(of: response, alignment: 16) else {
+            return nil
+        }
         let pointer = unsafe RecordPointer(address)
         let word = unsafe pointer.record.pointee.word.load(ordering: .acquiring)
-        guard unsafe (word >> RequestRecord.serialShift) & 0xFFFF == bits >> 48 else { return nil }
+        guard unsafe SerialHandle.isCurrent(response, word: word) else { return nil }
         return unsafe (pointer, word)
     }
 
     /// Starts a new use of the storage; nobody has a response of it yet.
     @inline(__always)
     func renew() {
-        let serial =
-            unsafe (record.pointee.word.load(ordering: .relaxed) >> RequestRecord.serialShift) &+ 1
+        let word = unsafe record.pointee.word.load(ordering: .relaxed)
         unsafe record.pointee.word.store(
-            serial << RequestRecord.serialShift, ordering: .relaxed)
+            SerialHandle.next(after: word, RequestRecord.Phase.free.rawValue), ordering: .relaxed)
     }
 
     @inline(__always)

@@ -5,10 +5,8 @@ internal import Synchronization
 
 /// What the host keeps for one WebSocket of a plugin.
 ///
-/// A `ph_socket` is the address of such a record with the low 16 bits of its serial number in the
-/// upper 16 bits, which no user-space address has. Records are never freed, only used again with
-/// the next serial, so a plugin that keeps a socket beyond its release is told `PH_WRONG_STATE`
-/// instead of reaching the next one.
+/// A `ph_socket` is its `SerialHandle`. Records are never freed, only used again with the next serial
+/// number.
 ///
 /// Two hold it: the host until `on_closed` has returned, the plugin until `release`.
 @unsafe
@@ -23,7 +21,6 @@ struct SocketRecord: ~Copyable {
         case released = 3
     }
 
-    static let serialShift: UInt64 = 16
     static let phaseMask: UInt64 = 0xFF
 
     /// The serial number and the phase.
@@ -66,11 +63,9 @@ struct SocketPointer: @unchecked Sendable {  // because it is only an address
             }
             guard let taken = unsafe free else { preconditionFailure("a slab is empty") }
             unsafe free = taken.address.pointee.next
-            let serial =
-                unsafe (taken.address.pointee.word.load(ordering: .relaxed)
-                >> SocketRecord.serialShift) &+ 1
+            let word = unsafe taken.address.pointee.word.load(ordering: .relaxed)
             unsafe taken.address.pointee.word.store(
-                serial << SocketRecord.serialShift | SocketRecord.Phase.open.rawValue,
+                SerialHandle.next(after: word, SocketRecord.Phase.open.rawValue),
                 ordering: .releasing)
             unsafe taken.address.pointee.holders.store(2, ordering: .relaxed)
             return unsafe taken
@@ -108,23 +103,20 @@ struct SocketPointer: @unchecked Sendable {  // because it is only an address
 
     /// What the plugin is handed.
     var handle: OpaquePointer? {
-        let serial =
-            unsafe address.pointee.word.load(ordering: .relaxed) >> SocketRecord.serialShift
-        return unsafe OpaquePointer(
-            bitPattern: UInt(bitPattern: address) | UInt(truncatingIfNeeded: serial << 48))
+        unsafe SerialHandle.make(
+            UnsafeMutableRawPointer(address), word: address.pointee.word.load(ordering: .relaxed))
     }
 
     /// The record of a handle; nil when it has been released.
     static func of(_ handle: OpaquePointer?) -> SocketPointer? {
-        let bits = UInt64(UInt(bitPattern: handle))
-        guard
-            let address = unsafe UnsafeMutablePointer<SocketRecord>(
-                bitPattern: UInt(truncatingIfNeeded: bits & 0xFFFF_FFFF_FFFF)),
-            unsafe UInt(bitPattern: address) % UInt(MemoryLayout<SocketRecord>.alignment) == 0
-        else { return nil }
+        let alignment = unsafe UInt(MemoryLayout<SocketRecord>.alignment)
+        guard let place = unsafe SerialHandle.address(of: handle, alignment: alignment) else {
+            return nil
+        }
+        let address = unsafe place.assumingMemoryBound(to: SocketRecord.self)
         let pointer = unsafe SocketPointer(address: address)
         let word = unsafe address.pointee.word.load(ordering: .acquiring)
-        guard unsafe (word >> SocketRecord.serialShift) & 0xFFFF == bits >> 48 else { return nil }
+        guard unsafe SerialHandle.isCurrent(handle, word: word) else { return nil }
         let phase = unsafe word & SocketRecord.phaseMask
         guard
             phase == SocketRecord.Phase.open.rawValue

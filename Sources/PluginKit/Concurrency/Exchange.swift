@@ -12,7 +12,7 @@
         /// How much of a body may wait for the handler before the host is asked to pause.
         static var bufferedBytesMax: Int { 64 * 1024 }
 
-        private struct State {
+        private struct State: Conversation {
             var pieces = Ring<[UInt8]>()
             var bufferedBytes = 0
             var bodyHasEnded = false
@@ -65,23 +65,10 @@
         var isClosed: Bool { state.withLock(\.isClosed) }
 
         /// Books the task that answers, which may have ended already.
-        func adopt(_ task: Task<Void, Never>) {
-            let isCancelled = state.withLock { state in
-                state.task = task
-                return state.isCancelled
-            }
-            if isCancelled { task.cancel() }
-        }
+        func adopt(_ task: Task<Void, Never>) { state.adopt(task) }
 
         /// Cancels the task and wakes it where it waits for the client.
-        func cancel() {
-            let (waiters, task) = state.withLock { state in
-                state.isCancelled = true
-                return (state.takeWaiters(), state.task)
-            }
-            task?.cancel()
-            for waiter in waiters { waiter.resume() }
-        }
+        func cancel() { state.cancel() }
     }
 
     // What the host tells, on a loop's thread.
@@ -265,12 +252,9 @@
         private func wait(
             _ enlist: (inout State, CheckedContinuation<Void, Never>) -> Bool
         ) async {
-            await withCheckedContinuation { waiter in
-                let waits = state.withLock { state in
-                    guard !state.isClosed, !state.isCancelled else { return false }
-                    return enlist(&state, waiter)
-                }
-                if !waits { waiter.resume() }
+            await state.wait { state, waiter in
+                guard !state.isClosed, !state.isCancelled else { return false }
+                return enlist(&state, waiter)
             }
         }
 

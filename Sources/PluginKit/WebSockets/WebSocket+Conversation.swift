@@ -30,9 +30,8 @@
         func ended(_ end: End) {
             let waiters = state.withLock { state in
                 state.end = end
-                let waiters = [state.reader, state.closer].compactMap(\.self) + state.writers
-                (state.reader, state.closer, state.writers) = (nil, nil, [])
-                return waiters
+                defer { state.closer = nil }
+                return state.takeWaiters() + [state.closer].compactMap(\.self)
             }
             for waiter in waiters { waiter.resume() }
         }
@@ -46,25 +45,10 @@
         }
 
         /// Books the task that talks, which may have ended already.
-        func adopt(_ task: Task<Void, Never>) {
-            let isCancelled = state.withLock { state in
-                state.task = task
-                return state.isCancelled
-            }
-            if isCancelled { task.cancel() }
-        }
+        func adopt(_ task: Task<Void, Never>) { state.adopt(task) }
 
         /// Ends the conversation because the plugin stops.
-        func cancel() {
-            let (waiters, task) = state.withLock { state in
-                state.isCancelled = true
-                let waiters = [state.reader].compactMap(\.self) + state.writers
-                (state.reader, state.writers) = (nil, [])
-                return (waiters, state.task)
-            }
-            task?.cancel()
-            for waiter in waiters { waiter.resume() }
-        }
+        func cancel() { state.cancel() }
 
         /// Talks, closes, and gives the socket back once the host has let go of it.
         func run(_ conversation: @Sendable (WebSocket) async throws -> Void, _ log: Log) async {
@@ -79,13 +63,10 @@
                 log.error("a WebSocket's handler failed: \(describe(error))")
                 close(1011)
             }
-            await withCheckedContinuation { closer in
-                let waits = state.withLock { state in
-                    guard state.end == nil else { return false }
-                    state.closer = closer
-                    return true
-                }
-                if !waits { closer.resume() }
+            await state.wait { state, closer in
+                guard state.end == nil else { return false }
+                state.closer = closer
+                return true
             }
             release(
                 handle.withLock { handle in

@@ -122,15 +122,10 @@
         }
 
         private func waitUntilWritable() async throws {
-            await withCheckedContinuation { writer in
-                let waits = state.withLock { state in
-                    guard !state.isWritable, state.end == nil, !state.isCancelled else {
-                        return false
-                    }
-                    state.writers.append(writer)
-                    return true
-                }
-                if !waits { writer.resume() }
+            await state.wait { state, writer in
+                guard !state.isWritable, state.end == nil, !state.isCancelled else { return false }
+                state.writers.append(writer)
+                return true
             }
             if state.withLock(\.isCancelled) { throw CancellationError() }
         }

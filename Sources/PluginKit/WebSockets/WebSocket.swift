@@ -43,7 +43,7 @@
             public let reason: String
         }
 
-        struct State {
+        struct State: Conversation {
             var inbox = Ring<Message>()
             var inboxBytes = 0
             var isPaused = false
@@ -55,6 +55,11 @@
             var writers: [CheckedContinuation<Void, Never>] = []
             var closer: CheckedContinuation<Void, Never>?
             var task: Task<Void, Never>?
+
+            mutating func takeWaiters() -> [CheckedContinuation<Void, Never>] {
+                defer { (reader, writers) = (nil, []) }
+                return [reader].compactMap(\.self) + writers
+            }
         }
 
         /// How much may wait for the reader before the host is asked to pause.
@@ -127,15 +132,12 @@
                 }
                 if let message { return message }
                 if isOver { return nil }
-                await withCheckedContinuation { reader in
-                    let waits = state.withLock { state in
-                        guard state.inbox.isEmpty, state.end == nil, !state.isCancelled else {
-                            return false
-                        }
-                        state.reader = reader
-                        return true
+                await state.wait { state, reader in
+                    guard state.inbox.isEmpty, state.end == nil, !state.isCancelled else {
+                        return false
                     }
-                    if !waits { reader.resume() }
+                    state.reader = reader
+                    return true
                 }
             }
         }

@@ -9,7 +9,8 @@ struct ServerSockets {
 
     /// - Source: proc(5), `/proc/net/tcp`.
     init(port: UInt16) throws {
-        let table = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8)
+        let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: "/proc/net/tcp"))
+        let table = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
         let suffix = ":" + String(format: "%04X", Int(port))
         unacknowledgedBytes = table.split(separator: "\n").dropFirst().compactMap { line in
             let words = line.split(separator: " ")

@@ -1,3 +1,4 @@
+import CaseSupport
 import Glibc
 import HTTPWire
 
@@ -26,30 +27,6 @@ struct TextCase: CustomStringConvertible, Sendable {
     static func read(_ name: String) -> [TextCase] {
         let folder = "\(#filePath)".split(separator: "/").dropLast(2).joined(separator: "/")
         return parse(file: name + ".txt", text: contents("/\(folder)/Cases/\(name).txt"))
-    }
-
-    /// Reads the bytes that a line of a case file stands for.
-    static func unescaped(_ text: some StringProtocol) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "\\"), let escape = rest.popFirst() else {
-                bytes.append(byte)
-                continue
-            }
-            switch escape {
-            case UInt8(ascii: "r"): bytes.append(0x0D)
-            case UInt8(ascii: "n"): bytes.append(0x0A)
-            case UInt8(ascii: "t"): bytes.append(0x09)
-            case UInt8(ascii: "0"): bytes.append(0)
-            case UInt8(ascii: "x"):
-                let digits = String(decoding: rest.prefix(2), as: UTF8.self)
-                bytes.append(UInt8(digits, radix: 16) ?? UInt8(ascii: "?"))
-                rest = rest.dropFirst(2)
-            default: bytes.append(escape)
-            }
-        }
-        return bytes
     }
 
     private static func parse(file: String, text: String) -> [TextCase] {
