@@ -1,3 +1,4 @@
+import CaseSupport
 import HTTPWire
 import Testing
 
@@ -49,7 +50,7 @@ import Testing
     }
 
     private func compare(_ head: ParsedHead, _ body: [UInt8], _ key: String, _ value: String) {
-        let wanted = TextCase.unescaped(value).withUnsafeBytes { "\(ByteSlice($0))" }
+        let wanted = unescaped(value).withUnsafeBytes { "\(ByteSlice($0))" }
         switch key {
         case "method": #expect(head.method == wanted)
         case "target": #expect(head.target == wanted)

@@ -40,6 +40,7 @@ import Testing
         #expect(!isRefused(parse("aaaaaaaa.example", &head)))
         #expect(isRefused(parse("aaaaaaaa aaaaaaaa.example", &head)))
         #expect(isRefused(parse("aaaaaaaa.example:66000", &head)))
-        #expect(!isRefused(parse("", &head)))
+        #expect(isRefused(parse("", &head)))
+        #expect(!isRefused(parse("aaaaaaaa.example", &head)))
     }
 }

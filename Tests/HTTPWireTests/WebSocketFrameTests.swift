@@ -1,3 +1,4 @@
+import CaseSupport
 import HTTPWire
 import Testing
 
@@ -8,7 +9,7 @@ import Testing
         textCase.expectations.map { expected in
             guard expected.outcome.contains("\\") else { return expected.outcome }
             let words = expected.outcome.split(separator: " ", maxSplits: 2)
-            let payload = TextCase.unescaped(words[words.count - 1])
+            let payload = unescaped(words[words.count - 1])
             return words.dropLast().joined(separator: " ") + " "
                 + payload.withUnsafeBytes { "\(ByteSlice($0))" }
         }

@@ -1,6 +1,7 @@
 import Foundation
 
-/// The connections of a server as the kernel sees them.
+/// The connections of a server as the kernel sees them, those included that it keeps by itself to
+/// send what is left.
 ///
 /// A client's end says little: what has arrived and was not read hides that the server has let go.
 struct ServerSockets {
@@ -14,8 +15,10 @@ struct ServerSockets {
         let suffix = ":" + String(format: "%04X", Int(port))
         unacknowledgedBytes = table.split(separator: "\n").dropFirst().compactMap { line in
             let words = line.split(separator: " ")
-            let isOpen = words.count > 4 && words[1].hasSuffix(suffix) && words[3] == "01"
-            return isOpen ? Int(words[4].prefix { $0 != ":" }, radix: 16) : nil
+            guard words.count > 4, words[1].hasSuffix(suffix) else { return nil }
+            // Neither listening nor in TIME_WAIT.
+            return words[3] != "0A" && words[3] != "06"
+                ? Int(words[4].prefix { $0 != ":" }, radix: 16) : nil
         }
     }
 

@@ -1,3 +1,4 @@
+import CaseSupport
 import FuzzSupport
 import HTTPWire
 
@@ -97,9 +98,9 @@ struct FuzzProperties {
 
     /// Writes an accepted message anew in the plainest way; it must read as the same message.
     private func objection(_ head: ParsedHead, _ body: [UInt8]) -> String? {
-        var bytes = TextCase.unescaped(
+        var bytes = unescaped(
             "\(head.method) \(head.target) HTTP/1.\(head.minorVersion)\r\n")
-        for field in head.fields { bytes += TextCase.unescaped(field) + [0x0D, 0x0A] }
+        for field in head.fields { bytes += unescaped(field) + [0x0D, 0x0A] }
         bytes += [0x0D, 0x0A]
         let length = bytes.count
         switch head.framing {
