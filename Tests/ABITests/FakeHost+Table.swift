@@ -25,7 +25,10 @@ extension FakeHost {
             of(response).finish(trailers: list(trailers, count))
         },
         request_id: { response in of(response).requestID },
-        trace_parent: { response in of(response).traceParent })
+        trace_parent: { response in of(response).traceParent },
+        observe_draining: { response, onDraining in
+            of(response).observeDraining(onDraining)
+        })
 
     private static func of(_ response: OpaquePointer?) -> FakeResponse {
         guard let response else { preconditionFailure("the plugin gave no response") }

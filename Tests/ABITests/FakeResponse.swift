@@ -11,6 +11,7 @@ final class FakeResponse: @unchecked Sendable {  // because every access holds t
     private let condition = NSCondition()
     private var recordedState = State.owed
     private var recordedObserver: ph_observer?
+    private var recordedOnDraining: OnDraining?
     private var recordedStatus: UInt32 = 0
     private var recordedBody = Data()
     private var declaredLength: UInt64?
@@ -140,6 +141,22 @@ final class FakeResponse: @unchecked Sendable {  // because every access holds t
             recordedObserver = observer
             return .ok
         }
+    }
+
+    typealias OnDraining = @convention(c) (UnsafeMutableRawPointer?) -> Void
+
+    func observeDraining(_ onDraining: OnDraining?) -> ph_status {
+        change("observe_draining") {
+            guard recordedObserver != nil else { return .wrongState }
+            recordedOnDraining = onDraining
+            return .ok
+        }
+    }
+
+    /// Tells the plugin that the host waits for the response.
+    func drain() {
+        let (observer, onDraining) = condition.withLock { (recordedObserver, recordedOnDraining) }
+        onDraining?(observer?.context)
     }
 
     func resumeBody() -> ph_status {

@@ -98,8 +98,7 @@ struct SwiftPluginTests {
             #expect(answers[1].text.hasSuffix("data: more\n\ndata: again\n\n"))
             #expect(answers[1].response.state == .begun)
             answers.append(try host.begin("/events", calls[2], fullEvery: 0))
-            let last = try #require(answers[2].response.observer)
-            last.on_draining?(last.context)
+            answers[2].response.drain()
             #expect(answers[2].response.state == .completed)
         }
         #expect(answers[1].response.state == .completed)

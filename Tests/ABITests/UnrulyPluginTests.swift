@@ -165,8 +165,7 @@ struct UnrulyPluginTests {
             let call = FakeCall()
             let answer = try host.begin("/heartbeats", call)
             #expect(answer.response.waitForBody(count: 12))
-            let observer = try #require(answer.response.observer)
-            observer.on_draining?(observer.context)
+            answer.response.drain()
             var need = FakeResponse.Need.nothing
             #expect(answer.response.waitForNeed(&need, mayGiveBody: false))
             #expect(answer.response.state == .completed)

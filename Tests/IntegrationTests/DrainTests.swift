@@ -55,6 +55,25 @@ import Testing
         #expect(next.json?["generation"].number == 2)
     }
 
+    @Test func streamWithoutEnd_isToldOfTheNextGeneration_andLetsTheOldOneGo() throws {
+        try root.must("install", Fixtures.bundle("long_response"))
+        let old = try host.client()
+        try old.send("GET", "/plugin/long-response/api/until-drained")
+        #expect(try old.readHead().status == 200)
+        #expect(try old.readChunk() == Data("generation 1 begun\n".utf8))
+        try reload("long-response", 1)
+        #expect(try old.readChunk() == Data("generation 1 released\n".utf8))
+        #expect(try old.readChunk() == nil)
+        let status = try root.waitForStatus("long-response", "generation 1 is unloaded") {
+            $0["last_unload"]["generation"].number == 1
+        }
+        #expect(status["last_unload"]["verdict"].string == "unloaded", "\(status)")
+        // Its client comes back, to the new generation.
+        try old.send("GET", "/plugin/long-response/api/until-drained")
+        #expect(try old.readHead().status == 200)
+        #expect(try old.readChunk() == Data("generation 2 begun\n".utf8))
+    }
+
     @Test func threadLeftRunning_pinsTheImage_andIsNamed() throws {
         try root.must("install", Fixtures.bundle("thread_left_running"))
         try root.must("install", Fixtures.bundle("sound"))

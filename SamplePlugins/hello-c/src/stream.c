@@ -160,7 +160,7 @@ ph_status streams_add(streams *all, ph_response *response, uint32_t lines) {
         return PH_LIMIT;
 
     /* No lock is held while the host is called on its loop: it may call back. */
-    ph_observer observer = { sizeof observer, one, NULL, on_writable, NULL };
+    ph_observer observer = { .size = sizeof observer, .context = one, .on_writable = on_writable };
     ph_status status = all->host->http->observe(response, &observer);
     if (status == PH_OK)
         status = all->host->http->begin(response, 200, headers, 2, UINT64_MAX);

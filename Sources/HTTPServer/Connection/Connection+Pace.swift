@@ -52,7 +52,7 @@ extension Connection {
     /// since this was asked before.
     func isStillReading() -> Bool { unsentBytes > 0 && hasTakenEnough() }
 
-    /// Whether the client has taken what it must within `writeTimeoutSeconds`, since the mark, which
+    /// Whether the client has taken what it must within `writeTimeoutSeconds` since the mark, which
     /// is moved if so.
     private func hasTakenEnough() -> Bool {
         let limits = loop.state.limits

@@ -19,8 +19,8 @@ extension Reactor {
 }
 
 extension Exchange {
-    /// Tells the observer what `announceDraining` has noted; false when there is nothing to tell, or
-    /// nobody yet.
+    /// Tells the observer what `announceDraining` has noted; false when there is nothing to tell,
+    /// or nobody yet.
     @inline(never)
     func tellDraining() -> Bool {
         guard state.drainingGeneration == state.generation, state.isHandled, !isHeld, !isComplete,

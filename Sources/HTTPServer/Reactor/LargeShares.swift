@@ -3,12 +3,12 @@ import CLinux
 /// The connections of a loop that may have much in the kernel's hands.
 ///
 /// A response that the kernel takes as a whole costs half of one that it takes in portions: nothing
-/// is copied for later, and nobody is woken for the rest. But what it has taken it keeps for as long
-/// as the client does not read, and thousands of such clients would stall everybody's TCP. So a few
-/// connections have a large share, and the others `linux_unsent_usual`.
+/// is copied for later, and nobody is woken for the rest. But what it has taken it keeps for as
+/// long as the client does not read, and thousands of such clients would stall everybody's TCP. So
+/// a few connections have a large share, and the others `linux_unsent_usual`.
 ///
-/// - Source: tcp(7), `TCP_NOTSENT_LOWAT`. A response of 1 MB from memory costs 1.9 times nginx's CPU
-///   with 128 KiB, and 0.95 times with 2 MiB (`make bench`).
+/// - Source: tcp(7), `TCP_NOTSENT_LOWAT`. A response of 1 MB from memory costs 1.9 times nginx's
+///   CPU with 128 KiB, and 0.95 times with 2 MiB (`make bench`).
 struct LargeShares {
     /// The bytes that the kernel takes, on top of what is on its way to the client.
     static let bytes: Int32 = 2 << 20

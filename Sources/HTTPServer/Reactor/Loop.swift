@@ -89,8 +89,8 @@ struct LoopFields: ~Copyable {
     var buffers = BufferPool()
     var compression = CompressionPool()
     var largeShares = LargeShares()
-    /// The status line for 200, `Date`, and `Server` if there is a name: the lines that nearly every
-    /// response of this second begins with.
+    /// The status line for 200, `Date`, and `Server` if there is a name: the lines that nearly
+    /// every response of this second begins with.
     var preamble: UnsafeMutablePointer<UInt8>
     var preambleCount = 0
     var preambleSecond: Int64 = -1

@@ -100,8 +100,8 @@ public struct ResponseWriter {
     /// How much of ready lines is copied in one go.
     public static let readyBytesMax = 80
 
-    /// Writes lines that were made earlier and come with most heads: without a look at how long they
-    /// are, where they are of the usual length.
+    /// Writes lines that were made earlier and come with most heads: without a look at how long
+    /// they are, where they are of the usual length.
     ///
     /// - Shape: `readyBytesMax` bytes may be read from `lines` on, whatever `count` is.
     public mutating func ready(_ lines: UnsafePointer<UInt8>, count: Int) -> Bool {

@@ -34,6 +34,22 @@ extension PluginHTTP {
         return unsafe completeRemotely(pointer, word) { unsafe $0.finish(trailers: fields) }
     }
 
+    static func observeDraining(
+        _ response: OpaquePointer?,
+        _ onDraining: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
+    ) -> ph_status {
+        guard unsafe response != nil, unsafe onDraining != nil else { return code(PH_INVALID) }
+        guard let (pointer, word) = unsafe RecordPointer.of(response),
+            unsafe pointer.record.pointee.exchange.isCalledHere,
+            unsafe pointer.record.pointee.isInHandle, unsafe pointer.record.pointee.hasObserver
+        else { return code(PH_WRONG_STATE) }
+        let phase = unsafe RecordPointer.phase(word)
+        guard phase == .owed || phase == .begun else { return code(PH_WRONG_STATE) }
+        unsafe pointer.record.pointee.onDraining = onDraining
+        unsafe PluginObserver.bringIn(pointer)
+        return code(PH_OK)
+    }
+
     static func requestID(_ response: OpaquePointer?) -> ph_text {
         unsafe owed(response)?.requestID.text ?? ph_text()
     }

@@ -25,7 +25,8 @@ enum PluginHTTP {
                 request_trailers: { unsafe requestTrailers($0, $1) },
                 finish_with_trailers: { unsafe finish($0, trailers: $1, $2) },
                 request_id: { unsafe requestID($0) },
-                trace_parent: { unsafe traceParent($0) }))
+                trace_parent: { unsafe traceParent($0) },
+                observe_draining: { unsafe observeDraining($0, $1) }))
         return unsafe UnsafePointer(table)
     }()
 

@@ -15,26 +15,28 @@ enum PluginObserver {
         _ observer: UnsafePointer<ph_observer>, on pointer: RecordPointer
     ) -> ph_status {
         let size = unsafe Int(observer.pointee.size)
-        guard size >= firstSize else { return ph_status(PH_INVALID) }
+        guard unsafe size >= MemoryLayout<ph_observer>.size else { return ph_status(PH_INVALID) }
         let record = unsafe pointer.record
         unsafe record.pointee.context = observer.pointee.context
         unsafe record.pointee.onBody = observer.pointee.on_body
         unsafe record.pointee.onWritable = observer.pointee.on_writable
         unsafe record.pointee.onClosed = observer.pointee.on_closed
-        let knowsDraining = unsafe size >= MemoryLayout<ph_observer>.size
-        unsafe record.pointee.onDraining = knowsDraining ? observer.pointee.on_draining : nil
+        unsafe record.pointee.onDraining = nil
         unsafe record.pointee.hasObserver = true
+        unsafe bringIn(pointer)
+        return ph_status(PH_OK)
+    }
+
+    /// Has the server call the observer that is in the record, now or once `handle` has returned.
+    static func bringIn(_ pointer: RecordPointer) {
+        let record = unsafe pointer.record
         let entry = unsafe record.pointee.exchange.enterLoop()
         unsafe record.pointee.observerWaits = !entry.isOpen
         if entry.isOpen {
             unsafe activate(pointer)
             unsafe record.pointee.exchange.leaveLoop(entry)
         }
-        return ph_status(PH_OK)
     }
-
-    /// The size of an observer in ABI 1.0.
-    private static let firstSize = unsafe MemoryLayout<ph_observer>.offset(of: \.on_draining) ?? 0
 
     /// Has the server call the observer that is in the record; on the loop's thread.
     static func activate(_ pointer: RecordPointer) {

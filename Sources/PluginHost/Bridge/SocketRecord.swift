@@ -5,8 +5,8 @@ internal import Synchronization
 
 /// What the host keeps for one WebSocket of a plugin.
 ///
-/// A `ph_socket` is its `SerialHandle`. Records are never freed, only used again with the next serial
-/// number.
+/// A `ph_socket` is its `SerialHandle`. Records are never freed, only used again with the next
+/// serial number.
 ///
 /// Two hold it: the host until `on_closed` has returned, the plugin until `release`.
 @unsafe

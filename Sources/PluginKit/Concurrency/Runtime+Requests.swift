@@ -47,11 +47,13 @@
             unsafe observer.on_closed = { context, _ in
                 unsafe findExchange(context)?.clientLeft()
             }
-            unsafe observer.on_draining = { context in
-                unsafe findExchange(context)?.drainBegan()
-            }
             let responder = exchange.responder
-            return unsafe responder.http.pointee.observe?(responder.response, &observer) ?? failed
+            let status =
+                unsafe responder.http.pointee.observe?(responder.response, &observer) ?? failed
+            if status >= done {
+                responder.observeDraining { unsafe findExchange($0)?.drainBegan() }
+            }
+            return status
         }
     }
 

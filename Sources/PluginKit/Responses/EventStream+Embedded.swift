@@ -106,13 +106,13 @@
                     unsafe responder.http.pointee.abort?(responder.response)
                 }
             }
-            unsafe observer.on_draining = { context in unsafe EventStream.at(context)?.finish() }
             let watched =
                 unsafe responder.http.pointee.observe?(responder.response, &observer) ?? failed
             guard watched >= done else {
                 stream.complete { unsafe $0.http.pointee.abort?($0.response) }
                 return done
             }
+            responder.observeDraining { context in unsafe EventStream.at(context)?.finish() }
             opened(stream)
             return pending
         }

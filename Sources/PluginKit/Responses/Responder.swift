@@ -46,6 +46,12 @@ struct Responder {
         return trailers
     }
 
+    /// Asks to be told that the host waits for this response, where the host can tell.
+    func observeDraining(_ onDraining: @convention(c) (UnsafeMutableRawPointer?) -> Void) {
+        guard hasLaterFunctions else { return }
+        _ = unsafe http.pointee.observe_draining?(response, onDraining)
+    }
+
     /// Ends a body with fields behind it; without them where the host cannot send them.
     func finish(trailers: [Header]) -> ph_status {
         guard hasLaterFunctions, let finish = unsafe http.pointee.finish_with_trailers else {

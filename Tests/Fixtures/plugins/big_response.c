@@ -60,7 +60,10 @@ static ph_status send_pieces(const fixture *self, ph_response *response, uint64_
     if (!one)
         return PH_NO_MEMORY;
     *one = (sending){ self, response, 0, total };
-    ph_observer observer = { sizeof observer, one, NULL, on_writable, on_closed };
+    ph_observer observer = { .size = sizeof observer,
+                             .context = one,
+                             .on_writable = on_writable,
+                             .on_closed = on_closed };
     ph_status status = self->host->http->observe(response, &observer);
     if (status == PH_OK)
         status = self->host->http->begin(response, 200, NULL, 0, total);

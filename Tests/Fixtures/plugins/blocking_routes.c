@@ -69,7 +69,10 @@ static ph_status begin_upload(const fixture *self, const ph_request *request,
     one->response = response;
     one->milliseconds = fixture_number(request->query, "milliseconds", 0);
     pthread_getname_np(pthread_self(), one->thread, sizeof one->thread);
-    ph_observer observer = { sizeof observer, one, on_body, NULL, on_closed };
+    ph_observer observer = { .size = sizeof observer,
+                             .context = one,
+                             .on_body = on_body,
+                             .on_closed = on_closed };
     ph_status status = self->host->http->observe(response, &observer);
     if (status < 0)
         free(one);

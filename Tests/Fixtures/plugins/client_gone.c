@@ -40,7 +40,7 @@ static ph_status wait_for_end(const fixture *self, ph_response *response) {
     pthread_mutex_unlock(&mutex);
     if (!is_free)
         return PH_LIMIT;
-    ph_observer observer = { sizeof observer, one, NULL, NULL, on_closed };
+    ph_observer observer = { .size = sizeof observer, .context = one, .on_closed = on_closed };
     ph_status status = self->host->http->observe(response, &observer);
     return status < 0 ? status : PH_PENDING;
 }

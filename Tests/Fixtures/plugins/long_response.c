@@ -1,9 +1,11 @@
 /* No defect. GET /long?chunks=N&milliseconds=M (20 and 50 if not given) sends "generation G chunk
  * K\n" every M milliseconds, from a thread of its own. GET /held sends "generation G begun\n" at
  * once, and "generation G released\n" when there is a file `release` in the plugin's run directory.
- * stop cuts what is left, and joins the threads. */
+ * GET /until-drained does so when the host says that it drains. stop cuts what is left, and joins
+ * the threads. */
 #define _POSIX_C_SOURCE 200809L
-#define FIXTURE_ROUTES FIXTURE_ROUTE("GET", "/long", 0), FIXTURE_ROUTE("GET", "/held", 0),
+#define FIXTURE_ROUTES FIXTURE_ROUTE("GET", "/long", 0), FIXTURE_ROUTE("GET", "/held", 0), \
+                       FIXTURE_ROUTE("GET", "/until-drained", 0),
 #define FIXTURE_HANDLE handle
 #define FIXTURE_STOP stop
 #include "fixture.h"
@@ -75,6 +77,31 @@ static void *run(void *context) {
     return NULL;
 }
 
+static void on_draining(void *context) {
+    job *one = context;
+    write_line(one, "released", 0);
+    one->self->host->http->finish(one->response);
+    free(one);
+}
+
+static void on_closed(void *context, ph_status why) {
+    (void)why;
+    job *one = context;
+    one->self->host->http->abort(one->response);
+    free(one);
+}
+
+static ph_status stream_until_drained(job *one) {
+    ph_observer observer = { .size = sizeof observer,
+                             .context = one,
+                             .on_closed = on_closed };
+    const ph_http *http = one->self->host->http;
+    if (http->observe(one->response, &observer) < 0
+        || http->observe_draining(one->response, on_draining) < 0 || !write_line(one, "begun", 0))
+        return PH_FAILED;
+    return PH_PENDING;
+}
+
 static ph_status stop(void *state, ph_error *error) {
     (void)state, (void)error;
     atomic_store(&is_stopping, 1);
@@ -105,6 +132,8 @@ static ph_status handle(void *state, const ph_request *request, ph_response *res
         free(one);
         return status;
     }
+    if (request->route == FIXTURE_FIRST_ROUTE + 2)
+        return stream_until_drained(one);
     if (pthread_create(&one->thread, NULL, run, one) != 0) {
         free(one);
         return PH_FAILED;

@@ -108,7 +108,10 @@ static ph_status handle(void *state, const ph_request *request, ph_response *res
     one->self = self;
     one->response = response;
     one->pauses = request->route == FIXTURE_FIRST_ROUTE + 1;
-    ph_observer observer = { sizeof observer, one, on_body, NULL, on_closed };
+    ph_observer observer = { .size = sizeof observer,
+                             .context = one,
+                             .on_body = on_body,
+                             .on_closed = on_closed };
     ph_status status = self->host->http->observe(response, &observer);
     if (status < 0)
         free(one);

@@ -30,13 +30,10 @@ final class FakeObserver: Sendable {
         context.map { Unmanaged<FakeObserver>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    /// The size of an observer that knows no draining.
-    static let firstSize = MemoryLayout<ph_observer>.offset(of: \.on_draining) ?? 0
-
     /// Sets this observer; the caller keeps it alive.
-    func observe(_ call: FakeCall, size: Int = MemoryLayout<ph_observer>.size) -> ph_status {
+    func observe(_ call: FakeCall) -> ph_status {
         var observer = ph_observer()
-        observer.size = UInt32(size)
+        observer.size = UInt32(MemoryLayout<ph_observer>.size)
         observer.context = Unmanaged.passUnretained(self).toOpaque()
         observer.on_body = { context, piece, last in
             let text = String(
@@ -46,8 +43,12 @@ final class FakeObserver: Sendable {
         }
         observer.on_writable = { FakeObserver.of($0)?.onWritable() }
         observer.on_closed = { FakeObserver.of($0)?.onClosed($1) }
-        observer.on_draining = { FakeObserver.of($0)?.onDraining() }
         return call.http.pointee.observe(call.response, &observer)
+    }
+
+    /// Has it told of draining as well.
+    func observeDraining(_ call: FakeCall) -> ph_status {
+        call.http.pointee.observe_draining(call.response) { FakeObserver.of($0)?.onDraining() }
     }
 }
 
@@ -188,11 +189,11 @@ final class FakeObserver: Sendable {
         #expect(plugin.generation.inFlight == 0)
     }
 
-    @Test func stream_isToldThatItsGenerationDrains_whereItsPluginKnowsOfThat() async throws {
+    @Test func stream_isToldThatItsGenerationDrains_whereItHasAskedForThat() async throws {
         let calls = Recorder<FakeCall>()
         let told = Recorder<UInt64>()
         let observers = Mutex<[FakeObserver]>([])
-        func plugin(_ name: String, _ number: UInt64, size: Int) throws -> FakePlugin {
+        func plugin(_ name: String, _ number: UInt64, asks: Bool) throws -> FakePlugin {
             try FakePlugin(name, number: number) { call in
                 let observer = FakeObserver(
                     onClosed: { _ in call.abort() },
@@ -201,16 +202,16 @@ final class FakeObserver: Sendable {
                         _ = call.finish()
                     })
                 observers.withLock { $0.append(observer) }
-                let tooSmall = FakeObserver.firstSize - 1
-                #expect(observer.observe(call, size: tooSmall) == ph_status(PH_INVALID))
-                #expect(observer.observe(call, size: size) == ph_status(PH_OK))
+                #expect(observer.observeDraining(call) == ph_status(PH_WRONG_STATE))
+                #expect(observer.observe(call) == ph_status(PH_OK))
+                if asks { #expect(observer.observeDraining(call) == ph_status(PH_OK)) }
                 _ = call.begin()
                 calls.add(call)
                 return ph_status(PH_PENDING)
             }
         }
-        let first = try plugin("first", 1, size: FakeObserver.firstSize)
-        let second = try plugin("second", 2, size: MemoryLayout<ph_observer>.size)
+        let first = try plugin("first", 1, asks: false)
+        let second = try plugin("second", 2, asks: true)
         let host = try await BridgeServer([first, second])
         let clients = ["first", "second"].map { name in
             let client = host.client()

@@ -244,15 +244,6 @@ typedef struct ph_observer {
      * [loop-thread] */
     void (*on_closed)(void *context, ph_status why);
     /* ---- 1.0 ends here */
-    /* ---- 1.1 */
-
-    /* The plugin's next generation serves, or the plugin is to stop, and the host
-     * waits for this response until the drain deadline. One that would never end,
-     * such as a stream of events, is finished soon: its client comes back, to the
-     * next generation. Others may go on to their end. Called again if a drain has
-     * been called off and another one begins.
-     * [loop-thread] */
-    void (*on_draining)(void *context);
 } ph_observer;
 
 /* How a response is made. The functions may be called from any thread. On the
@@ -344,6 +335,16 @@ typedef struct ph_http {
      * Source: W3C Trace Context.
      * [any-thread] */
     ph_text (*trace_parent)(ph_response *response);
+
+    /* Asks to be told, as one more function of the observer that was set by observe
+     * and with its context, that the host waits for this response until the drain
+     * deadline, because the plugin's next generation serves or the plugin is to
+     * stop. A response that would never end, such as a stream of events, is finished
+     * soon then: its client comes back, to the next generation. Others may go on to
+     * their end. It is told again if a drain is called off and another one begins.
+     * PH_WRONG_STATE: there is no observer.
+     * [the thread of handle & within handle]; on_draining: [loop-thread] */
+    ph_status (*observe_draining)(ph_response *response, void (*on_draining)(void *context));
 } ph_http;
 
 /* -------------------------------------------------------------------- host */
