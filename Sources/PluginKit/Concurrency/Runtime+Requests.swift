@@ -51,7 +51,7 @@
             let status =
                 unsafe responder.http.pointee.observe?(responder.response, &observer) ?? failed
             if status >= done {
-                responder.observeDraining { unsafe findExchange($0)?.drainBegan() }
+                unsafe responder.observeDraining { unsafe findExchange($0)?.drainBegan() }
             }
             return status
         }

@@ -112,7 +112,7 @@
                 stream.complete { unsafe $0.http.pointee.abort?($0.response) }
                 return done
             }
-            responder.observeDraining { context in unsafe EventStream.at(context)?.finish() }
+            unsafe responder.observeDraining { context in unsafe EventStream.at(context)?.finish() }
             opened(stream)
             return pending
         }
