@@ -91,6 +91,8 @@ extension Loop {
 extension Connection {
     /// Whether the client is owed nothing and has sent nothing that is waiting to be read.
     fileprivate var isExpendable: Bool {
+        // What the kernel has of a large share would be lost.
+        if leavesLargeShare { return false }
         switch state.phase {
         case .lingering: return true
         case .head:
