@@ -1,5 +1,6 @@
 import Foundation
 import HTTPServer
+import Synchronization
 import Testing
 
 /// Clients that leave large responses unread: what they may take up, and for how long.
