@@ -3,8 +3,8 @@
 
 usage: bench.py [--quick] [--only FIGURE,...]
 
-Figures: instructions, cpu, reload, leak, start, dispatch, idle, sleep. What is not installed or
-does not answer is skipped, and said so."""
+Figures: instructions, cpu, reload, leak, start, dispatch, idle, sleep, journal. What is not
+installed or does not answer is skipped, and said so."""
 import argparse
 import datetime
 import json
@@ -12,10 +12,10 @@ import os
 import platform
 import sys
 
-from hostbench import instructions, processor_time, reloads, scale, servers, workplace
+from hostbench import instructions, journal, processor_time, reloads, scale, servers, workplace
 
 FIGURES = ("instructions", "cpu", "reload", "leak", "start", "dispatch", "idle",
-           "sleep")
+           "sleep", "journal")
 
 
 def table(title, columns, rows):
@@ -131,6 +131,15 @@ def figure_sleep(arguments, has_host):
           ["alone", "beside it", "ratio", "slept", "failed"],
           [(found["p99_alone_ms"], found["p99_beside_ms"], found["ratio"], found["slept"],
             found["failed"])])
+    return found
+
+
+def figure_journal(arguments, has_host):
+    found = journal.measure(100 if arguments.quick else 1000)
+    table("Appends to the journal a second, each safe on the disk",
+          ["one by one", "16 writers together", "bare SQLite, one by one", "ratio"],
+          [(found["appends_per_second"], found["appends_per_second_16_together"],
+            found["bare_sqlite_per_second"], found["ratio_to_bare"])])
     return found
 
 

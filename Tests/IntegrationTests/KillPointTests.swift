@@ -2,8 +2,9 @@ import Foundation
 import Glibc
 import Testing
 
-/// Host and commands are killed at each call that changes a file, and started again: the old state
-/// is found, or the new one, and never a mixture; nothing is lost, and nothing is left over.
+/// Host and commands are killed at each call that changes a file, or that call fails, and they are
+/// started again: the old state is found, or the new one, and never a mixture; nothing is lost, and
+/// nothing is left over.
 ///
 /// A run takes some points of each change, chosen by `INTEGRATION_SEED`; with `KILL_EVERY_POINT=1`
 /// it takes all of them.
@@ -62,7 +63,7 @@ import Testing
 
     @Test(arguments: Change.allCases)
     func commandThatIsKilled_leavesTheOldStateOrTheNew(change: Change) throws {
-        try killEverywhere(change, "the command") { root, points in
+        try harmEverywhere(change, "the command killed") { root, points in
             let command = try Command.run(
                 [HostProcess.binary] + change.command() + ["--root", root.path],
                 environment: points.environment())
@@ -73,17 +74,50 @@ import Testing
 
     @Test(arguments: Change.allCases)
     func daemonThatIsKilled_leavesTheOldStateOrTheNew(change: Change) throws {
-        try killEverywhere(change, "the daemon") { root, points in
-            let point = points.wanted
+        try harmEverywhere(change, "the daemon killed") { root, points in
             points.disarm()
             let host = try HostProcess(root, environment: points.environment())
-            points.arm(killingAt: point)
+            points.armAgain()
             let command = try Command.run(
                 [HostProcess.binary] + change.command() + ["--root", root.path])
-            if point > 0 { _ = host.process.waitForEnd(within: 3) } else { try settle(points) }
+            if points.hasPoint {
+                _ = host.process.waitForEnd(within: 3)
+            } else {
+                try settle(points)
+            }
             let isDead = host.process.hasEnded
             host.process.kill()
             try #require(isDead || command.status == 0, "\(command)")
+            return command.status == 0
+        }
+    }
+
+    @Test(arguments: Change.allCases)
+    func commandThatFindsTheDiskFull_leavesTheOldStateOrTheNew(change: Change) throws {
+        try harmEverywhere(change, "the command's disk full", failure: ENOSPC) { root, points in
+            let command = try Command.run(
+                [HostProcess.binary] + change.command() + ["--root", root.path],
+                environment: points.environment())
+            try #require([0, 1].contains(command.status), "\(command)")
+            return command.status == 0
+        }
+    }
+
+    @Test(arguments: Change.allCases)
+    func daemonThatFindsTheDiskFull_goesOn_inTheOldStateOrTheNew(change: Change) throws {
+        try harmEverywhere(change, "the daemon's disk full", failure: ENOSPC) { root, points in
+            points.disarm()
+            let host = try HostProcess(root, environment: points.environment())
+            points.armAgain()
+            let command = try Command.run(
+                [HostProcess.binary] + change.command() + ["--root", root.path])
+            if !points.hasPoint { try settle(points) }
+            let story: Comment = "\(points.place): \(command)\n\(host.log)"
+            try #require([0, 1].contains(command.status), story)
+            let version = try version(root, host, story)
+            #expect([change.versions.old, change.versions.new].contains(version), story)
+            if command.status == 0 { #expect(version == change.versions.new, story) }
+            #expect(try host.terminate() == 0, story)
             return command.status == 0
         }
     }
@@ -100,8 +134,9 @@ import Testing
     }
 
     /// - Parameter attempt: makes the change; returns whether it was told that it is done.
-    private func killEverywhere(
-        _ change: Change, _ victim: String, attempt: (Root, KillPoints) throws -> Bool
+    private func harmEverywhere(
+        _ change: Change, _ harm: String, failure: Int32 = 0,
+        attempt: (Root, KillPoints) throws -> Bool
     ) throws {
         var random = SplitMix(seed: DamageTests.seed)
         let template = try template(change)
@@ -113,7 +148,7 @@ import Testing
         let count = points.seen
         let new = try shown(changed)
         #expect(old.version == change.versions.old && new.version == change.versions.new)
-        try #require(count > 10, "\(victim) has \(count) points")
+        try #require(count > 10, "\(harm): there are \(count) points")
 
         var chosen = Array(1...count)
         if !Self.takesAll {
@@ -122,7 +157,7 @@ import Testing
         var ends = (old: 0, new: 0)
         for point in chosen {
             let root = try copy(template)
-            points.arm(killingAt: point)
+            points.arm(killingAt: point, failure: failure)
             let isTold = try attempt(root, points)
             let place = points.seen >= point ? points.place : "no call"
             // The next start may be killed as well.
@@ -144,7 +179,7 @@ import Testing
             }
         }
         print(
-            "\(change.rawValue), \(victim) killed at \(chosen.count) of \(count) points:"
+            "\(change.rawValue), \(harm) at \(chosen.count) of \(count) points:"
                 + " \(ends.old) times the old state, \(ends.new) times the new one")
         if Self.takesAll { #expect(ends.old > 0 && ends.new > 0) }
     }
@@ -173,25 +208,32 @@ import Testing
     /// Starts the host, and looks at what it serves, says and has on the disk.
     private func shown(_ root: Root, _ story: Comment = "") throws -> Shown {
         let host = try HostProcess(root)
-        #expect(try host.hello("sound") == hello, story)
-        #expect(try data("sound", root) == "tones", story)
-        var version: String?
-        let answer = try host.get("/plugin/versioned/api/which")
-        if try root.list().contains("versioned") {
-            version = answer.text
-            let status = try root.status("versioned")
-            #expect(status["state"].string == "active", "\(story) \(status)")
-            #expect(status["version"].string == version, "\(story) \(status)")
-            let manifest = "\(root.plugin("versioned"))/manifest.json"
-            let json = try JSON(parsing: Data(contentsOf: URL(fileURLWithPath: manifest)))
-            #expect(json["version"].string == version, story)
-            let page = try host.get("/plugin/versioned/")
-            #expect(page.status == 200 && page.text.contains("versioned"), story)
-        } else {
-            #expect(answer.status == 404, story)
-        }
+        let version = try version(root, host, story)
         #expect(try host.terminate() == 0, story)
         return Shown(version: version, files: try files(root))
+    }
+
+    /// The version that serves, which everything has to agree with.
+    private func version(
+        _ root: Root, _ host: HostProcess, _ story: Comment
+    ) throws -> String? {
+        #expect(try host.hello("sound") == hello, story)
+        #expect(try data("sound", root) == "tones", story)
+        let answer = try host.get("/plugin/versioned/api/which")
+        guard try root.list().contains("versioned") else {
+            #expect(answer.status == 404, story)
+            return nil
+        }
+        let version = answer.text
+        let status = try root.status("versioned")
+        #expect(status["state"].string == "active", "\(story) \(status)")
+        #expect(status["version"].string == version, "\(story) \(status)")
+        let manifest = "\(root.plugin("versioned"))/manifest.json"
+        let json = try JSON(parsing: Data(contentsOf: URL(fileURLWithPath: manifest)))
+        #expect(json["version"].string == version, story)
+        let page = try host.get("/plugin/versioned/")
+        #expect(page.status == 200 && page.text.contains("versioned"), story)
+        return version
     }
 
     private func data(_ plugin: String, _ root: Root) throws -> String {

@@ -217,10 +217,16 @@ package struct Installer: Sendable {
         let next = directory.path + "/" + Self.nextLink
         try Directory.remove(next)
         try link("releases/" + release.text, at: next)
-        try Directory.sync(directory.path)
-        guard unsafe rename(next, directory.current) == 0 else {
-            throw .system(
-                "the release could not be put in force", subject: directory.current, errno: errno)
+        do throws(HostError) {
+            try Directory.sync(directory.path)
+            guard unsafe rename(next, directory.current) == 0 else {
+                throw .system(
+                    "the release could not be put in force", subject: directory.current,
+                    errno: errno)
+            }
+        } catch {
+            unsafe _ = unlink(next)
+            throw error
         }
         try Directory.sync(directory.path)
     }

@@ -11,7 +11,9 @@ package enum Directory {
     {
         if unsafe mkdir(path, mode) == 0 {
             guard unsafe chmod(path, mode) == 0 else {
-                throw .system("the mode could not be set", subject: path, errno: errno)
+                let number = errno
+                unsafe _ = rmdir(path)
+                throw .system("the mode could not be set", subject: path, errno: number)
             }
             return
         }

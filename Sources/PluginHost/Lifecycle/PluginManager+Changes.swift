@@ -37,6 +37,12 @@ extension PluginManager {
         } catch {
             if let image { await takeDown(image, slot) }
             guard hasBegun else { throw error }
+            if await isGone(change, name) {
+                // A removal cannot be taken back once the directory has gone, and is done then.
+                say(.warning, "it is removed, and not all of it is off the disk: \(error)", name)
+                try await execute(.finish, on: name)
+                return nil
+            }
             do throws(HostError) {
                 try await takeBack(change, name, reason: error.what)
             } catch let second {
@@ -59,6 +65,12 @@ extension PluginManager {
             say(.info, "its \(change.kind.rawValue) was cut short, and is undone", name)
             try await takeBack(change, name, reason: "it was cut short")
         }
+    }
+
+    private func isGone(_ change: Change, _ name: PluginName) async -> Bool {
+        guard case .removal = change else { return false }
+        let installer = installer
+        return await Blocking.run { installer.found(name) } == .nothing
     }
 
     private func takeBack(

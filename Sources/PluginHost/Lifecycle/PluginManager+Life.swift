@@ -16,9 +16,17 @@ extension PluginManager {
         batch = []
         for (name, lost) in registry.lostGenerations() { try await record([lost], on: name) }
         try await writeBatch()
-        for name in registry.changes.keys.sorted() { try await settleChange(name) }
+        for name in registry.changes.keys.sorted() {
+            do throws(HostError) {
+                try await settleChange(name)
+            } catch {
+                // The next change of the plugin tries again, and so does the next start.
+                slot(name).lastError = error
+                say(.error, error.description, name)
+            }
+        }
         let names = try layout.installedNames()
-        for name in names {
+        for name in names where registry.changes[name] == nil {
             do throws(HostError) {
                 let run = layout.plugin(name).run
                 try await Blocking.run { () throws(HostError) in

@@ -65,16 +65,20 @@ extension PluginManager {
         }
     }
 
+    /// How often in a row an answer may be late: a busy machine is no reason to give a release up.
+    private static var silencesMax: Int { 2 }
+
     private func beat(_ name: PluginName, _ number: Int) async {
         guard let slot = slots[name], let image = slot.upImage(number) else { return }
         let health = await image.loaded.checkHealth()
         // It may have been superseded or taken down while it was asked.
         guard slot.upImage(number) === image else { return }
+        let silence = image.loaded.stuckReason
+        image.silences = silence == nil ? 0 : image.silences + 1
         if let (state, reason) = health, state != .unhealthy {
             await signal(.heartbeat, image, name, reason)
-        } else {
-            let reason = image.loaded.stuckReason ?? health?.reason ?? "it does not say how it is"
-            await signal(.miss, image, name, reason)
+        } else if silence == nil || image.silences >= Self.silencesMax {
+            await signal(.miss, image, name, silence ?? health?.reason ?? "")
             if slot.current === image { await failOver(slot) }
         }
         if slot.upImage(number) === image { listen(to: image, of: name) }

@@ -9,6 +9,8 @@ final class HostedImage {
     /// The directory of the release that it was loaded from; empty when that is not known.
     let release: String
     var use = PluginStatus.Image.Use.serving
+    /// How often in a row it has not said how it is, when asked.
+    var silences = 0
     /// When it is asked next how it is.
     var heartbeat: Deadline?
     /// When it has stood by long enough.

@@ -1,5 +1,6 @@
 /*
- * Counts the calls by which a `host` process changes files, and kills it at one of them.
+ * Counts the calls by which a `host` process changes files, and kills it at one of them, or lets
+ * that one fail.
  *
  * Preloaded into the process; KILL_POINTS names a file that the test and the process share, of the
  * shape below. A call that writes bytes is two points, before the first byte and after half of
@@ -30,7 +31,9 @@ struct control {
     _Atomic uint32_t kill_at;
     /* Whether the names of the points are told on the standard error. */
     _Atomic uint32_t tells;
-    char place[112];
+    /* What the call at the point fails with, an errno; 0: the process dies there. */
+    _Atomic uint32_t failure;
+    char place[108];
 };
 
 static struct control *control;
@@ -54,7 +57,7 @@ __attribute__((constructor)) static void begin(void)
     control = memory;
 }
 
-/* True when the process is to die here. */
+/* True at the one point. */
 static int reached(const char *call, const char *where)
 {
     if (!control || !atomic_load(&control->armed))
@@ -68,17 +71,23 @@ static int reached(const char *call, const char *where)
     return 1;
 }
 
-static void die(void)
+static _Noreturn void die(void)
 {
     kill(getpid(), SIGKILL);
     for (;;)
         pause();
 }
 
-static void point(const char *call, const char *where)
+/* True when the call is to fail with errno. */
+static int point(const char *call, const char *where)
 {
-    if (reached(call, where ? where : ""))
+    if (!reached(call, where ? where : ""))
+        return 0;
+    uint32_t failure = atomic_load(&control->failure);
+    if (!failure)
         die();
+    errno = (int)failure;
+    return 1;
 }
 
 static int is_plain(int file)
@@ -96,13 +105,20 @@ static const char *name_of(int file, char *buffer, size_t size)
     return buffer;
 }
 
-static void file_point(const char *call, int file)
+static int file_point(const char *call, int file)
 {
     char name[512];
     int error = errno;
-    if (control && atomic_load(&control->armed))
-        point(call, name_of(file, name, sizeof name));
+    if (control && atomic_load(&control->armed) && point(call, name_of(file, name, sizeof name)))
+        return 1;
     errno = error;
+    return 0;
+}
+
+/* True when half of the bytes are to be written: the rest is left to another call, or to nobody. */
+static int is_cut(const char *call)
+{
+    return reached(call, "");
 }
 
 #define NEXT(result, name, ...) \
@@ -118,8 +134,8 @@ static void file_point(const char *call, int file)
         va_start(rest, flags); \
         mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0; \
         va_end(rest); \
-        if (flags & (O_CREAT | O_TRUNC)) \
-            point("open", path); \
+        if ((flags & (O_CREAT | O_TRUNC)) && point("open", path)) \
+            return -1; \
         return next(path, flags, mode); \
     }
 OPEN(open, "open")
@@ -133,8 +149,8 @@ OPEN(open64, "open64")
         va_start(rest, flags); \
         mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0; \
         va_end(rest); \
-        if (flags & (O_CREAT | O_TRUNC)) \
-            point("openat", path); \
+        if ((flags & (O_CREAT | O_TRUNC)) && point("openat", path)) \
+            return -1; \
         return next(directory, path, flags, mode); \
     }
 OPENAT(openat, "openat")
@@ -144,10 +160,13 @@ ssize_t write(int file, const void *bytes, size_t count)
 {
     NEXT(ssize_t, "write", int, const void *, size_t);
     if (is_plain(file)) {
-        file_point("write", file);
-        if (reached("write/2", "")) {
-            next(file, bytes, count / 2);
-            die();
+        if (file_point("write", file))
+            return -1;
+        if (is_cut("write/2")) {
+            ssize_t written = next(file, bytes, count / 2);
+            if (!atomic_load(&control->failure))
+                die();
+            return written;
         }
     }
     return next(file, bytes, count);
@@ -158,10 +177,13 @@ ssize_t write(int file, const void *bytes, size_t count)
     { \
         NEXT(ssize_t, word, int, const void *, size_t, off_t); \
         if (is_plain(file)) { \
-            file_point("pwrite", file); \
-            if (reached("pwrite/2", "")) { \
-                next(file, bytes, count / 2, offset); \
-                die(); \
+            if (file_point("pwrite", file)) \
+                return -1; \
+            if (is_cut("pwrite/2")) { \
+                ssize_t written = next(file, bytes, count / 2, offset); \
+                if (!atomic_load(&control->failure)) \
+                    die(); \
+                return written; \
             } \
         } \
         return next(file, bytes, count, offset); \
@@ -172,8 +194,8 @@ PWRITE(pwrite64, "pwrite64")
 ssize_t writev(int file, const struct iovec *pieces, int count)
 {
     NEXT(ssize_t, "writev", int, const struct iovec *, int);
-    if (is_plain(file))
-        file_point("writev", file);
+    if (is_plain(file) && file_point("writev", file))
+        return -1;
     return next(file, pieces, count);
 }
 
@@ -181,7 +203,8 @@ ssize_t writev(int file, const struct iovec *pieces, int count)
     result function parameters \
     { \
         NEXT(result, #function, __VA_ARGS__); \
-        file_point(#function, file); \
+        if (file_point(#function, file)) \
+            return -1; \
         return next arguments; \
     }
 ON_FILE(int, ftruncate, (int file, off_t size), (file, size), int, off_t)
@@ -204,7 +227,8 @@ ON_FILE(ssize_t, copy_file_range,
     int function parameters \
     { \
         NEXT(int, #function, __VA_ARGS__); \
-        point(#function, path); \
+        if (point(#function, path)) \
+            return -1; \
         return next arguments; \
     }
 ON_PATH(mkdir, (const char *path, mode_t mode), (path, mode), const char *, mode_t)

@@ -11,7 +11,8 @@ final class KillPoints {
         case seen = 4
         case killAt = 8
         case tells = 12
-        case place = 16
+        case failure = 16
+        case place = 20
     }
     private static let bytes = 128
 
@@ -37,9 +38,15 @@ final class KillPoints {
         ["LD_PRELOAD": try Self.library.get(), "KILL_POINTS": directory("points")]
     }
 
-    /// Begins to count; the process dies at the given point, counted from 1, or at none.
-    func arm(killingAt point: Int = 0, tells: Bool = false) {
+    /// Begins to count.
+    ///
+    /// - Parameters:
+    ///   - point: Where the process dies, counted from 1; 0: nowhere.
+    ///   - failure: What the call there fails with instead, an errno; 0: the process dies.
+    ///   - tells: Whether the points are told on the standard error of the process.
+    func arm(killingAt point: Int = 0, failure: Int32 = 0, tells: Bool = false) {
         store(0, .armed)
+        store(UInt32(failure), .failure)
         store(UInt32(point), .killAt)
         store(0, .seen)
         store(tells ? 1 : 0, .tells)
@@ -48,13 +55,19 @@ final class KillPoints {
 
     func disarm() { store(0, .armed) }
 
-    /// The point to die at, or 0.
-    var wanted: Int { Int(memory.load(fromByteOffset: Field.killAt.rawValue, as: UInt32.self)) }
+    /// Begins anew with the same point.
+    func armAgain() {
+        store(0, .seen)
+        store(1, .armed)
+    }
+
+    /// Whether a point is chosen.
+    var hasPoint: Bool { memory.load(fromByteOffset: Field.killAt.rawValue, as: UInt32.self) > 0 }
 
     /// How many points there were since `arm`.
     var seen: Int { Int(memory.load(fromByteOffset: Field.seen.rawValue, as: UInt32.self)) }
 
-    /// The call at which the process died, with its file.
+    /// The call at which the process died, or that failed, with its file.
     var place: String {
         let bytes = UnsafeRawBufferPointer(start: memory, count: Self.bytes)
         return String(
