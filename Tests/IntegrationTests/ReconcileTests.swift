@@ -94,6 +94,13 @@ import Testing
         try #require(rename(away, root.path + "/plugins") == 0)
         #expect(try root.list() == ["sound", "versioned"])
         #expect(try host.hello("sound") == hello)
+        #expect(try host.terminate() == 0)
+
+        try #require(rename(root.path + "/plugins", away) == 0)
+        expectRefusal(try root.host("list"), "has lost its plugins")
+        #expect(!exists(root.path + "/plugins"))
+        try #require(rename(away, root.path + "/plugins") == 0)
+        #expect(try root.list() == ["sound", "versioned"])
     }
 
     // MARK: - Inbox

@@ -227,10 +227,10 @@ final class EventBus: SwitchboardPart {
                     subscription.queue.close()
                 } else {
                     named[subscription.name] = subscription
-                    // In case that it comes back after its successor has failed.
-                    membership.subscriptions[id]?.queue = EventQueue(
-                        subscription.shape, limits: limits)
                 }
+                // In case that it comes back after its successor has failed.
+                membership.subscriptions[id]?.queue = EventQueue(
+                    subscription.shape, limits: limits)
             }
             count.add(1, ordering: .releasing)
             return named

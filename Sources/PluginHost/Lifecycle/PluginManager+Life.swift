@@ -15,7 +15,6 @@ extension PluginManager {
         }
         batch = []
         for (name, lost) in registry.lostGenerations() { try await record([lost], on: name) }
-        try await writeBatch()
         for name in registry.changes.keys.sorted() {
             do throws(HostError) {
                 try await settleChange(name)
@@ -49,6 +48,12 @@ extension PluginManager {
         for name in registry.plugins.keys where !names.contains(name) {
             say(.warning, "its directory has gone: it counts as removed", name)
             try await execute(.remove(keepData: false), on: name)
+        }
+        do throws(HostError) {
+            try await writeBatch()
+        } catch {
+            // A full disk is no reason not to serve; the next start finds the same.
+            log.write(.error, error.description)
         }
     }
 

@@ -63,11 +63,15 @@ package actor PluginManager {
     ) async throws(HostError) {
         let control = try ControlThread()
         self.control = control
+        let hadPlugins = Directory.isDirectory(layout.plugins)
         try layout.create()
         lock = try RootLock(layout)
         let (journal, replayed) = try await Blocking.run { () throws(HostError) in
             let journal = try Journal(path: layout.database)
             return (journal, try journal.replay())
+        }
+        guard hadPlugins || replayed.registry.plugins.isEmpty else {
+            throw Self.pluginsMissing(layout, count: replayed.registry.plugins.count)
         }
         self.layout = layout
         self.options = options
@@ -81,6 +85,16 @@ package actor PluginManager {
         stager = Stager(
             options: options, proven: Set(replayed.registry.sorted.compactMap(\.provenDigest)))
         try await recover()
+    }
+
+    /// What has gone altogether is away, and was not removed plugin by plugin.
+    private static func pluginsMissing(_ layout: RootLayout, count: Int) -> HostError {
+        try? Directory.remove(layout.plugins)
+        return HostError(
+            "plugins_missing", what: "the root has lost its plugins", subject: layout.plugins,
+            why: "the journal knows \(count) plugin\(count == 1 ? "" : "s"), and the directory is"
+                + " not there",
+            fix: "mount it or restore it; or, if they are to count as removed, make it anew")
     }
 
     // MARK: - Asking
