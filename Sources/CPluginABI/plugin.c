@@ -1,7 +1,9 @@
+#include <pluginhost/config.h>
 #include <pluginhost/events.h>
 #include <pluginhost/health.h>
 #include <pluginhost/log.h>
 #include <pluginhost/plugin.h>
+#include <pluginhost/state.h>
 #include <pluginhost/websocket.h>
 
 /* Whatever links this target, as PluginKit does, carries the note. */

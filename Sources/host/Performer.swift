@@ -31,6 +31,7 @@ struct Performer {
         case .events: try await events()
         case .logs: try await logs()
         case .path: show(try await send("GET", "/path"), Report.path)
+        case .config: try await config()
         case .inspect: try inspect()
         case .pack: try pack()
         }
@@ -44,7 +45,14 @@ struct Performer {
     func send(
         _ method: String, _ path: String, _ body: JSONValue? = nil, query: [String: String] = [:]
     ) async throws(HostError) -> JSONValue {
-        try await HostControl(layout).send(method, path, body, query: query)
+        try await HostControl(layout, configuration: try configuration)
+            .send(method, path, body, query: query)
+    }
+
+    private var configuration: ConfigurationOptions {
+        get throws(HostError) {
+            try CommandEnvironment.configuration(environment: invocation.value("--environment"))
+        }
     }
 
     // MARK: - Serve
@@ -95,6 +103,7 @@ struct Performer {
             options.manager.grants = policy
         }
         options.manager.pinsLibraries = invocation.has("--pinned")
+        options.manager.configuration = try configuration
         if invocation.has("--no-proof") { options.manager.probeExecutable = nil }
         try await Daemon(options: options).run { addresses in
             for address in addresses { Output.print("listening on \(address)\n") }

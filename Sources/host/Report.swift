@@ -114,6 +114,7 @@ enum Report {
         for need in plugin["requires"]?.array ?? [] { row("requires", self.need(need)) }
         row("required by", (plugin["required_by"]?.array ?? []).map(text).joined(separator: ", "))
         for reason in plugin["blocked"]?.array ?? [] { row("blocked", text(reason)) }
+        row("config", configuration(plugin["configuration"]))
         row("pool", pool(plugin["work"]))
         row("calls", calls(plugin["work"]))
         row("reloads", reloads(plugin["reloads"]))
@@ -190,6 +191,13 @@ enum Report {
             work[key]?.integer ?? 0 > 0 ? "\(text(work[key])) \(told)" : nil
         }
         return parts.joined(separator: ", ")
+    }
+
+    private static func configuration(_ configuration: JSONValue?) -> String {
+        guard let configuration, configuration.object != nil else { return "" }
+        let error = configuration["error"].flatMap { try? HostError(json: ["error": $0]) }
+        let why = error.map { "; what the files say now does not count: " + $0.what } ?? ""
+        return "revision \(text(configuration["revision"]))" + Escaping.printable(why)
     }
 
     private static func reloads(_ reloads: JSONValue?) -> String {

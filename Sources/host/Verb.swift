@@ -2,7 +2,7 @@
 enum Verb: String, CaseIterable {
     case serve, install, activate, deactivate, reload, rollback, remove, mount, unmount
     case grant, revoke
-    case list, status, graph, routes, mounts, path, events, logs, inspect, pack
+    case list, status, graph, routes, mounts, path, config, events, logs, inspect, pack
 
     /// One option, as it is written and explained.
     struct Option {
@@ -32,6 +32,7 @@ enum Verb: String, CaseIterable {
         case .routes: "list the routes that are served"
         case .mounts: "list where plugins are mounted beside /plugin/NAME"
         case .path: "list the bundles on the search path, and what becomes of each"
+        case .config: "tell a plugin's configuration, and where each value comes from"
         case .events: "tell what has happened to plugins, and what happens"
         case .logs: "show the daemon's log, or what it says of one plugin"
         case .inspect: "tell whether a library or bundle can be loaded, and unloaded again"
@@ -39,7 +40,7 @@ enum Verb: String, CaseIterable {
         }
     }
 
-    /// What stands for each argument, in order.
+    /// What stands for each argument, in order; one in brackets may be left out.
     var arguments: [String] {
         switch self {
         case .serve, .list, .graph, .routes, .mounts, .path, .events: []
@@ -48,6 +49,7 @@ enum Verb: String, CaseIterable {
         case .activate, .deactivate, .reload, .rollback, .remove, .mount, .unmount, .status:
             ["NAME"]
         case .grant, .revoke: ["NAME", "SERVICE..."]
+        case .config: ["[NAME]"]
         case .inspect: ["FILE"]
         case .pack: ["DIRECTORY"]
         }
@@ -90,6 +92,7 @@ enum Verb: String, CaseIterable {
                 Option(
                     name: "--pool-queue", value: "N",
                     meaning: "how many requests may wait for one of them (1024)"),
+                Self.environmentOption("which of config/NAME.json counts"),
                 Option(
                     name: "--plugin-path", value: "DIR[:DIR]",
                     meaning: "where to look for bundles, before $PLUGIN_HOST_PATH; repeatable",
@@ -157,6 +160,11 @@ enum Verb: String, CaseIterable {
                     name: "--host", value: "HOST",
                     meaning: "only on this host, or *.HOST for all below it (any host)"),
             ]
+        case .config:
+            options = [
+                Option(name: "--check", meaning: "judge the configuration of every plugin"),
+                Self.environmentOption("with no daemon running: which of config/NAME.json counts"),
+            ]
         case .pack:
             options = [
                 Option(name: "-o", value: "FILE.tar.gz", meaning: "where to write the bundle")
@@ -185,9 +193,11 @@ enum Verb: String, CaseIterable {
             ]
         case .activate, .grant, .revoke, .list, .status, .routes, .mounts, .path, .inspect: break
         }
-        if [.list, .status, .graph, .routes, .mounts, .path, .events, .logs, .inspect].contains(
-            self)
-        {
+        let tellsInJSON: [Verb] = [
+            .list, .status, .graph, .routes, .mounts, .path, .config, .events, .logs,
+            .inspect,
+        ]
+        if tellsInJSON.contains(self) {
             options.append(Option(name: "--json", meaning: "print JSON"))
         }
         options.append(
@@ -195,6 +205,11 @@ enum Verb: String, CaseIterable {
                 name: "--root", value: "DIRECTORY",
                 meaning: "the host's root ($PLUGIN_HOST_ROOT, or ~/.local/share/plugin-host)"))
         return options
+    }
+
+    private static func environmentOption(_ meaning: String) -> Option {
+        Option(
+            name: "--environment", value: "NAME", meaning: meaning + " ($PLUGIN_HOST_ENVIRONMENT)")
     }
 
     private static let drainOptions = [

@@ -41,7 +41,7 @@ struct FixturePluginTests {
         let sources = try FileManager.default.contentsOfDirectory(atPath: folder)
             .filter { $0.hasSuffix(".c") || $0.hasSuffix(".cpp") }
             .map { String($0.prefix { $0 != "." }) }
-            .filter { $0 != "versioned" }
+            .filter { !["named", "versioned"].contains($0) }
         #expect(sources.count > 40)
         for fixture in sources + ["versioned_v1", "versioned_v2"] {
             let path = "\(Self.directory)/\(fixture)/manifest.json"

@@ -45,6 +45,10 @@ public struct LifecycleEvent: Hashable, Sendable {
         case activated
         /// The operator wants it to rest.
         case deactivated(reason: String)
+        /// The operator's configuration wants it to rest; named is the file that says so.
+        case disabled(by: String)
+        /// The operator's configuration no longer wants it to rest.
+        case enabled
         /// Another release took the place of the one before; also a rollback.
         case upgraded(from: SemanticVersion, to: Release)
         /// The `.so` was replaced by hand.
@@ -61,6 +65,9 @@ public struct LifecycleEvent: Hashable, Sendable {
         case serviceRevoked(String)
         /// A generation asked for a service and was not given it.
         case serviceDenied(String, generation: Int, reason: String)
+        /// A generation gave its state to the next one, which has not served yet.
+        case stateHandedOver(
+            from: Int, to: Int, schemaVersion: UInt32, bytes: Int, milliseconds: Double)
         /// A generation was taken down.
         case unloaded(UnloadReport)
         /// The operator has given it another place.
@@ -91,6 +98,8 @@ extension LifecycleEvent.Fact {
         case .installed: "plugin_installed_v1"
         case .activated: "plugin_activated_v1"
         case .deactivated: "plugin_deactivated_v1"
+        case .disabled: "plugin_disabled_v1"
+        case .enabled: "plugin_enabled_v1"
         case .upgraded: "plugin_upgraded_v1"
         case .libraryReplaced: "library_replaced_v1"
         case .loaded: "plugin_loaded_v1"
@@ -99,6 +108,7 @@ extension LifecycleEvent.Fact {
         case .serviceGranted: "service_granted_v1"
         case .serviceRevoked: "service_revoked_v1"
         case .serviceDenied: "service_denied_v1"
+        case .stateHandedOver: "state_handed_over_v1"
         case .unloaded: "plugin_unloaded_v1"
         case .mounted: "plugin_mounted_v1"
         case .unmounted: "plugin_unmounted_v1"
@@ -118,6 +128,8 @@ extension LifecycleEvent.Fact {
         case .installed(let release): release.json
         case .activated: [:]
         case .deactivated(let reason): ["reason": .string(reason)]
+        case .disabled(let path): ["by": .string(path)]
+        case .enabled: [:]
         case .upgraded(let from, let release):
             ["from": .string(from.description), "to": release.json]
         case .libraryReplaced(let from, let to):
@@ -137,6 +149,13 @@ extension LifecycleEvent.Fact {
             [
                 "service": .string(service), "generation": .number(JSONNumber(generation)),
                 "reason": .string(reason),
+            ]
+        case .stateHandedOver(let from, let to, let schemaVersion, let bytes, let milliseconds):
+            [
+                "from": .number(JSONNumber(from)), "to": .number(JSONNumber(to)),
+                "schema_version": .number(JSONNumber(schemaVersion)),
+                "bytes": .number(JSONNumber(bytes)),
+                "milliseconds": JSONNumber(milliseconds).map { .number($0) } ?? .null,
             ]
         case .unloaded(let report): report.json
         case .mounted(let address), .unmounted(let address): address.json
@@ -169,6 +188,8 @@ extension LifecycleEvent.Fact {
         case "plugin_installed_v1": self = .installed(try LifecycleEvent.Release(json: payload))
         case "plugin_activated_v1": self = .activated
         case "plugin_deactivated_v1": self = .deactivated(reason: try fields.text("reason"))
+        case "plugin_disabled_v1": self = .disabled(by: try fields.text("by"))
+        case "plugin_enabled_v1": self = .enabled
         case "plugin_upgraded_v1":
             self = .upgraded(
                 from: try fields.version("from"),
@@ -191,6 +212,12 @@ extension LifecycleEvent.Fact {
             self = .serviceDenied(
                 try fields.text("service"), generation: try fields.integer("generation"),
                 reason: try fields.text("reason"))
+        case "state_handed_over_v1":
+            self = .stateHandedOver(
+                from: try fields.integer("from"), to: try fields.integer("to"),
+                schemaVersion: UInt32(clamping: try fields.integer("schema_version")),
+                bytes: try fields.integer("bytes"),
+                milliseconds: payload["milliseconds"]?.number?.double ?? 0)
         case "plugin_unloaded_v1": self = .unloaded(try UnloadReport(json: payload))
         case "plugin_mounted_v1": self = .mounted(try MountAddress(json: payload))
         case "plugin_unmounted_v1": self = .unmounted(try MountAddress(json: payload))

@@ -10,6 +10,8 @@ public struct PluginRecord: Hashable, Sendable {
     public var isActive = false
     /// What the operator has granted (true) or revoked (false), by the service's id.
     public var grants: [String: Bool] = [:]
+    /// Whether the operator's configuration wants it to rest all the same.
+    public var isDisabled = false
     /// The number of the newest generation that was tried; it never goes back, not even when the
     /// plugin is removed and installed again.
     public var generation = 0
@@ -55,11 +57,13 @@ extension PluginRecord {
     mutating func evolve(_ fact: LifecycleEvent.Fact, change: Change?) {
         switch fact {
         case .installed, .removed, .mounted, .unmounted, .began, .undone, .blocked,
-            .serviceDenied:
+            .serviceDenied, .stateHandedOver:
             break
         case .serviceGranted(let service): grants[service] = true
         case .serviceRevoked(let service): grants[service] = false
         case .activated: isActive = true
+        case .disabled: isDisabled = true
+        case .enabled: isDisabled = false
         case .deactivated: isActive = false
         case .upgraded(_, let release):
             putInForce(release, change?.target?.directory ?? "")

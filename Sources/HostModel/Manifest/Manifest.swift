@@ -24,6 +24,7 @@ public struct Manifest: Hashable, Sendable {
     public var routes: [Route]?
     public var files = StaticFiles()
     public var limits = Limits()
+    public var configuration = Configuration()
 
     /// Makes a manifest that has only what every manifest has.
     public init(
@@ -123,6 +124,8 @@ public struct Manifest: Hashable, Sendable {
         public var heartbeatSeconds: Int?
         /// How long the release before it stands by; 0: not at all.
         public var overlapSeconds: Int?
+        /// How long a reload may keep requests waiting while state is handed over.
+        public var handOverSeconds: Int?
 
         public init() {}
 
@@ -135,6 +138,7 @@ public struct Manifest: Hashable, Sendable {
         public static let poolQueueRange = 0...1_000_000
         public static let heartbeatSecondsRange = 0...86_400
         public static let overlapSecondsRange = 0...86_400
+        public static let handOverSecondsRange = 1...60
     }
 }
 

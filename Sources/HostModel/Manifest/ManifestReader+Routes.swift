@@ -55,6 +55,7 @@ extension ManifestReader {
         let keys = [
             "drainSeconds", "startSeconds", "bodyBytesMax", "requestSeconds", "concurrencyMax",
             "poolThreadsMax", "poolQueueMax", "heartbeatSeconds", "overlapSeconds",
+            "handOverSeconds",
         ]
         guard let value, let object = object(value, at: "/limits", keys: keys) else {
             return result
@@ -72,6 +73,7 @@ extension ManifestReader {
         result.poolQueueMax = read("poolQueueMax", Limits.poolQueueRange)
         result.heartbeatSeconds = read("heartbeatSeconds", Limits.heartbeatSecondsRange)
         result.overlapSeconds = read("overlapSeconds", Limits.overlapSecondsRange)
+        result.handOverSeconds = read("handOverSeconds", Limits.handOverSecondsRange)
         return result
     }
 }

@@ -46,6 +46,7 @@ struct ManifestReader {
         let keys = [
             "name", "version", "abi", "description", "license", "authors", "homepage", "language",
             "library", "services", "provides", "requires", "routes", "static", "limits",
+            "configuration",
         ]
         guard let root = object(value, at: "", keys: keys) else { return nil }
         let name = required(root, "name", cure: "add \"name\": \"my-plugin\"")
@@ -66,6 +67,7 @@ struct ManifestReader {
         let routes = routes(root["routes"])
         let files = staticFiles(root["static"])
         let limits = limits(root["limits"])
+        let configuration = configuration(root["configuration"])
         guard let name, let version, let abi, let library else { return nil }
         var manifest = Manifest(name: name, version: version, abi: abi, library: library)
         manifest.description = description
@@ -79,6 +81,7 @@ struct ManifestReader {
         manifest.routes = routes
         manifest.files = files
         manifest.limits = limits
+        manifest.configuration = configuration
         return manifest
     }
 

@@ -12,6 +12,8 @@ package import HostModel
 ///   GET    /logs                        ?last &level &plugin          {"entries": [...]}
 ///   GET    /plugins                     {"plugins": [STATUS, ...]}
 ///   GET    /plugins/NAME                STATUS
+///   GET    /plugins/NAME/config         see `PluginManager.configurationReport`
+///   GET    /config                      see `PluginManager.configurationCheck`
 ///   GET    /routes                      {"routes": [{"plugin","method","path","generation",
 ///                                                    "host"?}, ...]}
 ///   GET    /graph                       {"plugins": [{"name","version","state","requires",
@@ -72,6 +74,9 @@ package struct AdminAPI: Sendable {
             let name = try PluginName(checking: segments[1])
             if method == "GET" { return try await manager.status(name).json }
             return try await remove(name, body)
+        case ("config", 1): return await manager.configurationCheck()
+        case ("plugins", 3) where segments[2] == "config":
+            return try await manager.configurationReport(try PluginName(checking: segments[1]))
         case ("plugins", 3):
             let name = try PluginName(checking: segments[1])
             return try await act(segments[2], on: name, body)
@@ -86,9 +91,10 @@ package struct AdminAPI: Sendable {
         case "method_not_allowed": 405
         case "daemon_not_running": 503
         case "request_invalid", "name_invalid", "mount_invalid": 400
-        case "inactive", "drain_refused", "generation_still_loaded", "mount_taken",
-            "mount_missing", "release_missing", "bundle_tombstoned", "change_pending",
-            "version_retired", "journal_conflict", "plugin_required", "requirement_unmet":
+        case "inactive", "disabled", "drain_refused", "generation_still_loaded",
+            "mount_taken", "mount_missing", "release_missing", "bundle_tombstoned",
+            "change_pending", "version_retired", "journal_conflict", "plugin_required",
+            "requirement_unmet":
             409
         default: 422
         }
@@ -204,10 +210,11 @@ package struct AdminAPI: Sendable {
         let segments = path.split(separator: "/").map(String.init)
         switch (segments.first, segments.count) {
         case ("health", 1), ("routes", 1), ("mounts", 1), ("graph", 1), ("logs", 1),
-            ("path", 1):
+            ("path", 1), ("config", 1):
             return ["GET"]
         case ("events", 1): return ["GET", "POST"]
         case ("events", 2) where segments[1] == "subscriptions": return ["GET"]
+        case ("plugins", 3) where segments[2] == "config": return ["GET"]
         case ("plugins", 1): return ["GET", "POST"]
         case ("plugins", 2): return ["GET", "DELETE"]
         case ("plugins", 3) where verbs.contains(segments[2]): return ["POST"]
@@ -228,7 +235,7 @@ package struct AdminAPI: Sendable {
         HostError(
             "no_such_resource", what: "there is nothing at \(path)",
             why: "the admin interface has /health, /plugins, /plugins/NAME, /plugins/NAME/VERB,"
-                + " /graph, /mounts and /routes",
+                + " /plugins/NAME/config, /config, /graph, /mounts and /routes",
             fix: "VERB is activate, deactivate, reload, rollback, mount, unmount, grant or revoke")
     }
 }

@@ -9,17 +9,20 @@ extension PluginApplication {
     // MARK: - On the pool
 
     /// Has a thread of the plugin's pool call `handle`; on the loop's thread.
+    ///
+    /// - Parameter waited: whether it has waited already, so that it is not refused.
     @inline(never)
-    func handleOnPool(_ exchange: Exchange, _ pointer: RecordPointer) {
+    func handleOnPool(_ exchange: Exchange, _ pointer: RecordPointer, waited: Bool = false) {
         guard let owner = unsafe pointer.record.pointee.serving.pointee.owner else { return }
         if let answer = unsafe owner._withUnsafeGuaranteedRef({ $0.hostAnswers }) {
             return answer(exchange)
         }
-        let pool = unsafe owner._withUnsafeGuaranteedRef { $0.pool }
+        let (pool, hold) = unsafe owner._withUnsafeGuaranteedRef { ($0.pool, $0.hold) }
+        if let hold { return unsafe keepWaiting(exchange, pointer, hold) }
         // Kept alive for the answer, whatever becomes of the server.
         let reactor = exchange.reactor
         exchange.hold()
-        let isTaken = pool.submit {
+        let isTaken = pool.submit(beyondQueue: waited) {
             withExtendedLifetime(reactor) { Self.callOnPool(exchange) }
         }
         if !isTaken { unsafe refuse(exchange, pointer) }

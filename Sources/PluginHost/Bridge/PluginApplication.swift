@@ -354,6 +354,7 @@ package final class PluginApplication: Application, @unchecked Sendable {
     }
 
     override package func returned(_ exchange: Exchange, _ kind: CallKind, result: Int32) {
+        if goOn(exchange) { return }
         noteReturn(exchange, kind, result: result)
     }
 
@@ -384,6 +385,12 @@ package final class PluginApplication: Application, @unchecked Sendable {
         let pointer = unsafe RecordPointer(exchange)
         let serving = unsafe pointer.record.pointee.serving
         unsafe pointer.renew()
+        unsafe leave(serving, exchange)
+    }
+
+    /// Counts a request out; the generation may be gone when this returns.
+    @inline(__always)
+    func leave(_ serving: UnsafeMutablePointer<ServingRecord>, _ exchange: Exchange) {
         if unsafe serving.pointee.isBounded {
             unsafe serving.pointee.owner?._withUnsafeGuaranteedRef {
                 _ = $0.figures.concurrent.subtract(1, ordering: .relaxed)

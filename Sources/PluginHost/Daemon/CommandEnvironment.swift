@@ -1,4 +1,5 @@
 import Glibc
+package import HostModel
 
 /// What a command knows of the process it runs in.
 package enum CommandEnvironment {
@@ -37,6 +38,25 @@ package enum CommandEnvironment {
     package static var searchPath: [String] {
         guard let list = unsafe getenv("PLUGIN_HOST_PATH") else { return [] }
         return directories(unsafe String(cString: list))
+    }
+
+    /// Where settings come from beside the files: the environment that the process was started
+    /// with.
+    ///
+    /// - Parameter environment: which it is; nil takes it from the variables.
+    /// - Throws: `environment_invalid`.
+    package static func configuration(
+        environment: String?
+    ) throws(HostError) -> ConfigurationOptions {
+        let file = try Descriptor(opening: "/proc/self/environ", flags: O_RDONLY)
+        let bytes = try file.readAll(bytesMax: 16 << 20)
+        var variables: [String: String] = [:]
+        for entry in bytes.split(separator: 0) {
+            guard let equals = entry.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            let name = String(decoding: entry[..<equals], as: UTF8.self)
+            variables[name] = String(decoding: entry[(equals + 1)...], as: UTF8.self)
+        }
+        return try ConfigurationOptions(environment: environment, variables: variables)
     }
 
     /// The root that is used when the command line names none.

@@ -9,13 +9,17 @@ package enum HostControl: Sendable {
     /// Finds out who it is.
     ///
     /// - Throws: `root_locked` when another process has the root and does not answer.
-    package init(_ layout: RootLayout) async throws(HostError) {
+    package init(
+        _ layout: RootLayout, configuration: ConfigurationOptions = .none
+    ) async throws(HostError) {
         if let client = AdminClient(socket: layout.socket) {
             self = .daemon(client)
             return
         }
+        var options = ManagerOptions()
+        options.configuration = configuration
         let manager = try await PluginManager(
-            root: layout, server: nil, log: HostLog(minimum: .warning))
+            root: layout, options: options, server: nil, log: HostLog(minimum: .warning))
         self = .offline(AdminAPI(manager: manager))
     }
 

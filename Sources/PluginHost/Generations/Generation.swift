@@ -28,6 +28,8 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
     /// Answers on the loop's thread, where the host and no plugin does; set before it serves.
     var hostAnswers: ((Exchange) -> Void)?
     private let reactorCount: Int
+    /// Set in one that only lets requests wait: its `handle` is never called.
+    let hold: RequestHold?
 
     package var routes: [RouteDeclaration] { tree.routes }
 
@@ -38,16 +40,36 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
     ///   - image: the number of its image in the ledger's books; 0 books its calls to the host.
     ///   - limits: what it may take up.
     ///   - overrides: what its manifest says about routes, by method and pattern.
-    package init(
+    package convenience init(
         name: PluginName, number: UInt64, version: SemanticVersion, tree: RouteTree,
         reactors: Int, handle: @escaping Handle, state: UnsafeMutableRawPointer?,
         image: UInt32 = 0, limits: WorkLimits = WorkLimits(), overrides: [Manifest.Route] = []
+    ) {
+        unsafe self.init(
+            name: name, number: number, version: version, tree: tree, reactors: reactors,
+            handle: handle, state: state, image: image, limits: limits, overrides: overrides,
+            hold: nil)
+    }
+
+    /// Makes one that lets requests wait which another one would answer.
+    convenience init(holding other: Generation, overrides: [Manifest.Route]) {
+        unsafe self.init(
+            name: other.name, number: other.number, version: other.version, tree: other.tree,
+            reactors: other.reactorCount, handle: { _, _, _ in ph_status(PH_WRONG_STATE) },
+            state: nil, image: 0, limits: other.limits, overrides: overrides, hold: RequestHold())
+    }
+
+    private init(
+        name: PluginName, number: UInt64, version: SemanticVersion, tree: RouteTree,
+        reactors: Int, handle: @escaping Handle, state: UnsafeMutableRawPointer?,
+        image: UInt32, limits: WorkLimits, overrides: [Manifest.Route], hold: RequestHold?
     ) {
         self.name = name
         self.number = number
         self.version = version
         self.tree = tree
         self.limits = limits
+        self.hold = hold
         pool = BlockingPool(
             name: name.text, threadsMax: limits.poolThreadsMax, queueMax: limits.poolQueueMax
         ) {
@@ -68,7 +90,7 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
                     requestSeconds: UInt32(override?.requestSeconds ?? limits.requestSeconds),
                     streamsBody: route.flags & UInt32(PH_ROUTE_STREAM_BODY) != 0,
                     parameterCount: UInt8(tree.parameterCounts[index]),
-                    runsOnPool: Atomic(blocks || override?.isBlocking == true)))
+                    runsOnPool: Atomic(blocks || override?.isBlocking == true || hold != nil)))
         }
         unsafe serving = .allocate(capacity: 1)
         unsafe serving.initialize(
@@ -132,9 +154,14 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
 
     /// Asks to be told once this reactor has released its last request of this generation, which
     /// may be now; on the reactor's thread, after it has been given a table without the generation.
-    package func beginDraining(reactor: Int, _ drained: @escaping @Sendable () -> Void) {
+    ///
+    /// - Parameter mayHaveSockets: whether WebSockets are not waited for.
+    package func beginDraining(
+        reactor: Int, mayHaveSockets: Bool = false, _ drained: @escaping @Sendable () -> Void
+    ) {
         let slot = unsafe serving.pointee.slot(reactor)
-        if unsafe slot.pointee.isIdle { return drained() }
+        unsafe slot.pointee.drainsRequestsOnly = mayHaveSockets
+        if unsafe slot.pointee.isDrained { return drained() }
         unsafe slot.pointee.onDrained = drained
     }
 
@@ -206,7 +233,7 @@ struct ServingRecord {
 
     @inline(never)
     private func noticeDrained(_ slot: UnsafeMutablePointer<ReactorSlot>) {
-        guard unsafe slot.pointee.isIdle else { return }
+        guard unsafe slot.pointee.isDrained else { return }
         let drained = unsafe slot.pointee.onDrained
         unsafe slot.pointee.onDrained = nil
         drained?()

@@ -21,7 +21,14 @@ import Synchronization
         var isStarted = false
         /// The call that has missed its deadline and not come back yet.
         var stuckCall: String?
+        var offers = Offers()
+    }
+
+    /// The addresses of what it offers beside its core.
+    struct Offers {
         var health: UInt?
+        var observer: UInt?
+        var state: UInt?
     }
 
     let name: PluginName
@@ -40,6 +47,7 @@ import Synchronization
 
     var version: SemanticVersion { manifest.version }
     var inspection: ImageInspection { image.inspection }
+    var offers: Offers { state.withLock { $0.offers } }
     var statePointer: UnsafeMutableRawPointer? {
         unsafe state.withLock {
             unsafe $0.pointer.flatMap { unsafe UnsafeMutableRawPointer(bitPattern: $0) }
@@ -66,10 +74,11 @@ import Synchronization
     /// - Throws: `HostError`; the image has been closed again.
     nonisolated(nonsending) static func open(
         _ staged: StagedLibrary, directory: PluginDirectory, granted: Set<String>,
-        switchboard: Switchboard, log: HostLog, seconds: Int,
+        switchboard: Switchboard, configuration: ConfigurationSnapshot, log: HostLog, seconds: Int,
         onDenial: @escaping ServiceDoor.Denial
     ) async throws(HostError) -> LoadedPlugin {
         let member = Member(manifest: staged.manifest, number: staged.generation)
+        member.configuration.current = configuration
         let door = ServiceDoor(
             member: member, granted: granted, switchboard: switchboard, log: log,
             onDenial: onDenial)
@@ -136,6 +145,8 @@ import Synchronization
                     $0.pointer = bits
                     $0.isInitialized = true
                 }
+                let offer = me.ask(for: PH_STATE_ID)
+                me.state.withLock { $0.offers.state = offer }
             }
             return status
         }
@@ -147,28 +158,24 @@ import Synchronization
         unsafe try await act("start", seconds: seconds, failing: "start_failed") { me, error in
             let status = unsafe code.start(me.statePointer, error)
             if status >= PH_OK {
-                let health = me.askForHealth()
+                let health = me.ask(for: PH_HEALTH_ID)
+                let observer = me.ask(for: PH_CONFIG_OBSERVER_ID)
                 me.state.withLock {
                     $0.isStarted = true
-                    $0.health = health
+                    $0.offers.health = health
+                    $0.offers.observer = observer
                 }
             }
             return status
         }
     }
 
-    private func askForHealth() -> UInt? {
-        guard let offer = unsafe code.offer else { return nil }
-        let answer = unsafe withText(PH_HEALTH_ID) { id in unsafe offer(statePointer, id) }
-        return unsafe answer.map { UInt(bitPattern: $0) }
-    }
-
     /// Whether the plugin says how it is.
-    var saysHowItIs: Bool { state.withLock { $0.health != nil } }
+    var saysHowItIs: Bool { offers.health != nil }
 
     /// How the plugin says it is; nil if it does not say.
     nonisolated(nonsending) func checkHealth() async -> (state: PluginHealth, reason: String)? {
-        guard let table = state.withLock({ $0.stuckCall == nil ? $0.health : nil }),
+        guard let table = state.withLock({ $0.stuckCall == nil ? $0.offers.health : nil }),
             let health = unsafe UnsafePointer<ph_health>(bitPattern: table),
             let check = unsafe health.pointee.check
         else { return nil }
@@ -241,7 +248,7 @@ import Synchronization
         case noThread(Int32)
     }
 
-    private typealias Body =
+    typealias Body =
         @Sendable (
             LoadedPlugin, UnsafeMutablePointer<ph_error>
         ) -> ph_status
@@ -249,7 +256,7 @@ import Synchronization
     private static let messageBytesMax = 1_024
 
     /// Calls into the plugin; a failure is thrown with the plugin's own words.
-    private nonisolated(nonsending) func act(
+    nonisolated(nonsending) func act(
         _ step: String, seconds: Int, failing code: HostError.Code, _ body: @escaping Body
     ) async throws(HostError) {
         switch unsafe await call(step, seconds: seconds, body) {

@@ -18,12 +18,19 @@ struct ReactorSlot: ~Copyable {
     let sockets = Atomic<Int>(0)
     /// Whether WebSockets are closed as soon as they are open; set while the generation drains.
     var refusesSockets = false
+    /// Whether open WebSockets do not count for `onDrained`.
+    var drainsRequestsOnly = false
     /// Called when the last request is released; set while the generation drains.
     var onDrained: (@Sendable () -> Void)?
 
     /// Whether nothing of the generation goes on here.
     var isIdle: Bool {
         inFlight.load(ordering: .relaxed) == 0 && sockets.load(ordering: .relaxed) == 0
+    }
+
+    /// Whether nothing goes on here that `onDrained` waits for.
+    var isDrained: Bool {
+        isIdle || drainsRequestsOnly && inFlight.load(ordering: .relaxed) == 0
     }
 
     @inline(__always)

@@ -9,6 +9,7 @@ package import HostModel
 ///   <root>/host.sock         the admin socket
 ///   <root>/host.lock         held by the running host
 ///   <root>/plugins/<name>/   one plugin; see `PluginDirectory`
+///   <root>/config/           what the operator sets: <environment>.json, local.json
 ///   <root>/staging/          work in progress; emptied at each start
 ///   <root>/inbox/            bundles that are to be installed; see `PluginManager`
 ///   <root>/removed/          data kept of plugins that were removed
@@ -43,6 +44,7 @@ package struct RootLayout: Hashable, Sendable {
     package var socket: String { root + "/host.sock" }
     package var lock: String { root + "/host.lock" }
     package var plugins: String { root + "/plugins" }
+    package var configuration: String { root + "/config" }
     package var staging: String { root + "/staging" }
     package var removed: String { root + "/removed" }
     package var inbox: String { root + "/inbox" }
@@ -59,6 +61,7 @@ package struct RootLayout: Hashable, Sendable {
     package func create() throws(HostError) {
         do throws(HostError) {
             try Directory.create(root, mode: 0o700, parents: true)
+            try Directory.create(configuration, mode: 0o700)
             for path in [plugins, staging, removed, inbox] {
                 try Directory.create(path, mode: 0o755)
             }

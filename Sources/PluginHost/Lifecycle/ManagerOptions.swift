@@ -33,6 +33,8 @@ package struct ManagerOptions: Sendable {
     /// For plugins whose manifest does not say otherwise.
     package var startSeconds = 10
     package var stopSeconds = 10
+    /// How long a reload may take from the moment at which a plugin begins to hand its state over.
+    package var handOverSeconds = 5
     package var drain = DrainPolicy(seconds: 30, outcome: .wait)
     /// How often a generation is asked how it is, if it says so; 0: never.
     package var heartbeatSeconds = 10
@@ -59,6 +61,7 @@ package struct ManagerOptions: Sendable {
     package var pinsLibraries = false
     /// The services that plugins are given without a word of the operator.
     package var grants = GrantPolicy.harmless
+    package var configuration = ConfigurationOptions.none
 
     package init() {}
 }

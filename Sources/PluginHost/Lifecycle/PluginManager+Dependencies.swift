@@ -16,7 +16,7 @@ extension PluginManager {
 
     /// The plugins that are meant to serve.
     var wanted: Set<PluginName> {
-        Set(registry.plugins.values.lazy.filter(\.isActive).map(\.name))
+        Set(registry.plugins.values.lazy.filter { $0.isActive && !$0.isDisabled }.map(\.name))
     }
 
     /// What keeps a plugin from being of use to others; nil: nothing.
@@ -24,7 +24,9 @@ extension PluginManager {
         if dependencies.departing.contains(name) { return .leaving }
         let slot = slots[name]
         if slot?.current != nil { return nil }
-        guard registry[name]?.isActive == true else { return .inactive }
+        guard let record = registry[name], record.isActive, !record.isDisabled else {
+            return .inactive
+        }
         guard server != nil else { return nil }
         if slot?.isBlocked == true { return .blocked }
         return slot?.isLoading == true || slot?.lastError == nil ? .starting : .failed
@@ -234,7 +236,9 @@ extension PluginManager {
     private func loadIfWanted(_ name: PluginName) async {
         // A failure has been kept for `status` and logged.
         try? await exclusively(name) { slot throws(HostError) in
-            guard slot.current == nil, registry[name]?.isActive == true, !isStopping else { return }
+            guard slot.current == nil, let record = registry[name], record.isActive,
+                !record.isDisabled, !isStopping
+            else { return }
             try await load(slot)
         }
     }

@@ -14,6 +14,7 @@ extension PluginManager {
             log.write(.info, "cleared what an earlier run left behind: \(list)")
         }
         batch = []
+        try await settleEnabled()
         for (name, lost) in registry.lostGenerations() { try await record([lost], on: name) }
         for name in registry.changes.keys.sorted() {
             do throws(HostError) {
@@ -104,7 +105,16 @@ extension PluginManager {
         await publishTable()
         for name in registry.plugins.keys { follow(name) }
         followSources()
+        followConfiguration()
         Task(executorPreference: control) { await self.reconcileAgainAndAgain() }
+    }
+
+    private func followConfiguration() {
+        do throws(HostError) {
+            try watcher?.watch(layout.configuration)
+        } catch {
+            log.write(.warning, error.description)
+        }
     }
 
     private func loadAtStart(_ name: PluginName) async {
@@ -175,6 +185,10 @@ extension PluginManager {
 
     private func changed(_ path: String, _ file: String?) async {
         guard !isStopping else { return }
+        if path == layout.configuration {
+            if file == nil { followConfiguration() }
+            return await configurationChanged()
+        }
         if path == layout.inbox { return await lookIntoInbox() }
         if options.searchPath.contains(path) { return await lookAlongPath() }
         guard let name = watched[path], registry[name] != nil else { return }
@@ -209,7 +223,9 @@ extension PluginManager {
             slot.pendingChanges = 0
             // A failure has been kept for `status` and logged; the next change tries again.
             try? await exclusively(name) { slot throws(HostError) in
-                guard registry[name]?.isActive == true, !isStopping else { return }
+                guard let record = registry[name], record.isActive, !record.isDisabled,
+                    !isStopping
+                else { return }
                 try await load(slot)
             }
         }

@@ -58,7 +58,8 @@ extension PluginManager {
         var others: [Mount] = []
         for (name, record) in registry.plugins where slots[name]?.current?.generation == nil {
             let availability: Mount.Availability =
-                record.isActive ? .unavailable(retryAfterSeconds: 1) : .inactive
+                record.isActive && !record.isDisabled
+                ? .unavailable(retryAfterSeconds: 1) : .inactive
             if table.mounts[name]?.availability != availability {
                 others.append(Mount(name: name, generation: nil, availability: availability))
             }

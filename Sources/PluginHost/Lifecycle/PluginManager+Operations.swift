@@ -54,7 +54,8 @@ extension PluginManager {
         let facts = try registry.decide(
             .install(release, allowsTombstoned: allowsTombstoned), on: name)
         let wasActive = registry[name]?.isActive ?? false
-        let isWanted = (activates || wasActive) && server != nil
+        let isEnabled = try await isEnabled(name)
+        let isWanted = (activates || wasActive) && server != nil && isEnabled
         let isSo = facts.isEmpty && (wasActive || !activates)
         if isSo && (slot.current != nil || !isWanted) { return }
         slot.isLoading = true
@@ -91,6 +92,7 @@ extension PluginManager {
         dependencies[name] = DependencyGraph.Node(bundle.manifest)
         await prune(name)
         follow(name)
+        if !isEnabled { _ = try await self.isEnabled(name) }
         if let image {
             try await enter(image, slot, since: begin, policy: options.drain)
         } else {
@@ -138,6 +140,7 @@ extension PluginManager {
     package func activate(_ name: PluginName) async throws(HostError) -> PluginStatus {
         try await exclusively(name) { slot throws(HostError) in
             _ = try registry.installed(name)
+            guard try await isEnabled(name) else { throw disabled(name) }
             if server != nil && slot.current == nil {
                 try await load(slot)
             }
@@ -219,6 +222,7 @@ extension PluginManager {
                     "inactive", what: "plugin \"\(name)\" was not reloaded",
                     why: "it is inactive", fix: "activate it: host activate \(name)")
             }
+            guard try await isEnabled(name) else { throw disabled(name) }
             let former = slot.current
             try await load(slot, force: force, policy: policy ?? options.drain)
             return slot.current === former ? nil : former
@@ -310,6 +314,7 @@ extension PluginManager {
 
     /// Takes down an image that is up and was never published.
     func takeDown(_ image: HostedImage, _ slot: PluginSlot) async {
+        await letRequestsGo(slot)
         slot.leaving.append(image)
         switchboard.withdraw(image.loaded.member)
         _ = await retire(image, slot, DrainPolicy(seconds: 0, outcome: .quarantine))

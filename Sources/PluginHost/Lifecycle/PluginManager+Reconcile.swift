@@ -35,6 +35,7 @@ extension PluginManager {
         for name in Set(there).union(registry.plugins.keys).sorted() where !isStopping {
             await reconcile(name)
         }
+        await lookAtConfiguration()
         await lookIntoInbox()
         await lookAlongPath()
     }
@@ -42,6 +43,7 @@ extension PluginManager {
     /// Looks at every plugin's files as if each of them had been told of.
     package func lookForChanges() async {
         for slot in slots.values { slot.seen = nil }
+        await configurationChanged()
         await reconcile()
     }
 

@@ -47,7 +47,7 @@ extension PluginManager {
             slot.isLoading = false
             settled(slot)
         }
-        let isWanted = record.isActive && server != nil
+        let isWanted = record.isActive && !record.isDisabled && server != nil
         let serves = isWanted ? try await admit(target.manifest, slot, cascades: cascades) : false
         let release = LifecycleEvent.Release(
             version: target.manifest.version, bundleDigest: target.bundleDigest,

@@ -48,6 +48,8 @@ extension PluginManager {
     ) async throws(HostError) -> HostedImage? {
         let name = slot.name
         let directory = layout.plugin(name)
+        let configuration = try await configuration(for: source.manifest, slot)
+        for warning in configuration.resolved.warnings { say(.warning, warning, name) }
         slot.lastNumber = max(slot.lastNumber, registry[name]?.generation ?? 0) + 1
         let number = slot.lastNumber
         let staged = try await stager.stage(
@@ -63,7 +65,7 @@ extension PluginManager {
         let loaded = try await LoadedPlugin.open(
             staged, directory: directory,
             granted: Set(grants(of: name, asking: source.manifest.services).granted),
-            switchboard: switchboard, log: log, seconds: seconds,
+            switchboard: switchboard, configuration: configuration, log: log, seconds: seconds,
             onDenial: denial(of: name, generation: number))
         do throws(HostError) {
             let tree = try RouteTree(compiling: loaded.code.routes)
@@ -77,15 +79,19 @@ extension PluginManager {
             loaded.member.pool = generation.pool
             let image = HostedImage(
                 loaded: loaded, generation: generation, release: source.release)
+            let deadline = try await handOver(to: loaded, slot)
             do throws(HostError) {
-                try await loaded.start(seconds: seconds)
+                let left = deadline.map(secondsLeft) ?? seconds
+                try await loaded.start(seconds: min(seconds, left))
                 try await checkHealth(loaded)
                 return image
             } catch {
+                await letRequestsGo(slot)
                 await stop(image)
                 throw error
             }
         } catch {
+            await letRequestsGo(slot)
             await abandon(loaded, slot)
             throw error
         }
@@ -111,8 +117,9 @@ extension PluginManager {
         slot.current = image
         slot.lastError = nil
         if let former { slot.leaving.append(former) }
+        slot.configurationError = nil
         switchboard.replace(former?.loaded.member, with: image.loaded.member)
-        await publish(slot)
+        if slot.held == nil { await publish(slot) } else { await letRequestsGo(slot) }
         return former
     }
 
@@ -130,7 +137,7 @@ extension PluginManager {
 
     /// What stands in the table for a plugin that serves.
     func mount(of slot: PluginSlot) -> Mount? {
-        slot.current?.generation.map { generation in
+        (slot.held ?? slot.current?.generation).map { generation in
             Mount(name: slot.name, generation: generation, staticFiles: files(of: slot))
         }
     }

@@ -35,6 +35,11 @@ package actor PluginManager {
     var pendingPathLooks = 0
     /// What is known of the bundles on the search path.
     var knownBundles: [String: KnownBundle] = [:]
+    /// Changes of the configuration that have not been looked at.
+    var configurationChanges = 0
+    var isFollowingConfiguration = false
+    /// The configuration's files at the last look.
+    var configurationMarks: [FileMark?] = []
     var isStopping = false
     var isRetryingPinned = false
     /// Facts that wait to be written in one go; nil: each is written as it comes.
@@ -144,7 +149,7 @@ package actor PluginManager {
             },
             lastError: slot.isBlocked ? nil : slot.lastError ?? record.lastError,
             dependencies: dependencies(of: record.name), services: grants(of: record),
-            images: images,
+            configuration: configuration(of: slot), images: images,
             versions: record.versions.map {
                 PluginStatus.Version(
                     id: "\(record.name)@\($0.version)", version: $0,
@@ -163,6 +168,7 @@ package actor PluginManager {
             return .draining
         }
         guard record.isActive else { return .inactive }
+        if record.isDisabled { return .disabled }
         if server == nil { return .inactive }
         return slot.isBlocked ? .blocked : .failed
     }

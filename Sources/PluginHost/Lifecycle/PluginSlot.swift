@@ -91,6 +91,8 @@ final class PluginSlot {
     var leaving: [HostedImage] = []
     /// The highest number given to a generation since the host started.
     var lastNumber = 0
+    /// Stands in for `current` while requests wait.
+    var held: Generation?
     var isLoading = false
     /// It should serve, and waits for what it requires.
     var isBlocked = false
@@ -98,6 +100,10 @@ final class PluginSlot {
     var denials: [LifecycleEvent.Fact] = []
     var lastError: HostError?
     var lastUnload: UnloadReport?
+    /// The configuration that was put together last.
+    var lastConfiguration: ConfigurationSnapshot?
+    /// Why a change of the configuration does not count.
+    var configurationError: HostError?
 
     /// The plugin's files at the last full look.
     var seen: SeenFiles?

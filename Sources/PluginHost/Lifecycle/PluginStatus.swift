@@ -9,6 +9,8 @@ package struct PluginStatus: Sendable {
         case active
         /// It is installed, and told not to run.
         case inactive
+        /// It is installed, and disabled by the operator's configuration.
+        case disabled
         /// It should serve and cannot; `lastError` says why.
         case failed
         /// It should serve, and waits for what it requires; `dependencies` say for what.
@@ -31,6 +33,14 @@ package struct PluginStatus: Sendable {
         /// `ok`, `degraded` or `unhealthy`.
         package var state: String
         package var reason: String
+    }
+
+    /// What the image that serves goes by.
+    package struct Configuration: Sendable {
+        /// 0 when no image serves.
+        package var revision: UInt64
+        /// Why the files' newer one does not count.
+        package var error: HostError?
     }
 
     /// An image of the plugin that is in memory, and what keeps it there.
@@ -115,6 +125,8 @@ package struct PluginStatus: Sendable {
     package var dependencies: Dependencies
     /// The services that it asks for.
     package var services: ServiceGrants
+    /// Nil when there is none.
+    package var configuration: Configuration?
     package var images: [Image]
     /// The releases on the disk, as they came.
     package var versions: [Version]
@@ -152,6 +164,13 @@ extension PluginStatus {
             "asked": .strings(services.asked), "granted": .strings(services.granted),
             "denied": .strings(services.denied), "unknown": .strings(services.unknown),
         ]
+        object["configuration"] =
+            configuration.map {
+                [
+                    "revision": .number(JSONNumber($0.revision)),
+                    "error": $0.error?.json["error"] ?? .null,
+                ]
+            } ?? .null
         object["images"] = .array(images.map(\.json))
         object["versions"] = .array(versions.map(\.json))
         object["work"] = work?.json ?? .null

@@ -9,6 +9,7 @@ final class ServiceDoor: Sendable {
     /// The functions of every service this host has, by the service's id.
     // because it is written once, here, and so are the tables
     nonisolated(unsafe) private static let tables: [String: UnsafeRawPointer] = unsafe [
+        PH_CONFIG_ID: UnsafeRawPointer(ConfigService.table),
         PH_LOG_ID: UnsafeRawPointer(LogService.table),
         PH_WEBSOCKET_ID: UnsafeRawPointer(WebSocketService.table),
         PH_EVENTS_ID: UnsafeRawPointer(EventService.table),

@@ -13,6 +13,7 @@ final class Member: Sendable {
     let subject: HostLog.Subject
     let gate = CallGate()
     let events = EventMembership()
+    let configuration = GenerationConfiguration()
     private let imageNumber = Atomic<UInt32>(0)
     private let threads = Mutex<BlockingPool?>(nil)
 

@@ -60,13 +60,15 @@ final class BlockingPool: @unchecked Sendable {
     var figures: (threads: Int, waiting: Int) { locked { (threads, jobs.count - first) } }
 
     /// Has the job done; false when the queue is full, or there is no thread to be had.
-    func submit(_ job: @escaping Job) -> Bool {
+    ///
+    /// - Parameter beyondQueue: whether it may wait in a queue that is full.
+    func submit(beyondQueue: Bool = false, _ job: @escaping Job) -> Bool {
         enum Way { case taken, refused, needsThread }
         let way: Way = locked {
             let waiting = jobs.count - first
             if isEnding { return .refused }
             if idle > waiting || threads == threadsMax {
-                guard waiting < queueMax + idle else { return .refused }
+                guard beyondQueue || waiting < queueMax + idle else { return .refused }
                 jobs.append(job)
                 unsafe pthread_cond_signal(change)
                 return .taken

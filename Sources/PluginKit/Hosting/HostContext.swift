@@ -13,6 +13,9 @@ public struct HostContext: @unchecked Sendable {
     /// Where events are published; they are dropped unless the manifest asks for `.events`.
     public let events: Events
 
+    /// What the plugin offers the host.
+    let offers = Offers()
+
     #if hasFeature(Embedded)
         init(unsafe raw: UnsafePointer<ph_host>, log: Log, events: Events) {
             unsafe self.raw = raw

@@ -5,10 +5,19 @@
         /// - Throws: `HTTPError` 422 naming the field that is missing or of another type, so that a
         ///   handler can let it pass to the client.
         public func decode<Value: Decodable>(_ type: Value.Type = Value.self) throws -> Value {
+            try decode(type) { field, expectation in
+                HTTPError.invalid([InvalidField(field, expectation)])
+            }
+        }
+
+        /// Does the same, with another error for a field that is missing or of another type.
+        func decode<Value: Decodable>(
+            _ type: Value.Type, refusing: (_ field: String, _ expectation: String) -> any Error
+        ) throws -> Value {
             do {
                 return try Value(from: JSONDecoding(json: self, codingPath: []))
             } catch let error as DecodingError {
-                throw HTTPError.invalid([InvalidField(error.field, error.expectation)])
+                throw refusing(error.field, error.expectation)
             }
         }
     }

@@ -14,6 +14,7 @@ final class Contract {
     let registration: Registration
     let plugin: UnsafeMutablePointer<ph_plugin>
     let health: UnsafeMutablePointer<ph_health>
+    private let offers = OfferTables()
     private let manifest: UnsafeMutablePointer<ph_manifest>
     private let routes: UnsafeMutableBufferPointer<ph_route>
     private let services: UnsafeMutableBufferPointer<ph_text>
@@ -73,9 +74,12 @@ final class Contract {
         unsafe plugin.handle = { state, request, response in
             unsafe Instance.handle(state, request, response)
         }
-        unsafe plugin.extension = { _, id in
-            guard unsafe BorrowedText(unsafe: id) == "ph.health/1" else { return nil }
-            return unsafe UnsafeRawPointer(Contract.current?.health)
+        unsafe plugin.extension = { state, id in
+            if unsafe BorrowedText(unsafe: id) == "ph.health/1" {
+                return unsafe UnsafeRawPointer(Contract.current?.health)
+            }
+            guard let instance = unsafe Instance.at(state) else { return nil }
+            return unsafe Contract.current?.offers.table(unsafe: id, of: instance.offers)
         }
         unsafe self.plugin = .allocate(capacity: 1)
         unsafe self.plugin.initialize(to: plugin)

@@ -11,6 +11,7 @@ import CPluginABI
             let context = unsafe HostContext(unsafe: host, log: log, events: events)
             let bound = try registration.make(context)
             unsafe self.init(unsafe: http, log: log, events: events, bound: bound)
+            offers = context.offers
         }
 
         func start(_ error: UnsafeMutablePointer<ph_error>?) -> ph_status {
@@ -51,6 +52,7 @@ import CPluginABI
                 let bound = try registration.make(context)
                 unsafe self.init(
                     unsafe: http, log: log, events: events, bound: bound, runtime: runtime)
+                offers = context.offers
             } catch {
                 _ = runtime.end(before: Deadline(seconds: 1))
                 Runtime.forget()

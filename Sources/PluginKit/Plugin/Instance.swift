@@ -9,6 +9,8 @@ final class Instance {
     let events: Events
     /// The plugin's subscriptions, once it has started.
     var subscribers: [Subscriber] = []
+    /// What the plugin offers the host beside its answers.
+    var offers = Offers()
     /// The plugin and its routes, until it has been stopped.
     var bound: BoundPlugin?
     #if !hasFeature(Embedded)
