@@ -14,11 +14,6 @@ public struct Configuration: Sendable {
     /// All of it, an object.
     public let json: JSON
 
-    init(revision: UInt64, json: JSON) {
-        self.revision = revision
-        self.json = json
-    }
-
     /// The value there; nil when there is none.
     public subscript(place: String) -> JSON? {
         guard place.utf8.first == UInt8(ascii: "/") else { return json[place] }
