@@ -3,8 +3,8 @@
 
 usage: bench.py [--quick] [--only FIGURE,...]
 
-Figures: instructions, cpu, reload, leak, start, dispatch, idle, sleep, journal. What is not
-installed or does not answer is skipped, and said so."""
+Figures: instructions, cpu, reload, leak, start, dispatch, idle, sleep, journal, events. What is
+not installed or does not answer is skipped, and said so."""
 import argparse
 import datetime
 import json
@@ -12,10 +12,11 @@ import os
 import platform
 import sys
 
-from hostbench import instructions, journal, processor_time, reloads, scale, servers, workplace
+from hostbench import (events, instructions, journal, processor_time, reloads, scale, servers,
+                       workplace)
 
 FIGURES = ("instructions", "cpu", "reload", "leak", "start", "dispatch", "idle",
-           "sleep", "journal")
+           "sleep", "journal", "events")
 
 
 def table(title, columns, rows):
@@ -112,6 +113,15 @@ def figure_dispatch(arguments, has_host):
           ["plugins", "one plugin", "all plugins", "ratio"],
           [(found["plugins"], found["instructions_with_one"], found["instructions"],
             found["ratio"])])
+    return found
+
+
+def figure_events(arguments, has_host):
+    found = events.measure_events(60000 if arguments.quick else 600000)
+    table("An event of 64 bytes (ns; median of five runs)",
+          ["subscribers", "to publish", "CPU a delivery", "time a delivery", "out of order"],
+          [(count, one["publish_ns"], one["delivery_cpu_ns"], one["delivery_ns"],
+            one["out_of_order"]) for count, one in found.items()])
     return found
 
 

@@ -87,6 +87,21 @@ import Testing
         #expect(try kept("until=2000-01-01").isEmpty)
         #expect(try host.get("/plugin/audit/api/events?since=never").status == 422)
         #expect(try host.get("/plugin/audit/api/topics").text.contains("external.tick"))
+        // A page that is open hears of what happens, and ends with its plugin.
+        let page = try host.client()
+        try page.send("GET", "/plugin/audit/api/live?topic=host.>")
+        #expect(try page.readHead().status == 200)
+        try root.must("mount", "audit", "--at", "/audit")
+        let piece = try #require(try page.readChunk())
+        #expect(String(decoding: piece, as: UTF8.self) == "data: host.plugin.mounted\n\n")
+        #expect(try root.must("events", "--subscribers").output.contains("host.>"))
+        try root.must("reload", "audit", "--force")
+        var last: Data? = piece
+        while last != nil { last = try page.readChunk() }
+        try root.waitForStatus("audit", "nothing holds the former generation") {
+            $0["last_unload"]["generation"].number == 4
+                && $0["last_unload"]["verdict"].string == "unloaded"
+        }
     }
 
     @Test func notes_tellsOpenPages_whatChanges_andForgetsThoseThatLeave() throws {

@@ -196,7 +196,7 @@ final class EventBus: SwitchboardPart {
                     open(subscription, isNew: inherited == nil, &state)
                 }
                 for (name, subscription) in left where !heirs.contains(name) {
-                    subscription.queue.close()
+                    subscription.queue.close(.withdrawn)
                 }
             }
             state.serving[member.name] = member
@@ -205,7 +205,9 @@ final class EventBus: SwitchboardPart {
 
     func withdraw(_ member: Member) {
         state.withLock { state in
-            for subscription in end(member, &state).values { subscription.queue.close() }
+            for subscription in end(member, &state).values {
+                subscription.queue.close(.withdrawn)
+            }
             guard state.serving[member.name] === member else { return }
             state.serving[member.name] = nil
             state.retained.forget(below: member.name.text)
@@ -223,8 +225,13 @@ final class EventBus: SwitchboardPart {
             guard wasServing else { return named }
             for (id, subscription) in membership.subscriptions {
                 state.routes.remove(id, at: subscription.pattern)
+                if subscription.consumer.end != nil {
+                    // It is told that it is over, and so it is.
+                    subscription.consumer.pin()
+                    membership.subscriptions[id] = nil
+                }
                 if subscription.name.isEmpty {
-                    subscription.queue.close()
+                    subscription.queue.close(.withdrawn)
                 } else {
                     named[subscription.name] = subscription
                 }

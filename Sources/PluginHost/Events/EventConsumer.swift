@@ -18,16 +18,20 @@ final class EventConsumer: Sendable {
     let take: Take
     /// Says that the subscription is over; nil if nobody wants to know.
     let end: (@Sendable (EventQueue.Ending) -> Void)?
+    /// Keeps the generation from being stopped before it has been told so.
+    let pin: @Sendable () -> Void
     /// Hears what an operator should know.
     let tell: @Sendable (HostLog.Level, String) -> Void
 
     init(
         lane: EventLane, tell: @escaping @Sendable (HostLog.Level, String) -> Void = { _, _ in },
-        end: (@Sendable (EventQueue.Ending) -> Void)? = nil, take: @escaping Take
+        end: (@Sendable (EventQueue.Ending) -> Void)? = nil,
+        pin: @escaping @Sendable () -> Void = {}, take: @escaping Take
     ) {
         self.lane = lane
         self.tell = tell
         self.end = end
+        self.pin = pin
         self.take = take
     }
 }

@@ -54,7 +54,7 @@ final class EventLane: Sendable {
             defer { state.line = EventRing() }
             return state.line
         }
-        line.keep { $0.queue.isTaken(by: $0.consumer) }
+        line.keep { $0.queue.concerns($0.consumer) }
         state.withLock { state in
             state.jobs -= 1
             while let turn = line.popLast() { state.line.prepend(turn) }

@@ -18,6 +18,8 @@ final class EventQueue: Sendable {
     enum Ending: Sendable {
         case unsubscribed
         case overflowed
+        /// Its generation has ceased to serve; its gate is pinned until it has been told.
+        case withdrawn
     }
 
     /// What became of an event that was offered.
@@ -58,6 +60,14 @@ final class EventQueue: Sendable {
         let consumer: EventConsumer
     }
 
+    /// What a consumer is told when it is over.
+    private struct Farewell: Sendable {
+        let consumer: EventConsumer
+        let ending: Ending
+        /// The turn that has to end before.
+        var hand: UInt64?
+    }
+
     private struct State: Sendable {
         var shape: Shape
         /// nil: nobody takes events, and none are kept.
@@ -71,8 +81,8 @@ final class EventQueue: Sendable {
         var lastHand: UInt64 = 0
         /// Until when a former consumer is awaited.
         var patience: Deadline?
-        /// What the consumer that is no more is to be told.
-        var farewell: (consumer: EventConsumer, ending: Ending)?
+        /// What consumers that are no more are to be told.
+        var farewells: [Farewell] = []
         var failuresInRow = 0
         /// Set while it rests after a failure.
         var rest: Deadline?
@@ -100,6 +110,19 @@ final class EventQueue: Sendable {
             }
             isInLine = true
             return consumer
+        }
+
+        /// Lets the consumer go.
+        ///
+        /// - Returns: the consumer, if it is to be told so, and nothing is in its hand.
+        mutating func dismiss(_ ending: Ending?) -> EventConsumer? {
+            guard let former = consumer else { return nil }
+            consumer = nil
+            isInLine = false
+            guard let ending, former.end != nil else { return nil }
+            let inHand = hand.flatMap { $0.consumer === former ? $0.number : nil }
+            farewells.append(Farewell(consumer: former, ending: ending, hand: inHand))
+            return inHand == nil ? former : nil
         }
 
         /// The next event of the turn, or the end of it.
@@ -140,9 +163,11 @@ final class EventQueue: Sendable {
 
     var isFull: Bool { state.withLock { $0.consumer != nil && $0.isFull } }
 
-    /// Whether it is that consumer who takes the events.
-    func isTaken(by consumer: EventConsumer) -> Bool {
-        state.withLock { $0.consumer === consumer }
+    /// Whether there is something to be said to a consumer, or may be.
+    func concerns(_ consumer: EventConsumer) -> Bool {
+        state.withLock { state in
+            state.consumer === consumer || state.farewells.contains { $0.consumer === consumer }
+        }
     }
 
     // MARK: - Events
@@ -179,7 +204,8 @@ final class EventQueue: Sendable {
     /// Lets a consumer take what waits and what comes; an event that a former one has in hand is
     /// awaited first.
     func open(_ shape: Shape, for consumer: EventConsumer) {
-        let caller = state.withLock { state -> EventConsumer? in
+        let (former, caller) = state.withLock { state -> (EventConsumer?, EventConsumer?) in
+            let former = state.consumer === consumer ? nil : state.dismiss(.withdrawn)
             if let hand = state.hand, hand.consumer !== consumer {
                 state.patience = Deadline(after: limits.handOver) { [weak self] in
                     self?.giveUp(on: hand.number)
@@ -187,7 +213,6 @@ final class EventQueue: Sendable {
             }
             state.shape = shape
             state.consumer = consumer
-            state.farewell = nil
             state.failuresInRow = 0
             state.rest = nil
             while state.items.count > shape.countMax, state.takeFirst() != nil {
@@ -195,8 +220,9 @@ final class EventQueue: Sendable {
             }
             // Where it stands in a line, that is the line of a former consumer.
             state.isInLine = false
-            return state.callForTurn()
+            return (former, state.callForTurn())
         }
+        if let former { former.lane.add(self, for: former) }
         if let caller { caller.lane.add(self, for: caller) }
     }
 
@@ -205,16 +231,11 @@ final class EventQueue: Sendable {
     /// - Parameter ending: what the consumer is told once it has nothing in hand; nil: nothing.
     func close(_ ending: Ending? = nil) {
         let caller = state.withLock { state -> EventConsumer? in
-            guard let consumer = state.consumer else { return nil }
             state.figures.dropped += UInt64(state.items.count)
             state.items = EventRing()
             state.bytes = 0
             state.rest = nil
-            state.consumer = nil
-            state.isInLine = false
-            guard let ending, consumer.end != nil else { return nil }
-            state.farewell = (consumer, ending)
-            return state.hand == nil ? consumer : nil
+            return state.dismiss(ending)
         }
         if let caller { caller.lane.add(self, for: caller) }
     }
@@ -269,6 +290,7 @@ final class EventQueue: Sendable {
         _ item: Item, _ verdict: EventConsumer.Verdict, _ hand: UInt64, _ consumer: EventConsumer,
         isLast: Bool
     ) -> Step {
+        defer { sayFarewell(to: consumer, after: hand) }
         var message: (HostLog.Level, String)?
         var hasChangedHands = false
         let step = state.withLock { state -> Step in
@@ -297,7 +319,7 @@ final class EventQueue: Sendable {
             }
         }
         if let message { consumer.tell(message.0, message.1) }
-        if hasChangedHands { handOver(item, verdict, hand, from: consumer) }
+        if hasChangedHands { handOver(item, verdict, hand) }
         return step
     }
 
@@ -328,9 +350,7 @@ final class EventQueue: Sendable {
     }
 
     /// Ends the turn of a consumer whose queue has changed hands, or was closed, meanwhile.
-    private func handOver(
-        _ item: Item, _ verdict: EventConsumer.Verdict, _ hand: UInt64, from former: EventConsumer
-    ) {
+    private func handOver(_ item: Item, _ verdict: EventConsumer.Verdict, _ hand: UInt64) {
         let caller = state.withLock { state -> EventConsumer? in
             guard state.hand?.number == hand else { return nil }
             state.hand = nil
@@ -341,16 +361,22 @@ final class EventQueue: Sendable {
             return state.callForTurn()
         }
         if let caller { caller.lane.add(self, for: caller) }
-        sayFarewell(to: former)
     }
 
-    private func sayFarewell(to consumer: EventConsumer) {
-        let ending = state.withLock { state -> Ending? in
-            guard let farewell = state.farewell, farewell.consumer === consumer, state.hand == nil
-            else { return nil }
-            state.farewell = nil
-            return farewell.ending
+    /// Tells a consumer that is no more, on a thread of its own, unless it has an event in hand.
+    ///
+    /// - Parameter hand: a turn that has ended.
+    private func sayFarewell(to consumer: EventConsumer, after hand: UInt64? = nil) {
+        let farewells = state.withLock { state -> [Farewell] in
+            guard !state.farewells.isEmpty else { return [] }
+            let due = state.farewells.filter {
+                $0.consumer === consumer && ($0.hand == nil || $0.hand == hand)
+            }
+            state.farewells.removeAll {
+                $0.consumer === consumer && ($0.hand == nil || $0.hand == hand)
+            }
+            return due
         }
-        if let ending { consumer.end?(ending) }
+        for farewell in farewells { consumer.end?(farewell.ending) }
     }
 }

@@ -65,6 +65,7 @@ enum EventService {
         let consumer = EventConsumer(
             lane: door.member.eventLane,
             tell: { log.write($0, "subscription \(wish) \($1)", about: subject) }, end: end,
+            pin: { target.pin() },
             take: { target.take($0, isOld: $1) })
         do throws(EventBus.Refusal) {
             let id = try door.switchboard.events.subscribe(
@@ -150,7 +151,16 @@ private final class EventTarget: @unchecked Sendable {
         return status == ph_status(PH_OK) ? .taken : .failed
     }
 
+    func pin() { member?.gate.pin() }
+
     func end(_ ending: EventQueue.Ending) {
+        if ending == .withdrawn {
+            guard let member else { return }
+            defer { member.gate.leave() }
+            let context = ImageContext.enter(member.image)
+            defer { ImageContext.leave(context) }
+            return unsafe onEnd?(self.context, ph_status(PH_CLOSED)) ?? ()
+        }
         let why = ending == .overflowed ? ph_status(PH_LIMIT) : ph_status(PH_OK)
         member?.call { unsafe onEnd?(context, why) }
     }

@@ -112,7 +112,7 @@ import Testing
             door.pass()
             return .taken
         }
-        try peer.subscribe(sink, to: ">", .disconnect, queue: 1)
+        try peer.subscribe(sink, to: ">", .disconnect, queue: 1, hearsOfEnd: true)
         peer.publish("a.b")
         try await waitUntil { peer.figures?.waiting == 0 }
         for _ in 0..<4 { peer.publish("a.b") }
@@ -247,7 +247,7 @@ import Testing
             door.pass()
             return .taken
         }
-        let id = try peer.subscribe(sink, to: ">")
+        let id = try peer.subscribe(sink, to: ">", hearsOfEnd: true)
         for _ in 0..<3 { peer.publish("a.b") }
         try await waitUntil { peer.figures?.waiting == 2 }
         #expect(bus.unsubscribe(peer.member, id))
@@ -261,7 +261,7 @@ import Testing
         let peer = try EventPeer("a", on: bus)
         peer.serve()
         let sink = EventSink()
-        let id = try peer.subscribe(sink, to: ">")
+        let id = try peer.subscribe(sink, to: ">", hearsOfEnd: true)
         #expect(bus.unsubscribe(peer.member, id))
         await sink.wait { $0.ending == .unsubscribed }
         peer.publish("a.b")

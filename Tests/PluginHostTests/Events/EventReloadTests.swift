@@ -140,6 +140,46 @@ import Testing
         #expect(plain.texts == ["1", "2", "3"])
     }
 
+    @Test func subscriberThatWantsToKnow_hearsOfTheEnd_beforeItsGateIsEmpty() async throws {
+        let source = try EventPeer("source", on: bus)
+        source.serve()
+        let semaphore = DispatchSemaphore(value: 0)
+        let first = try EventPeer("a", on: bus)
+        let (idle, busy, named) = (
+            EventSink(),
+            EventSink { _ in
+                semaphore.wait()
+                return .taken
+            }, EventSink()
+        )
+        try first.subscribe(idle, to: "other.>", hearsOfEnd: true)
+        try first.subscribe(busy, to: "source.>", hearsOfEnd: true)
+        try first.subscribe(named, to: "source.>", name: "all", hearsOfEnd: true)
+        first.serve()
+        source.publish("source.x", "1")
+        await named.reach(1)
+        try await waitUntil {
+            bus.accounts.allSatisfy { $0.figures.waiting == 0 }
+        }
+        let second = try EventPeer("a", number: 2, on: bus)
+        let next = EventSink()
+        try second.subscribe(next, to: "source.>", name: "all")
+        second.serve(after: first)
+        first.member.gate.close()
+        await idle.wait { $0.ending == .withdrawn }
+        await named.wait { $0.ending == .withdrawn }
+        #expect(await !first.member.gate.waitUntilEmpty(deadline: .zero))
+        semaphore.signal()
+        await busy.wait { $0.ending == .withdrawn }
+        #expect(await first.member.gate.waitUntilEmpty(deadline: .seconds(60)))
+        source.publish("source.x", "2")
+        await next.reach(1)
+        #expect(next.texts == ["2"] && named.texts == ["1"])
+        first.serve(after: second)
+        source.publish("source.x", "3")
+        #expect(bus.accounts.isEmpty)
+    }
+
     @Test func hundredPublishers_andHundredSubscribers_loseNothing_whileTheyAreReloaded()
         async throws
     {

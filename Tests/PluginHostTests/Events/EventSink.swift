@@ -41,11 +41,16 @@ final class EventSink: Sendable {
     var texts: [String] { received.map { String(decoding: $0.event.data, as: UTF8.self) } }
     var messages: [String] { state.withLock { $0.messages } }
 
-    func consumer(on lane: EventLane) -> EventConsumer {
-        EventConsumer(
+    /// - Parameter member: whose gate is pinned until the end has been told; nil: it is not told.
+    func consumer(on lane: EventLane, _ member: Member?) -> EventConsumer {
+        let end: @Sendable (EventQueue.Ending) -> Void = { [self] ending in
+            change { $0.ending = ending }
+            if ending == .withdrawn { member?.gate.leave() }
+        }
+        return EventConsumer(
             lane: lane,
             tell: { [self] _, message in change { $0.messages.append(message) } },
-            end: { [self] ending in change { $0.ending = ending } },
+            end: member == nil ? nil : end, pin: { member?.gate.pin() },
             take: { [self] event, isOld in
                 let verdict = judge(event)
                 change { $0.received.append(Received(event: event, isOld: isOld)) }
@@ -107,14 +112,15 @@ final class EventPeer: Sendable {
     @discardableResult
     func subscribe(
         _ sink: EventSink, to pattern: String, name: String = "",
-        _ policy: EventQueue.Policy = .dropOldest, queue: Int = EventLimits.queueCount
+        _ policy: EventQueue.Policy = .dropOldest, queue: Int = EventLimits.queueCount,
+        hearsOfEnd: Bool = false
     ) throws -> UInt64 {
         var shape = EventQueue.Shape()
         shape.policy = policy
         shape.countMax = queue
         return try bus.subscribe(
             member, to: try TopicPattern(checking: pattern), name: name, shape,
-            consumer: sink.consumer(on: lane))
+            consumer: sink.consumer(on: lane, hearsOfEnd ? member : nil))
     }
 
     @discardableResult

@@ -23,6 +23,12 @@ struct Audit: Plugin {
             .json(try plugin.store.find(try EventFilter(request.query)).json)
         }
         Get("/topics", blocks: true) { plugin, _ in .json(try plugin.store.topics()) }
+        Get("/live") { plugin, request in
+            let events = plugin.host.events.stream(request.query["topic"] ?? ">")
+            return .events { client in
+                for await event in events { try await client.send(event.topic) }
+            }
+        }
     }
 
     let host: HostContext

@@ -55,3 +55,14 @@ form.addEventListener("submit", (event) => {
 more.addEventListener("click", () => load(next));
 load();
 suggest();
+
+// Something has happened: the first page is looked at again, at most once a second.
+let isDue = false;
+new EventSource("api/live").addEventListener("message", () => {
+  if (isDue) return;
+  isDue = true;
+  setTimeout(() => {
+    isDue = false;
+    if (list.rows.length <= 50) load();
+  }, 1000);
+});

@@ -99,8 +99,11 @@ typedef struct ph_subscription {
     ph_status (*on_event)(void *context, const ph_event *event);
 
     /* It is over: nothing is called with the context any more. `why` is PH_OK after
-     * unsubscribe, PH_LIMIT after PH_EVENTS_DISCONNECT. Not called when it ends with
-     * its generation. May be null.
+     * unsubscribe, PH_LIMIT after PH_EVENTS_DISCONNECT, and PH_CLOSED when the
+     * generation has ceased to serve: so that requests that send events on can end,
+     * and their clients go on with the next generation. May be null. If a generation
+     * serves again because it could not be drained, the subscriptions without an
+     * on_end go on; one that has been told so does not.
      * [pool-thread] */
     void (*on_end)(void *context, ph_status why);
     /* ---- ph.events/1 ends here */
