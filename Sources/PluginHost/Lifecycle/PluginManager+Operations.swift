@@ -163,12 +163,26 @@ extension PluginManager {
         defer { left(name) }
         try await exclusively(name) { slot throws(HostError) in
             _ = try registry.installed(name)
-            try await withdraw(slot, policy)
+            do throws(HostError) {
+                try await withdraw(slot, policy)
+                try await execute(.deactivate(reason: "the operator asked"), on: name)
+            } catch {
+                await serveAgain(slot)
+                throw error
+            }
             slot.isBlocked = false
-            try await execute(.deactivate(reason: "the operator asked"), on: name)
             await publish(slot)
         }
         return try await status(name)
+    }
+
+    /// A plugin that was taken out of service for something that could not be done serves again.
+    private func serveAgain(_ slot: PluginSlot) async {
+        guard slot.current == nil, registry[slot.name]?.isActive == true, server != nil else {
+            return
+        }
+        // A failure is kept for `status`, and logged.
+        try? await load(slot)
     }
 
     /// Takes every image of a plugin out of service, and waits until each has left memory or has
@@ -372,6 +386,7 @@ extension PluginManager {
                     })
             } catch {
                 follow(name)
+                await serveAgain(slot)
                 throw error
             }
             await publish(slot)
