@@ -20,9 +20,9 @@ extension Connection {
         exchange.state.keepsAlive =
             exchange.state.head.keepAlive
             && state.requestCount < loop.state.limits.requestsPerConnectionMax
-        exchange.state.carriesID =
+        exchange.state.isAccounted =
             exchange.state.head.hasRequestID || loop.state.limits.reportsExchanges
-        if exchange.state.carriesID { exchange.beginAccount() }
+        if exchange.state.isAccounted { exchange.beginAccount(carriesID: true) }
         if exchange.state.head.framing != .none || exchange.state.head.pathNeedsNormalizing {
             guard prepareUncommon(exchange) else { return }
         }

@@ -71,7 +71,7 @@ extension Connection {
         } else if exchange.state.head.minorVersion == 0 {
             _ = writer.field("Connection", ByteSlice("keep-alive"))
         }
-        if exchange.state.carriesID {
+        if exchange.state.isAccounted {
             unsafe exchange.noteHead(status, framing, length, fields, &writer)
         }
         _ = writer.endOfHead()

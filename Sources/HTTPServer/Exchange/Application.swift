@@ -43,6 +43,13 @@ open class Application: @unchecked Sendable {
     /// `ended`, if `ServerConfiguration.reportsExchanges`.
     open func report(_ report: ExchangeReport) {}
 
+    /// Takes leave of a request that `Exchange.follow` was called for, when it is over; before
+    /// `report` and `ended`.
+    ///
+    /// - Returns: false if the exchange has to wait for code on another thread: then it was held with
+    ///   `holdAtEnd`, and this is called again when that code has returned.
+    open func over(_ exchange: Exchange, _ account: ExchangeAccount) -> Bool { true }
+
     /// Hears that a call overran its time and lost its loop, which goes on here, on another thread.
     ///
     /// The exchange is held: until `returned`, only the code that was called may use it, through

@@ -51,9 +51,9 @@ extension Exchange {
 
     /// Announces that the code has returned, and with which result `Application.returned` is to be
     /// called; the exchange is the loop's again.
-    public func endRemoteCall(result: Int32) {
+    public func endRemoteCall(_ kind: CallKind = .handle, result: Int32) {
         linux_set_call_subject(nil)
-        giveBack(.handle, result: result)
+        giveBack(kind, result: result)
     }
 
     /// Whether the client is known to be gone; on every thread, as long as the response is owed.
@@ -82,6 +82,20 @@ extension Exchange {
     /// Keeps the exchange as it is while another thread runs code for it: no observer is called and
     /// the exchange does not end before that code has returned.
     public func hold() { state.isHeld = true }
+
+    /// Holds an exchange that is over, within `Application.over`; its connection goes on without it.
+    public func holdAtEnd() {
+        hold()
+        guard let connection = state.connection else { return }
+        if unsafe state.heldInput == nil {
+            unsafe connection.partWithInput(behind: 0) { buffer, capacity, _ in
+                unsafe state.heldInput = buffer
+                state.heldInputCapacity = capacity
+            }
+        }
+        state.peer = connection.state.peer
+        state.connection = nil
+    }
 
     /// Whether another thread runs code for this exchange.
     public var isHeld: Bool { state.isHeld }

@@ -105,6 +105,10 @@ public struct Exchange: Equatable, @unchecked Sendable {
         unsafe state.loop.state.applicationState
     }
 
+    /// What the application has set as its reactor's `attention`.
+    @inlinable @inline(__always)
+    public var attention: UnsafeMutableRawPointer? { unsafe state.crossing.pointee.attention }
+
     /// The reactor that this exchange belongs to.
     public var reactor: Reactor { state.loop.withReactor { $0 } }
 

@@ -55,8 +55,12 @@ struct ExchangeFields {
     /// Why the client is gone, when the observer could not be told because the exchange is held.
     var unheardReason: CloseReason?
     var waitsForWritable = false
-    /// Whether the response's head says `X-Request-ID`.
+    /// Whether the head of the response and the end of the exchange are looked at.
+    var isAccounted = false
+    /// Whether the response's head says `X-Request-ID`; only looked at while accounted.
     var carriesID = false
+    /// What `follow` was given.
+    var follower: UnsafeMutableRawPointer?
     /// What the account of the exchange wants, where one is kept: the status that was given, 0 for
     /// none, how much of the body was given, and when the head was there.
     var status: UInt16 = 0
@@ -108,6 +112,7 @@ struct ExchangeFields {
         unsafe pathBuffer = nil
         unsafe bodyBuffer = nil
         unsafe trailers = nil
+        unsafe follower = nil
     }
 }
 

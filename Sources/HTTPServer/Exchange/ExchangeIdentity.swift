@@ -54,7 +54,7 @@ extension Exchange {
         if state.head.hasRequestID, let given = givenID { return given }
         let entry = enterLoop()
         if entry.isOpen {
-            if state.response == .none { state.carriesID = true }
+            if state.response == .none { carryID() }
             leaveLoop(entry)
         }
         let made = unsafe make(

@@ -37,10 +37,18 @@ public struct ExchangeReport {
 extension Exchange {
     /// Notes when the request began.
     @inline(never)
-    func beginAccount() {
+    func beginAccount(carriesID: Bool) {
+        state.isAccounted = true
+        state.carriesID = carriesID
         state.status = 0
         state.bodyBytes = 0
         state.beganNanoseconds = Loop.monotonicNanoseconds
+    }
+
+    /// Has the head of the response say the request's name.
+    func carryID() {
+        if !state.isAccounted { beginAccount(carriesID: true) }
+        state.carriesID = true
     }
 
     /// Notes what the head of the response says, and adds the request's name to it unless the
@@ -52,6 +60,7 @@ extension Exchange {
     ) {
         state.status = status
         state.bodyBytes = framing == .none ? 0 : length ?? 0
+        guard state.carriesID else { return }
         for index in 0..<fields.count
         where unsafe fields[index].name.equalsIgnoringCase("x-request-id") {
             return
@@ -67,16 +76,26 @@ extension Loop {
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 
-    /// Tells the application what became of an exchange.
+    /// Tells those who keep account what became of an exchange; false when it has to wait for one of
+    /// them.
     @inline(never)
-    func report(_ exchange: Exchange) {
+    func closeAccount(_ exchange: Exchange) -> Bool {
+        if unsafe exchange.state.follower != nil {
+            guard withApplication({ $0.over(exchange, exchange.account) }) else { return false }
+            unsafe exchange.state.follower = nil
+        }
+        if state.limits.reportsExchanges { report(exchange) }
+        return true
+    }
+
+    /// Tells the application what became of an exchange.
+    private func report(_ exchange: Exchange) {
         let now = Loop.monotonicNanoseconds
-        let isUnanswered = exchange.state.status == 0
+        let account = exchange.account
         let report = unsafe ExchangeReport(
             exchange: exchange, reactorIndex: state.index,
             applicationState: state.applicationState, requestID: exchange.requestID,
-            status: isUnanswered ? ExchangeReport.clientLeftStatus : exchange.state.status,
-            bodyBytes: exchange.state.bodyBytes, isCut: exchange.state.isCut || isUnanswered,
+            status: account.status, bodyBytes: account.bodyBytes, isCut: account.isCut,
             reachedApplication: exchange.state.owesEnded,
             remoteAddress: exchange.remoteAddress, remotePort: exchange.remotePort,
             endedNanoseconds: now,

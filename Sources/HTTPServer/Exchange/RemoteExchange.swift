@@ -131,7 +131,7 @@ extension Exchange {
             return
         }
         guard isCurrent else { return }
-        if isNamed { state.carriesID = true }
+        if isNamed { carryID() }
         switch act {
         case .respond(let status, let parcel):
             if unsafe respond(status: status, fields: parcel.fields, body: parcel.bytes)

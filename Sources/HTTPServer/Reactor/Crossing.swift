@@ -41,8 +41,13 @@ struct Crossing: ~Copyable {
     /// The exchange that is called for, and what for; the loop's own.
     @usableFromInline var calling: UnsafeMutableRawPointer?
     @usableFromInline var kind = CallKind.handle
+    /// `Reactor.attention`, where every call finds it at hand.
+    @usableFromInline var attention: UnsafeMutableRawPointer?
 
-    init() { unsafe calling = nil }
+    init() {
+        unsafe calling = nil
+        unsafe attention = nil
+    }
 
     /// Goes over to the code; false when the watchdog has to be woken.
     @inlinable @inline(__always)
@@ -122,4 +127,8 @@ public enum CallKind: UInt8, Sendable {
     case closed
     /// `ExchangeObserver.onDraining`.
     case draining
+    /// What the application does before it answers, on its own account.
+    case enter
+    /// `Application.over`.
+    case leave
 }

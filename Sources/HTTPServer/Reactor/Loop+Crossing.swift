@@ -51,8 +51,13 @@ extension Loop {
         }
         let exchange = unsafe Exchange(opaque: called)
         let kind = unsafe crossing.pointee.kind
-        exchange.hold()
-        if kind == .body { exchange.keepPiece(state.pieceCount) }
+        switch kind {
+        case .leave: exchange.holdAtEnd()
+        case .body:
+            exchange.hold()
+            exchange.keepPiece(state.pieceCount)
+        case .handle, .writable, .closed, .draining, .enter: exchange.hold()
+        }
         return .exchange(exchange, kind)
     }
 

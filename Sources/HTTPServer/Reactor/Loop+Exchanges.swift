@@ -31,7 +31,7 @@ extension Loop {
     /// Takes leave of an exchange and gives its storage back.
     @inline(__always)
     func end(_ exchange: Exchange) {
-        if exchange.state.carriesID, state.limits.reportsExchanges { report(exchange) }
+        if exchange.state.isAccounted, !closeAccount(exchange) { return }
         if exchange.state.owesEnded {
             withApplication { $0.ended(exchange) }
         }

@@ -20,6 +20,13 @@ public final class Reactor: @unchecked Sendable {
         set { unsafe loop.state.applicationState = newValue }
     }
 
+    /// What the application looks at before each of its calls, by `Exchange.attention`; borrowed, and
+    /// only touched on the loop's thread.
+    public var attention: UnsafeMutableRawPointer? {
+        get { unsafe crossing.pointee.attention }
+        set { unsafe crossing.pointee.attention = newValue }
+    }
+
     let mailbox: Mailbox
     let loop: Loop
     /// The connections, those included that are on their way here from another reactor.
