@@ -24,6 +24,12 @@ int linux_run_until_left(void (*body)(void *), void *argument) {
 
 void linux_leave_thread(void) { _longjmp(*way_out, 1); }
 
+static _Thread_local int depth;
+
+int linux_enter_depth(void) { return ++depth; }
+
+void linux_leave_depth(void) { depth--; }
+
 // Opens a file below /proc/self/task/THREAD.
 static int open_task(int thread, const char *name, int flags) {
     char path[64];

@@ -1,6 +1,7 @@
 #include <pluginhost/config.h>
 #include <pluginhost/events.h>
 #include <pluginhost/health.h>
+#include <pluginhost/hooks.h>
 #include <pluginhost/log.h>
 #include <pluginhost/plugin.h>
 #include <pluginhost/state.h>

@@ -127,6 +127,10 @@ _Noreturn void linux_leave_thread(void);
 extern _Thread_local const void *linux_call_subject __attribute__((tls_model("initial-exec")));
 static inline void linux_set_call_subject(const void *subject) { linux_call_subject = subject; }
 static inline const void *linux_get_call_subject(void) { return linux_call_subject; }
+// Counts how deep the thread is in what calls itself, and returns the depth, from 1 on.
+int linux_enter_depth(void);
+// Undoes linux_enter_depth.
+void linux_leave_depth(void);
 // The coarse clocks: no system call, about 4 ms apart.
 uint64_t linux_monotonic_milliseconds(void);
 int64_t linux_realtime_seconds(void);

@@ -58,6 +58,9 @@ open class Application: @unchecked Sendable {
     /// - Parameter thread: the kernel's id of the thread that is still in the call.
     open func overran(_ exchange: Exchange, _ kind: CallKind, thread: Int32) {}
 
+    /// Goes on with an exchange that `Exchange.resume` was called for, as if within `handle`.
+    open func resumed(_ exchange: Exchange) {}
+
     /// Hears that a call for a held exchange has returned, with what `surrender` or `endRemoteCall`
     /// was given; the exchange is the loop's again.
     ///

@@ -97,6 +97,14 @@ extension Exchange {
         state.connection = nil
     }
 
+    /// Has `Application.resumed` called soon, where code may run that does not return soon; within
+    /// `Application.returned`. It is held until then.
+    public func resume() {
+        state.isHeld = true
+        state.isResuming = true
+        state.loop.enqueueReady(self)
+    }
+
     /// Whether another thread runs code for this exchange.
     public var isHeld: Bool { state.isHeld }
 

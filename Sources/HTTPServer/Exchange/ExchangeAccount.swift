@@ -6,9 +6,9 @@ public struct ExchangeAccount: Sendable {
     public let bodyBytes: UInt64
     /// Whether the connection ended before the response was complete.
     public let isCut: Bool
-    /// When the account was begun, by the monotonic clock: when the head was there, or `follow` was
-    /// called.
-    public let beganNanoseconds: UInt64
+    /// How long it took, from when the head was there, or from `follow` if nobody had kept account
+    /// before.
+    public let durationNanoseconds: UInt64
 }
 
 extension Exchange {
@@ -30,6 +30,6 @@ extension Exchange {
         return ExchangeAccount(
             status: isUnanswered ? ExchangeReport.clientLeftStatus : state.status,
             bodyBytes: state.bodyBytes, isCut: state.isCut || isUnanswered,
-            beganNanoseconds: state.beganNanoseconds)
+            durationNanoseconds: Loop.monotonicNanoseconds &- state.beganNanoseconds)
     }
 }

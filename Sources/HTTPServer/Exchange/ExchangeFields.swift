@@ -43,6 +43,8 @@ struct ExchangeFields {
     var isHandled = false
     var owesEnded = false
     var isReady = false
+    /// Whether `Application.resumed` is to be called.
+    var isResuming = false
     var response = ResponseProgress.none
     var framing = ResponseFraming.none
     var isCut = false

@@ -70,7 +70,7 @@ extension Exchange {
 }
 
 extension Loop {
-    fileprivate static var monotonicNanoseconds: UInt64 {
+    static var monotonicNanoseconds: UInt64 {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
@@ -99,7 +99,7 @@ extension Loop {
             reachedApplication: exchange.state.owesEnded,
             remoteAddress: exchange.remoteAddress, remotePort: exchange.remotePort,
             endedNanoseconds: now,
-            durationNanoseconds: now &- exchange.state.beganNanoseconds)
+            durationNanoseconds: account.durationNanoseconds)
         withApplication { $0.report(report) }
     }
 }

@@ -182,6 +182,17 @@ extension Exchange {
     }
 }
 
+extension Exchange {
+    /// Says whether a response may have this field.
+    public static func allows(_ field: HeaderField) -> Bool {
+        var field = field
+        return unsafe withUnsafePointer(to: &field) {
+            unsafe ResponseRules.allow(
+                status: 200, fields: UnsafeBufferPointer(start: $0, count: 1))
+        }
+    }
+}
+
 extension ResponseRules {
     /// Says whether a response may have this status and these fields.
     static func allow(status: UInt16, fields: UnsafeBufferPointer<HeaderField>) -> Bool {

@@ -77,8 +77,11 @@ extension Loop {
             state.readyFirst = exchange.state.next
             if state.readyFirst == nil { state.readyLast = nil }
             exchange.state.isReady = false
-            if exchange.isHeld { continue }
-            if exchange.isComplete {
+            if exchange.state.isResuming {
+                goOn(exchange)
+            } else if exchange.isHeld {
+                continue
+            } else if exchange.isComplete {
                 end(exchange)
             } else if let reason = exchange.state.unheardReason {
                 exchange.state.unheardReason = nil
@@ -98,6 +101,16 @@ extension Loop {
             }
             if connection == last { return }
         }
+    }
+
+    /// Lets the application go on with an exchange that it has been waiting to go on with.
+    @inline(never)
+    private func goOn(_ exchange: Exchange) {
+        exchange.state.isResuming = false
+        exchange.state.isHeld = false
+        state.serving = nil
+        withApplication { $0.resumed(exchange) }
+        if exchange.isComplete { exchange.schedule() }
     }
 
     /// Tells WebSockets that their connections are gone.

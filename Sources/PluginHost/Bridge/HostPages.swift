@@ -108,6 +108,12 @@ enum HostPages {
         problem(exchange, 500, "The plugin failed to answer; the host's log says how.")
     }
 
+    static func hookFailed(_ exchange: Exchange, _ name: PluginName?) {
+        let whose = name.map { "The plugin \($0)" } ?? "A plugin"
+        problem(
+            exchange, 500, "\(whose) failed in its hook on requests; the host's log says how.")
+    }
+
     // MARK: - Building blocks
 
     /// Sends the client to the same address with a slash behind, so that relative links work.
@@ -149,6 +155,13 @@ enum HostPages {
         _ exchange: Exchange, _ status: UInt16, _ detail: String,
         _ fields: [(String, String)] = []
     ) {
+        send(
+            exchange, status, "application/problem+json", document(status, detail, exchange),
+            fields)
+    }
+
+    /// A problem document about an exchange.
+    static func document(_ status: UInt16, _ detail: String, _ exchange: Exchange) -> String {
         let document: JSONValue = [
             "type": "about:blank",
             "title": .string(String(decoding: StatusLine.reason(of: status))),
@@ -156,7 +169,7 @@ enum HostPages {
             "instance": .string(String(decoding: exchange.path)),
             "request_id": .string(String(decoding: exchange.requestID)),
         ]
-        send(exchange, status, "application/problem+json", document.text(), fields)
+        return document.text()
     }
 
     /// Sends a whole response; if its fields are refused, a bare 500.

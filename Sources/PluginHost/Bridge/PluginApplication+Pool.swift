@@ -119,7 +119,7 @@ extension PluginApplication {
             case ph_status(PH_PAUSE): break
             default: exchange.cut()
             }
-        case .writable, .closed, .draining: break
+        case .writable, .closed, .draining, .enter, .leave: break
         }
     }
 
@@ -130,6 +130,8 @@ extension PluginApplication {
         case .writable: "on_writable"
         case .closed: "on_closed"
         case .draining: "on_draining"
+        case .enter: "enter"
+        case .leave: "leave"
         }
     }
 
@@ -146,6 +148,7 @@ extension PluginApplication {
         let record = unsafe RecordPointer(exchange).record
         let route = unsafe Int(record.pointee.route)
         let seconds = requestSeconds(of: exchange)
+        if let told = noteHookTimeout(exchange, seconds: seconds) { return told }
         guard let owner = unsafe record.pointee.serving.pointee.owner else { return "" }
         return unsafe owner._withUnsafeGuaranteedRef { generation in
             generation.figures.timeouts.add(1, ordering: .relaxed)

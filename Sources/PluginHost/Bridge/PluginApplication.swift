@@ -52,6 +52,7 @@ package final class PluginApplication: Application, @unchecked Sendable {
     package static func install(_ table: MountTable, on reactor: Reactor) {
         let former = unsafe reactor.applicationState
         unsafe reactor.applicationState = Unmanaged.passRetained(table).toOpaque()
+        unsafe reactor.attention = table.hooks?.attention
         if let former = unsafe former { unsafe Unmanaged<MountTable>.fromOpaque(former).release() }
     }
 
@@ -59,6 +60,7 @@ package final class PluginApplication: Application, @unchecked Sendable {
     package static func uninstall(from reactor: Reactor) {
         guard let former = unsafe reactor.applicationState else { return }
         unsafe reactor.applicationState = nil
+        unsafe reactor.attention = nil
         unsafe Unmanaged<MountTable>.fromOpaque(former).release()
     }
 
@@ -239,6 +241,22 @@ package final class PluginApplication: Application, @unchecked Sendable {
         let free = unsafe record.pointee.word.load(ordering: .relaxed)
         unsafe pointer.set(.owed, from: free)
         assert(exchange.isOnLoopThread, "handle is called on the exchange's loop")
+        if let attention = unsafe exchange.attention {
+            return unsafe beginHooks(exchange, pointer, attention)
+        }
+        unsafe call(exchange, pointer)
+    }
+
+    /// Hands a request to its plugin after the hooks have entered.
+    @inline(never)
+    func callPlugin(_ exchange: Exchange, _ pointer: RecordPointer) {
+        unsafe pointer.record.pointee.isInHandle = true
+        unsafe call(exchange, pointer)
+    }
+
+    @inline(__always)
+    private func call(_ exchange: Exchange, _ pointer: RecordPointer) {
+        let record = unsafe pointer.record
         let serving = unsafe record.pointee.serving
         if unsafe serving.pointee.limits[Int(record.pointee.route)].runsOnPool.load(
             ordering: .relaxed)
@@ -350,10 +368,12 @@ package final class PluginApplication: Application, @unchecked Sendable {
     }
 
     override package func overran(_ exchange: Exchange, _ kind: CallKind, thread: Int32) {
+        if noteHookOverrun(exchange, kind, thread: thread) { return }
         noteOverrun(exchange, kind, thread: thread)
     }
 
     override package func returned(_ exchange: Exchange, _ kind: CallKind, result: Int32) {
+        if noteHookReturn(exchange, kind, result: result) { return }
         if goOn(exchange) { return }
         noteReturn(exchange, kind, result: result)
     }
@@ -380,6 +400,12 @@ package final class PluginApplication: Application, @unchecked Sendable {
     }
 
     override package func gaveNoAnswer(_ exchange: Exchange) -> String { noteTimeout(exchange) }
+
+    override package func resumed(_ exchange: Exchange) { goOnWithHooks(exchange) }
+
+    override package func over(_ exchange: Exchange, _ account: ExchangeAccount) -> Bool {
+        leaveHooks(exchange, account)
+    }
 
     override package func ended(_ exchange: Exchange) {
         let pointer = unsafe RecordPointer(exchange)

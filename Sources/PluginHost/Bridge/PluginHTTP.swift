@@ -42,11 +42,22 @@ enum PluginHTTP {
         guard let (pointer, word) = unsafe RecordPointer.of(response) else {
             return unsafe response == nil ? code(PH_INVALID) : code(PH_WRONG_STATE)
         }
-        guard unsafe RecordPointer.phase(word) == .owed else { return code(PH_WRONG_STATE) }
+        guard unsafe RecordPointer.isOwedWithoutHooks(word) else {
+            return unsafe respondUncommonly(pointer, word, status, headers, headerCount, body)
+        }
         guard let status = finalStatus(status),
             let fields = unsafe fields(headers, headerCount),
             let bytes = unsafe buffer(body)
         else { return code(PH_INVALID) }
+        return unsafe deliver(pointer, word, status, fields, bytes)
+    }
+
+    /// Completes a response whose head and body are good.
+    @inline(__always)
+    static func deliver(
+        _ pointer: RecordPointer, _ word: UInt64, _ status: UInt16,
+        _ fields: UnsafeBufferPointer<HeaderField>, _ bytes: UnsafeRawBufferPointer
+    ) -> ph_status {
         let exchange = unsafe pointer.record.pointee.exchange
         let entry = exchange.enterLoop()
         if entry.isOpen {
@@ -69,10 +80,21 @@ enum PluginHTTP {
         guard let (pointer, word) = unsafe RecordPointer.of(response) else {
             return unsafe response == nil ? code(PH_INVALID) : code(PH_WRONG_STATE)
         }
-        guard unsafe RecordPointer.phase(word) == .owed else { return code(PH_WRONG_STATE) }
+        guard unsafe RecordPointer.isOwedWithoutHooks(word) else {
+            return unsafe beginUncommonly(
+                pointer, word, status, headers, headerCount, contentLength)
+        }
         guard let status = finalStatus(status),
             let fields = unsafe fields(headers, headerCount)
         else { return code(PH_INVALID) }
+        return unsafe deliverHead(pointer, word, status, fields, contentLength)
+    }
+
+    /// Begins a response whose head is good.
+    static func deliverHead(
+        _ pointer: RecordPointer, _ word: UInt64, _ status: UInt16,
+        _ fields: UnsafeBufferPointer<HeaderField>, _ contentLength: UInt64
+    ) -> ph_status {
         let length = contentLength == .max ? nil : contentLength
         let exchange = unsafe pointer.record.pointee.exchange
         let result: ResponseResult
@@ -237,7 +259,7 @@ enum PluginHTTP {
     // MARK: - Reading arguments
 
     @inline(__always)
-    private static func finalStatus(_ status: UInt32) -> UInt16? {
+    static func finalStatus(_ status: UInt32) -> UInt16? {
         status >= 200 && status <= 599 ? UInt16(truncatingIfNeeded: status) : nil
     }
 
@@ -265,7 +287,7 @@ enum PluginHTTP {
     }
 
     @inline(__always)
-    private static func buffer(_ bytes: ph_bytes) -> UnsafeRawBufferPointer? {
+    static func buffer(_ bytes: ph_bytes) -> UnsafeRawBufferPointer? {
         guard unsafe bytes.length >= 0, unsafe bytes.data != nil || bytes.length == 0 else {
             return nil
         }

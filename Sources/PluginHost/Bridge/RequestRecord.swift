@@ -32,6 +32,8 @@ struct RequestRecord: ~Copyable {
     static let phaseMask: UInt64 = 0xFF
     /// Set while a function of the plugin's observer runs.
     static let observing: UInt64 = 0x100
+    /// Set while hooks are to see the head of the response.
+    static let hooked: UInt64 = 0x200
 
     /// The serial number, `observing` and the phase.
     let word = Atomic<UInt64>(0)
@@ -70,6 +72,12 @@ struct RecordPointer {
         unsafe address.assumingMemoryBound(to: RequestRecord.self)
     }
 
+    /// What the plugin is shown of the request; it stays where it is.
+    @inline(__always)
+    var request: UnsafeMutablePointer<ph_request> {
+        unsafe withUnsafeMutablePointer(to: &record.pointee.request) { unsafe $0 }
+    }
+
     @inline(__always)
     var parameters: UnsafeMutablePointer<ByteSlice> {
         unsafe (address + RequestRecord.parametersOffset).assumingMemoryBound(to: ByteSlice.self)
@@ -99,6 +107,13 @@ struct RecordPointer {
         let word = unsafe record.pointee.word.load(ordering: .relaxed)
         unsafe record.pointee.word.store(
             SerialHandle.next(after: word, RequestRecord.Phase.free.rawValue), ordering: .relaxed)
+    }
+
+    /// Whether nothing has been given and no hook is to see what is.
+    @inline(__always)
+    static func isOwedWithoutHooks(_ word: UInt64) -> Bool {
+        unsafe word & (RequestRecord.phaseMask | RequestRecord.hooked)
+            == RequestRecord.Phase.owed.rawValue
     }
 
     @inline(__always)

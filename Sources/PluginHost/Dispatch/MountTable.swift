@@ -30,6 +30,8 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
     package let mounts: [PluginName: Mount]
     /// The places beside `/plugin/<name>`; nil when there are none.
     package let operators: OperatorMounts?
+    /// The hooks that requests to plugins pass; nil when there are none.
+    let hooks: RequestChain?
     /// What stands at each of those places, by their ordinals.
     private let targets: UnsafeMutablePointer<Found?>
     private let slots: UnsafeMutablePointer<Slot>
@@ -41,8 +43,11 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
         self.init(Dictionary(mounts.map { ($0.name, $0) }) { _, last in last }, operators)
     }
 
-    private init(_ mounts: [PluginName: Mount], _ operators: OperatorMounts?) {
+    private init(
+        _ mounts: [PluginName: Mount], _ operators: OperatorMounts?, _ hooks: RequestChain? = nil
+    ) {
         self.mounts = mounts
+        self.hooks = hooks
         self.operators = operators
         let places = operators?.names ?? []
         unsafe targets = .allocate(capacity: max(1, places.count))
@@ -90,20 +95,23 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
     package func replacing(_ others: [Mount]) -> MountTable {
         var mounts = mounts
         for mount in others { mounts[mount.name] = mount }
-        return MountTable(mounts, operators)
+        return MountTable(mounts, operators, hooks)
     }
 
     /// Returns a table without the name.
     package func removing(_ name: PluginName) -> MountTable {
         var mounts = mounts
         mounts[name] = nil
-        return MountTable(mounts, operators)
+        return MountTable(mounts, operators, hooks)
     }
 
     /// Returns a table with other places beside `/plugin/<name>`.
     package func placing(_ operators: OperatorMounts?) -> MountTable {
-        MountTable(mounts, operators)
+        MountTable(mounts, operators, hooks)
     }
+
+    /// Returns a table with other hooks.
+    func hooking(_ hooks: RequestChain?) -> MountTable { MountTable(mounts, operators, hooks) }
 
     /// Finds what an operator has mounted at a path or above it, and how much of the path leads
     /// there.

@@ -27,9 +27,10 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
     let serving: UnsafeMutablePointer<ServingRecord>
     /// Answers on the loop's thread, where the host and no plugin does; set before it serves.
     var hostAnswers: ((Exchange) -> Void)?
-    private let reactorCount: Int
     /// Set in one that only lets requests wait: its `handle` is never called.
     let hold: RequestHold?
+    let reactorCount: Int
+    private let texts: GenerationTexts
 
     package var routes: [RouteDeclaration] { tree.routes }
 
@@ -92,11 +93,13 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
                     parameterCount: UInt8(tree.parameterCounts[index]),
                     runsOnPool: Atomic(blocks || override?.isBlocking == true || hold != nil)))
         }
+        texts = GenerationTexts(name, tree.routes)
         unsafe serving = .allocate(capacity: 1)
         unsafe serving.initialize(
             to: ServingRecord(
                 handle: handle, state: state, image: image, tree: tree.view, limits: routeLimits,
-                slots: slots, isBounded: limits.concurrencyMax > 0))
+                slots: slots, isBounded: limits.concurrencyMax > 0, number: number,
+                name: texts.name, routes: texts.routes))
         for reactor in 0..<reactors {
             unsafe serving.pointee.slot(reactor).initialize(to: ReactorSlot())
         }
@@ -134,8 +137,9 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
     package func holders(longerThan duration: Duration) -> [String] {
         calls.running(longerThan: duration).map { entry in
             let seconds = entry.since.duration(to: .now) / .seconds(1)
+            let place = entry.route.map { routes[$0].description } ?? "a hook of it"
             return "thread \"\(entry.threadName)\" (\(entry.thread)) has been in "
-                + "\(routes[entry.route]) for \(Int(seconds.rounded())) s"
+                + "\(place) for \(Int(seconds.rounded())) s"
         }
     }
 
@@ -143,6 +147,9 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
     package var inFlight: Int { unsafe sum { unsafe $0.pointee.inFlight.load(ordering: .relaxed) } }
     package var requests: Int { unsafe sum { unsafe $0.pointee.requests.load(ordering: .relaxed) } }
     package var faults: Int { unsafe sum { unsafe $0.pointee.faults.load(ordering: .relaxed) } }
+
+    /// Requests that its hooks may still be called for.
+    package var hooked: Int { unsafe sum { unsafe $0.pointee.hooked.load(ordering: .relaxed) } }
 
     package var sockets: Int { unsafe sum { unsafe $0.pointee.sockets.load(ordering: .relaxed) } }
 
@@ -194,6 +201,10 @@ struct ServingRecord {
     let slots: UnsafeMutableRawPointer
     /// Whether the number of requests in flight is limited.
     let isBounded: Bool
+    let number: UInt64
+    let name: ph_text
+    /// The methods and patterns, by the route's index.
+    let routes: UnsafePointer<RouteText>
     var owner: Unmanaged<Generation>?
 
     @inline(__always)
@@ -215,6 +226,21 @@ struct ServingRecord {
     func requestEnded(_ reactor: Int) {
         let slot = unsafe slot(reactor)
         unsafe ReactorSlot.add(-1, to: slot.pointee.inFlight)
+        if unsafe slot.pointee.onDrained != nil { unsafe noticeDrained(slot) }
+    }
+
+    /// Counts a hook's request in; on the reactor's thread.
+    @inline(__always)
+    func hookBegan(_ reactor: Int) {
+        unsafe ReactorSlot.add(1, to: slot(reactor).pointee.hooked)
+    }
+
+    /// Counts a hook's request out; on the reactor's thread. The generation may be gone when this
+    /// returns.
+    @inline(__always)
+    func hookEnded(_ reactor: Int) {
+        let slot = unsafe slot(reactor)
+        unsafe ReactorSlot.add(-1, to: slot.pointee.hooked)
         if unsafe slot.pointee.onDrained != nil { unsafe noticeDrained(slot) }
     }
 

@@ -16,6 +16,8 @@ struct ReactorSlot: ~Copyable {
     let faults = Atomic<Int>(0)
     /// WebSockets that are not released yet; counted in on any thread, out on the reactor's.
     let sockets = Atomic<Int>(0)
+    /// Requests that its hooks may still be called for.
+    let hooked = Atomic<Int>(0)
     /// Whether WebSockets are closed as soon as they are open; set while the generation drains.
     var refusesSockets = false
     /// Whether open WebSockets do not count for `onDrained`.
@@ -26,6 +28,7 @@ struct ReactorSlot: ~Copyable {
     /// Whether nothing of the generation goes on here.
     var isIdle: Bool {
         inFlight.load(ordering: .relaxed) == 0 && sockets.load(ordering: .relaxed) == 0
+            && hooked.load(ordering: .relaxed) == 0
     }
 
     /// Whether nothing goes on here that `onDrained` waits for.

@@ -11,7 +11,12 @@ extension PluginApplication {
     func keepWaiting(_ exchange: Exchange, _ pointer: RecordPointer, _ hold: RequestHold) {
         if hold.keep(exchange) { return }
         unsafe pointer.record.pointee.isInHandle = false
-        if unsafe move(exchange, pointer) { handle(exchange) }
+        guard unsafe move(exchange, pointer) else { return }
+        if unsafe exchange.follower == nil {
+            handle(exchange)
+        } else {
+            unsafe callPlugin(exchange, pointer)
+        }
     }
 
     /// Goes on with a request that waited; false when the exchange did not. On the loop's thread.
@@ -71,6 +76,7 @@ extension PluginApplication {
         unsafe record.pointee.route = UInt32(truncatingIfNeeded: route)
         unsafe record.pointee.request.route = record.pointee.route
         unsafe record.pointee.request.parameter_count = Int(limits.pointee.parameterCount)
+        unsafe HookFrame.renew(exchange, pointer)
         unsafe leave(former, exchange)
         return true
     }

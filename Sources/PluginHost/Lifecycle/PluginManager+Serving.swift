@@ -77,6 +77,7 @@ extension PluginManager {
                 limits: options.work.changed(by: loaded.manifest.limits),
                 overrides: loaded.manifest.routes ?? [])
             loaded.member.pool = generation.pool
+            loaded.member.generation = generation
             let image = HostedImage(
                 loaded: loaded, generation: generation, release: source.release)
             let deadline = try await handOver(to: loaded, slot)
@@ -165,6 +166,9 @@ extension PluginManager {
 
     /// Hands the table to every reactor; one that has a newer table already keeps it.
     func publishTable() async {
+        if table.hooks !== switchboard.hooks.chain {
+            table = table.hooking(switchboard.hooks.chain)
+        }
         guard let server else { return }
         let table = table
         await server.forEachReactor { PluginApplication.install(table, on: $0) }

@@ -89,6 +89,9 @@ package actor PluginManager {
         installer = Installer(layout)
         stager = Stager(
             options: options, proven: Set(replayed.registry.sorted.compactMap(\.provenDigest)))
+        switchboard.hooks.whenChanged { [weak self] in
+            Task { await self?.publishHooks() }
+        }
         try await recover()
     }
 

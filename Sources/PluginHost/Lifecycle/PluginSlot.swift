@@ -24,21 +24,28 @@ final class HostedImage {
     /// WebSockets that it has not released.
     var openSockets: Int { generation?.sockets ?? 0 }
 
+    /// Requests, of whatever plugin, that its hooks may still be called for.
+    var requestsHooked: Int { generation?.hooked ?? 0 }
+
     /// Calls by other plugins and by the host that are inside, and its own that it waits for.
     var callsInFlight: Int { loaded.member.gate.inFlight }
 
-    /// Requests, WebSockets and calls together: while there are any, its code cannot go.
-    var owed: Int { requestsInFlight + openSockets + callsInFlight }
+    /// All of these together: while there are any, its code cannot go.
+    var owed: Int { requestsInFlight + openSockets + requestsHooked + callsInFlight }
 
     /// What of it goes on, in words.
     var work: String {
         let (requests, sockets, calls) = (requestsInFlight, openSockets, callsInFlight)
         var parts: [String] = []
-        if requests > 0 || sockets + calls == 0 {
+        let hooked = requestsHooked
+        if requests > 0 || sockets + calls + hooked == 0 {
             parts.append("\(requests) request\(requests == 1 ? " is" : "s are") being answered")
         }
         if sockets > 0 {
             parts.append("\(sockets) WebSocket\(sockets == 1 ? " is" : "s are") open")
+        }
+        if hooked > 0 {
+            parts.append("\(hooked) request\(hooked == 1 ? " has" : "s have") not left its hooks")
         }
         if calls > 0 {
             parts.append("\(calls) call\(calls == 1 ? " goes" : "s go") on")
@@ -53,6 +60,8 @@ final class HostedImage {
         if requests > 0 {
             lines.append("\(requests) request\(requests == 1 ? "" : "s") never completed")
         }
+        let hooked = requestsHooked
+        if hooked > 0 { lines.append("\(hooked) request\(hooked == 1 ? "" : "s") never left its hooks") }
         if calls > 0 { lines.append("\(calls) call\(calls == 1 ? "" : "s") never came back") }
         return lines
     }

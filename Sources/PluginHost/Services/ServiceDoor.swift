@@ -10,6 +10,7 @@ final class ServiceDoor: Sendable {
     // because it is written once, here, and so are the tables
     nonisolated(unsafe) private static let tables: [String: UnsafeRawPointer] = unsafe [
         PH_CONFIG_ID: UnsafeRawPointer(ConfigService.table),
+        PH_HOOKS_ID: UnsafeRawPointer(HookService.table),
         PH_LOG_ID: UnsafeRawPointer(LogService.table),
         PH_WEBSOCKET_ID: UnsafeRawPointer(WebSocketService.table),
         PH_EVENTS_ID: UnsafeRawPointer(EventService.table),

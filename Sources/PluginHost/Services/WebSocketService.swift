@@ -36,7 +36,8 @@ enum WebSocketService {
             let wishes = unsafe SocketWishes(options)
         else { return code(PH_INVALID) }
         guard let (pointer, word) = unsafe RecordPointer.of(response),
-            unsafe RecordPointer.phase(word) == .owed
+            unsafe RecordPointer.phase(word) == .owed,
+            unsafe !PluginApplication.isWithHook(pointer)
         else { return code(PH_WRONG_STATE) }
         unsafe result.pointee = nil
         let exchange = unsafe pointer.record.pointee.exchange

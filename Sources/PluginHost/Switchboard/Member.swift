@@ -16,6 +16,9 @@ final class Member: Sendable {
     let configuration = GenerationConfiguration()
     private let imageNumber = Atomic<UInt32>(0)
     private let threads = Mutex<BlockingPool?>(nil)
+    private let serving = Mutex<Generation?>(nil)
+    /// Its hooks, in the order in which they were added.
+    let hooks = Mutex<[RegisteredHook]>([])
 
     init(manifest: Manifest, number: UInt64) {
         name = manifest.name
@@ -36,6 +39,13 @@ final class Member: Sendable {
     var pool: BlockingPool? {
         get { threads.withLock { $0 } }
         set { threads.withLock { $0 = newValue } }
+    }
+
+    /// What its hooks need to know of it as a generation that serves; nil until its `init` has
+    /// returned.
+    var generation: Generation? {
+        get { serving.withLock { $0 } }
+        set { serving.withLock { $0 = newValue } }
     }
 
     /// Calls into its code from outside.

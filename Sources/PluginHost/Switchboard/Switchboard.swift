@@ -17,10 +17,11 @@ protocol SwitchboardPart: Sendable {
 /// The manager tells it which generation serves, before the dispatch table says so.
 final class Switchboard: Sendable {
     let events = EventBus()
+    let hooks = Hooks()
     private let parts: [any SwitchboardPart]
 
     init() {
-        parts = [events]
+        parts = [events, hooks]
     }
 
     func replace(_ former: Member?, with member: Member) {

@@ -9,8 +9,8 @@ final class CallBook: Sendable {
         /// The kernel's id of the thread.
         var thread: Int32
         var threadName: String
-        /// The route's index.
-        var route: Int
+        /// The route's index; nil for a hook.
+        var route: Int?
         var since: ContinuousClock.Instant
         /// Whether it lost a reactor its thread.
         var hasOverrun: Bool

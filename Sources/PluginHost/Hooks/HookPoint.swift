@@ -1,0 +1,76 @@
+import CPluginABI
+import HostModel
+import Synchronization
+
+/// A point whose hooks are called where its work is done, on whatever thread that is.
+///
+/// `@unchecked Sendable` because the count in the block is only read and written atomically, and
+/// nothing else in it changes.
+@safe
+final class HookPoint: @unchecked Sendable {
+    /// What a plugin is handed as its `ph_point`.
+    @unsafe
+    struct Block {
+        var point: ph_point
+        let owner: Unmanaged<HookPoint>
+    }
+
+    let name: PointName
+    private let block: UnsafeMutablePointer<Block>
+    private let chain = Mutex<PointChain?>(nil)
+
+    init(_ name: PointName) {
+        self.name = name
+        unsafe block = .allocate(capacity: 1)
+        unsafe block.initialize(
+            to: Block(
+                point: ph_point(size: UInt32(MemoryLayout<ph_point>.size), hook_count: 0),
+                owner: Unmanaged.passUnretained(self)))
+    }
+
+    deinit { unsafe block.deallocate() }
+
+    /// Whether nothing hangs on it: one branch, for whoever does the work.
+    @inline(__always)
+    var isEmpty: Bool { unsafe ph_point_is_empty(pointer) != 0 }
+
+    var pointer: UnsafeMutablePointer<ph_point> {
+        unsafe UnsafeMutableRawPointer(block).assumingMemoryBound(to: ph_point.self)
+    }
+
+    /// The point behind what a plugin was handed.
+    static func of(_ pointer: UnsafeMutablePointer<ph_point>) -> HookPoint {
+        unsafe UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: Block.self).pointee.owner
+            .takeUnretainedValue()
+    }
+
+    /// The hooks as they are now; nil when there are none.
+    var hooks: PointChain? { chain.withLock { $0 } }
+
+    /// Hangs these hooks on it, in order, and no other ones.
+    func set(_ hooks: [RegisteredHook]) {
+        chain.withLock { $0 = hooks.isEmpty ? nil : PointChain(hooks) }
+        let offset = MemoryLayout<ph_point>.offset(of: \.hook_count) ?? 0
+        let count = unsafe (UnsafeMutableRawPointer(pointer) + offset).assumingMemoryBound(
+            to: Atomic<UInt32>.self)
+        unsafe count.pointee.store(UInt32(hooks.count), ordering: .relaxed)
+    }
+}
+
+/// The hooks of one point in the order in which they are called.
+final class PointChain: Sendable {
+    /// A hook, and its generation, which must not go before the hook is forgotten.
+    struct Link: Sendable {
+        let hook: RegisteredHook
+        let member: Member
+    }
+
+    let outer: [Link]
+    let replacing: [Link]
+
+    init(_ hooks: [RegisteredHook]) {
+        let links = hooks.map { Link(hook: $0, member: $0.member) }
+        outer = links.filter { $0.hook.options.kind != .replace }
+        replacing = links.filter { $0.hook.options.kind == .replace }
+    }
+}

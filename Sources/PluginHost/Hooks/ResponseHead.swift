@@ -1,0 +1,49 @@
+import CPluginABI
+import HTTPServer
+import HTTPWire
+
+/// The head of a response while hooks look at it; what they add is copied here.
+@safe
+final class ResponseHead {
+    let status: UInt16
+    private(set) var fields: [HeaderField]
+    private var copies: [OwnedBytes] = []
+
+    init(_ status: UInt16, _ fields: UnsafeBufferPointer<HeaderField>) {
+        self.status = status
+        self.fields = unsafe Array(fields)
+    }
+
+    /// What a hook is handed.
+    var pointer: OpaquePointer { unsafe OpaquePointer(Unmanaged.passUnretained(self).toOpaque()) }
+
+    static func of(_ pointer: OpaquePointer) -> ResponseHead {
+        unsafe Unmanaged<ResponseHead>.fromOpaque(UnsafeRawPointer(pointer)).takeUnretainedValue()
+    }
+
+    func value(_ name: ByteSlice) -> ByteSlice? {
+        fields.first { $0.name.equalsIgnoringCase(name) }?.value
+    }
+
+    /// Adds a field, or gives it in place of those of its name; false when it is malformed, or one
+    /// that the server writes itself.
+    func add(_ name: ByteSlice, _ value: ByteSlice, replaces: Bool) -> Bool {
+        guard Exchange.allows(HeaderField(name: name, value: value)) else { return false }
+        if replaces { _ = remove(name) }
+        fields.append(HeaderField(name: keep(name), value: keep(value)))
+        return true
+    }
+
+    /// Takes away every field of the name, and returns how many there were.
+    func remove(_ name: ByteSlice) -> Int {
+        let count = fields.count
+        fields.removeAll { $0.name.equalsIgnoringCase(name) }
+        return count - fields.count
+    }
+
+    private func keep(_ slice: ByteSlice) -> ByteSlice {
+        let copy = unsafe OwnedBytes(slice.buffer)
+        copies.append(copy)
+        return unsafe ByteSlice(copy.bytes)
+    }
+}
