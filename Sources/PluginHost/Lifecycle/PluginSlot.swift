@@ -61,7 +61,9 @@ final class HostedImage {
             lines.append("\(requests) request\(requests == 1 ? "" : "s") never completed")
         }
         let hooked = requestsHooked
-        if hooked > 0 { lines.append("\(hooked) request\(hooked == 1 ? "" : "s") never left its hooks") }
+        if hooked > 0 {
+            lines.append("\(hooked) request\(hooked == 1 ? "" : "s") never left its hooks")
+        }
         if calls > 0 { lines.append("\(calls) call\(calls == 1 ? "" : "s") never came back") }
         return lines
     }
