@@ -28,6 +28,7 @@ struct Performer {
         case .graph: try await graph()
         case .routes: try await routes()
         case .mounts: show(try await send("GET", "/mounts"), Report.mounts)
+        case .hooks: show(try await send("GET", "/hooks"), Report.hooks)
         case .events: try await events()
         case .logs: try await logs()
         case .path: show(try await send("GET", "/path"), Report.path)

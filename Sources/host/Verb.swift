@@ -2,7 +2,7 @@
 enum Verb: String, CaseIterable {
     case serve, install, activate, deactivate, reload, rollback, remove, mount, unmount
     case grant, revoke
-    case list, status, graph, routes, mounts, path, config, events, logs, inspect, pack
+    case list, status, graph, routes, mounts, hooks, path, config, events, logs, inspect, pack
 
     /// One option, as it is written and explained.
     struct Option {
@@ -31,6 +31,7 @@ enum Verb: String, CaseIterable {
         case .graph: "show which plugins require which, and in which order they begin"
         case .routes: "list the routes that are served"
         case .mounts: "list where plugins are mounted beside /plugin/NAME"
+        case .hooks: "list which plugins take part in requests and other work, in order"
         case .path: "list the bundles on the search path, and what becomes of each"
         case .config: "tell a plugin's configuration, and where each value comes from"
         case .events: "tell what has happened to plugins, and what happens"
@@ -43,7 +44,7 @@ enum Verb: String, CaseIterable {
     /// What stands for each argument, in order; one in brackets may be left out.
     var arguments: [String] {
         switch self {
-        case .serve, .list, .graph, .routes, .mounts, .path, .events: []
+        case .serve, .list, .graph, .routes, .mounts, .hooks, .path, .events: []
         case .logs: ["[NAME]"]
         case .install: ["FILE.tar.gz"]
         case .activate, .deactivate, .reload, .rollback, .remove, .mount, .unmount, .status:
@@ -191,10 +192,12 @@ enum Verb: String, CaseIterable {
                     name: "--level", value: "LEVEL",
                     meaning: "debug, info, warning or error, and what is worse (debug)"),
             ]
-        case .activate, .grant, .revoke, .list, .status, .routes, .mounts, .path, .inspect: break
+        case .activate, .grant, .revoke, .list, .status, .routes, .mounts, .hooks, .path,
+            .inspect:
+            break
         }
         let tellsInJSON: [Verb] = [
-            .list, .status, .graph, .routes, .mounts, .path, .config, .events, .logs,
+            .list, .status, .graph, .routes, .mounts, .hooks, .path, .config, .events, .logs,
             .inspect,
         ]
         if tellsInJSON.contains(self) {

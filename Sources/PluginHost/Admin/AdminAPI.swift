@@ -19,6 +19,7 @@ package import HostModel
 ///   GET    /graph                       {"plugins": [{"name","version","state","requires",
 ///                                                     "required_by","blocked"}, ...],
 ///                                        "order": [[NAME, ...], ...], "circles": [...]}
+///   GET    /hooks                       see AdminAPI+Hooks
 ///   GET    /mounts                      {"mounts": [{"plugin","host","prefix","state"}, ...]}
 ///   GET    /path                        {"bundles": [{"path","plugin","version","state",
 ///                                                     "reason"}, ...]}
@@ -65,6 +66,7 @@ package struct AdminAPI: Sendable {
         case ("graph", 1): return await manager.graphReport()
         case ("path", 1):
             return ["bundles": .array(await manager.pathBundles().map(\.json))]
+        case ("hooks", 1): return manager.switchboard.hooks.json
         case ("mounts", 1):
             return ["mounts": .array(await manager.statuses().flatMap(mounts))]
         case ("plugins", 1):
@@ -210,7 +212,7 @@ package struct AdminAPI: Sendable {
         let segments = path.split(separator: "/").map(String.init)
         switch (segments.first, segments.count) {
         case ("health", 1), ("routes", 1), ("mounts", 1), ("graph", 1), ("logs", 1),
-            ("path", 1), ("config", 1):
+            ("path", 1), ("config", 1), ("hooks", 1):
             return ["GET"]
         case ("events", 1): return ["GET", "POST"]
         case ("events", 2) where segments[1] == "subscriptions": return ["GET"]

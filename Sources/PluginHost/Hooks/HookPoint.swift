@@ -73,4 +73,10 @@ final class PointChain: Sendable {
         outer = links.filter { $0.hook.options.kind != .replace }
         replacing = links.filter { $0.hook.options.kind == .replace }
     }
+
+    /// The same without the hooks of one plugin; nil if none is left.
+    func without(_ name: PluginName) -> PointChain? {
+        let others = (outer + replacing).filter { $0.member.name != name }
+        return others.isEmpty ? nil : PointChain(others.map(\.hook))
+    }
 }

@@ -2,6 +2,7 @@ import CPluginABI
 import DynamicLibrary
 import Glibc
 import HostModel
+import Synchronization
 
 /// One piece of work at a point, with the hooks around it.
 ///
@@ -20,7 +21,7 @@ final class PointRun {
         let run: Unmanaged<PointRun>
     }
 
-    private let point: HookPoint
+    let point: HookPoint
     private let chain: PointChain
     private let plugin: String
     private let payloadGiven: UnsafeRawBufferPointer
@@ -31,8 +32,10 @@ final class PointRun {
     private var entered: [(link: PointChain.Link, word: UInt)] = []
     /// Why the work was ended by a hook.
     private(set) var refusal: (hook: RegisteredHook, reason: String)?
-    /// The hook that is inside.
-    private(set) var calling: RegisteredHook?
+    private let inside = Mutex<RegisteredHook?>(nil)
+
+    /// The hook that is being called; may be asked on every thread.
+    var calling: RegisteredHook? { inside.withLock { $0 } }
 
     /// - Parameters:
     ///   - plugin: whose work it is; empty for the host's.
@@ -154,8 +157,8 @@ final class PointRun {
         ) -> ph_status
     ) -> (ph_status, String) {
         hook.countCall()
-        calling = hook
-        defer { calling = nil }
+        inside.withLock { $0 = hook }
+        defer { inside.withLock { $0 = nil } }
         return unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: Self.messageBytesMax)
         { buffer in
             var error = unsafe ph_error(

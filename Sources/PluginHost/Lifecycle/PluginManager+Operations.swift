@@ -36,9 +36,15 @@ extension PluginManager {
                 fix: "install that one with: host install FILE.tar.gz")
         }
         try await exclusively(name) { slot throws(HostError) in
-            try await install(
-                bundle, insists: mode == .inProcess, activates: activates,
-                allowsTombstoned: allowsTombstoned, cascades: cascades, slot)
+            try await throughHooks(
+                switchboard.hooks.install, name, "installed",
+                Self.shown(
+                    name, version: bundle.manifest.version, digest: bundle.bundleDigest)
+            ) { () async throws(HostError) in
+                try await install(
+                    bundle, insists: mode == .inProcess, activates: activates,
+                    allowsTombstoned: allowsTombstoned, cascades: cascades, slot)
+            }
         }
         return try await status(name)
     }
@@ -197,6 +203,14 @@ extension PluginManager {
     func withdraw(_ slot: PluginSlot, _ policy: DrainPolicy) async throws(HostError) {
         await dismissStandbys(slot, policy)
         guard let image = slot.current else { return }
+        try await throughHooks(
+            switchboard.hooks.unload, slot.name, "unloaded", image.shown
+        ) { () async throws(HostError) in try await withdraw(image, slot, policy) }
+    }
+
+    private func withdraw(
+        _ image: HostedImage, _ slot: PluginSlot, _ policy: DrainPolicy
+    ) async throws(HostError) {
         slot.current = nil
         slot.leaving.append(image)
         switchboard.withdraw(image.loaded.member)
@@ -315,7 +329,7 @@ extension PluginManager {
         } else if let former, let window = overlap(former, image) {
             standBy(former, slot, for: window)
         } else if let former {
-            Task { _ = await self.retire(former, slot, policy, keepsSockets: true) }
+            Task { await self.supersede(former, slot, policy) }
         }
         listen(to: image, of: slot.name)
         for fact in facts { await note(fact, on: slot.name) }
@@ -324,6 +338,17 @@ extension PluginManager {
                 generation: image.loaded.number, libraryDigest: image.loaded.digest,
                 milliseconds: milliseconds), on: slot.name)
         await noteDenials(slot)
+    }
+
+    /// Takes an image out of memory in whose place another one serves.
+    private func supersede(
+        _ image: HostedImage, _ slot: PluginSlot, _ policy: DrainPolicy
+    ) async {
+        _ = try? await throughHooks(
+            switchboard.hooks.unload, slot.name, "unloaded", image.shown, mayRefuse: false
+        ) { () async throws(HostError) in
+            _ = await retire(image, slot, policy, keepsSockets: true)
+        }
     }
 
     /// Takes down an image that is up and was never published.

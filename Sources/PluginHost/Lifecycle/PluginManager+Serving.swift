@@ -61,6 +61,27 @@ extension PluginManager {
             slot.lastNumber -= 1
             return nil
         }
+        do throws(HostError) {
+            return try await throughHooks(
+                switchboard.hooks.load, name, "loaded",
+                Self.shown(
+                    name, version: source.manifest.version, digest: staged.digest,
+                    generation: number)
+            ) { () async throws(HostError) in
+                try await bringUp(staged, source, directory, slot)
+            }
+        } catch {
+            if error.code == "hook_refused" { staged.discard() }
+            throw error
+        }
+    }
+
+    private func bringUp(
+        _ staged: StagedLibrary, _ source: Source, _ directory: PluginDirectory,
+        _ slot: PluginSlot
+    ) async throws(HostError) -> HostedImage {
+        let name = slot.name
+        let number = Int(staged.generation)
         let seconds = source.manifest.limits.startSeconds ?? options.startSeconds
         let loaded = try await LoadedPlugin.open(
             staged, directory: directory,

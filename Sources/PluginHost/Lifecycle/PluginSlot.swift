@@ -75,6 +75,13 @@ final class HostedImage {
     /// file itself brings along cannot.
     var mayStillLeave: Bool { loaded.inspection.verdict == .close }
 
+    /// What hooks are shown of it.
+    var shown: JSONObject {
+        PluginManager.shown(
+            loaded.name, version: loaded.version, digest: loaded.digest,
+            generation: loaded.number)
+    }
+
     init(loaded: LoadedPlugin, generation: Generation?, release: String = "") {
         self.loaded = loaded
         self.release = release

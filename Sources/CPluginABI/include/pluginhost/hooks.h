@@ -10,7 +10,11 @@
  *   "unload"    a generation ceases to serve and is taken out of memory
  *   "publish"   an event is published (pluginhost/events.h)
  *   "rpc"       a plugin calls another one (pluginhost/rpc.h)
- * Plugins have points of their own, called "plugin/point".
+ * Plugins have points of their own, called "plugin/point". The payload at "install",
+ * "load" and "unload" is {"plugin", "version", "digest", "generation"?}; a plugin's
+ * own hooks are not asked about itself there. When a generation is unloaded because
+ * the next one serves, or the host stops, nothing can be refused; in the latter
+ * case no hook is called.
  *
  * KINDS. A before hook enters, an after hook leaves, an around hook does both,
  * and a replace hook does the work in place of whoever would have done it.
