@@ -46,8 +46,8 @@ open class Application: @unchecked Sendable {
     /// Takes leave of a request that `Exchange.follow` was called for, when it is over; before
     /// `report` and `ended`.
     ///
-    /// - Returns: false if the exchange has to wait for code on another thread: then it was held with
-    ///   `holdAtEnd`, and this is called again when that code has returned.
+    /// - Returns: false if the exchange has to wait for code on another thread: then it was held
+    ///   with `holdAtEnd`, and this is called again when that code has returned.
     open func over(_ exchange: Exchange, _ account: ExchangeAccount) -> Bool { true }
 
     /// Hears that a call overran its time and lost its loop, which goes on here, on another thread.

@@ -76,8 +76,8 @@ extension Loop {
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 
-    /// Tells those who keep account what became of an exchange; false when it has to wait for one of
-    /// them.
+    /// Tells those who keep account what became of an exchange; false when it has to wait for one
+    /// of them.
     @inline(never)
     func closeAccount(_ exchange: Exchange) -> Bool {
         if unsafe exchange.state.follower != nil {

@@ -20,8 +20,8 @@ public final class Reactor: @unchecked Sendable {
         set { unsafe loop.state.applicationState = newValue }
     }
 
-    /// What the application looks at before each of its calls, by `Exchange.attention`; borrowed, and
-    /// only touched on the loop's thread.
+    /// What the application looks at before each of its calls, by `Exchange.attention`; borrowed,
+    /// and only touched on the loop's thread.
     public var attention: UnsafeMutableRawPointer? {
         get { unsafe crossing.pointee.attention }
         set { unsafe crossing.pointee.attention = newValue }

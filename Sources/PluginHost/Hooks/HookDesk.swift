@@ -8,8 +8,8 @@ struct HookDesk {
 
 /// The desks of all reactors.
 ///
-/// `@unchecked Sendable` because each desk is touched on one reactor's thread only, and here when no
-/// reactor uses it any more.
+/// `@unchecked Sendable` because each desk is touched on one reactor's thread only, and here when
+/// no reactor uses it any more.
 @safe
 final class HookDesks: @unchecked Sendable {
     let base: UnsafeMutableRawPointer

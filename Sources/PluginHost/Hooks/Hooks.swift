@@ -85,7 +85,8 @@ final class Hooks: SwitchboardPart {
         state.withLock { Self.point(name, &$0) }
     }
 
-    /// Everything that hangs on a point, in order; the points in the order in which they are listed.
+    /// Everything that hangs on a point, in order; the points in the order of their names, the
+    /// host's first.
     var listed: [(point: PointName, hooks: [RegisteredHook])] {
         let hooks = state.withLock { state in Self.ordered(state.members) }
         return Dictionary(grouping: hooks, by: \.point).sorted { $0.key < $1.key }

@@ -8,8 +8,8 @@ import Synchronization
 /// Requests that hooks see, on their way to a plugin and back.
 ///
 /// 1. `handle` finds hooks on its reactor and calls `beginHooks`, which makes a frame.
-/// 2. `enterHooks` calls one hook after the other, and then the plugin; a hook that answers or fails
-///    ends that.
+/// 2. `enterHooks` calls one hook after the other, and then the plugin; a hook that answers or
+///    fails ends that.
 /// 3. When the exchange is over, `leaveHooks` has those leave that have entered.
 ///
 /// Each call is one that may not return soon, as that of a handler: if it overruns, the loop goes

@@ -56,8 +56,8 @@ extension PluginManager {
         }
     }
 
-    /// Has the hooks enter, on a thread made for that; once one has refused, those that have entered
-    /// leave again.
+    /// Has the hooks enter, on a thread made for that; once one has refused, those that have
+    /// entered leave again.
     private func enter(
         _ run: ControlRun, _ name: PluginName, _ what: String
     ) async throws(HostError) {

@@ -1,7 +1,7 @@
 /* Hooks that do what they are told: by the query of a request, ?enter=WHAT or ?leave=WHAT, with
  * "fail", "answer", "sleep" (50 ms) or "wait" (until run/release exists), and, for what the host
- * does to plugins, by files in run/: refuse-install, refuse-load, refuse-unload, hang-load. What the
- * hooks at "load" and "unload" hear goes to run/heard. */
+ * does to plugins, by files in run/: refuse-install, refuse-load, refuse-unload, hang-load. What
+ * the hooks of these points hear goes to run/heard. */
 #define _POSIX_C_SOURCE 200809L
 #define FIXTURE_SERVICES PH_TEXT_INIT(PH_HOOKS_ID)
 #define FIXTURE_START start
