@@ -83,7 +83,7 @@ extension Exchange {
     /// the exchange does not end before that code has returned.
     public func hold() { state.isHeld = true }
 
-    /// Holds an exchange that is over, within `Application.over`; its connection goes on without it.
+    /// Holds an exchange that is over, within `Application.over`; its connection goes on.
     public func holdAtEnd() {
         hold()
         guard let connection = state.connection else { return }
