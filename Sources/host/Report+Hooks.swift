@@ -6,7 +6,7 @@ extension Report {
         let points = answer["points"]?.array ?? []
         guard !points.isEmpty else { return "no plugin that serves has a hook\n" }
         var table = Table(rows: [
-            ["POINT", "PLUGIN", "KIND", "PRIORITY", "ON FAILURE", "CALLS", "FAILURES", ""]
+            ["POINT", "PLUGIN", "KIND", "PRIORITY", "ON FAILURE", "CALLS", "FAILURES", "STATE"]
         ])
         for point in points {
             for hook in point["hooks"]?.array ?? [] {
@@ -14,7 +14,7 @@ extension Report {
                 if hook["failures_max"] != nil { policy += " after \(text(hook["failures_max"]))" }
                 let state =
                     hook["disabled"]?.bool == true
-                    ? "disabled" : hook["pooled"]?.bool == true ? "on its own threads" : ""
+                    ? "disabled" : hook["pooled"]?.bool == true ? "on its own threads" : "active"
                 table.rows.append([
                     text(point["point"]), text(hook["plugin"]), text(hook["kind"]),
                     text(hook["priority"]), policy, text(hook["calls"]), text(hook["failures"]),

@@ -56,6 +56,38 @@ import Testing
         #expect(version?["generation"].number == 1)
     }
 
+    @Test func telemetry_timesEveryRequest_andPublishesIt() throws {
+        guard let bundle = Repository.sampleBundle("telemetry") else {
+            try #require(Self.all.isEmpty)
+            return
+        }
+        let root = try Root()
+        let host = try HostProcess(root)
+        try root.must("install", bundle)
+        try root.must("install", Fixtures.bundle("sound"))
+        let client = try host.client()
+        for _ in 0..<5 { #expect(try client.get("/plugin/sound/api/hello").status == 200) }
+        #expect(try client.get("/plugin/sound/api/nothing").status == 404)
+        var series: [JSON] = []
+        try eventually("every request has left the hook") {
+            let summary = try client.get("/plugin/telemetry/api/summary").json ?? .null
+            series = summary["series"].elements.filter { $0["plugin"].string == "sound" }
+            return series.first?["requests"].number == 5
+        }
+        #expect(series.count == 1)
+        #expect(series.first?["status"].number == 200)
+        #expect(series.first?["body_bytes"].number == Double(5 * hello.utf8.count))
+        #expect(series.first?["microseconds"]["p99"].number ?? 0 > 0)
+        let events = try HTTPClient(unixSocket: "\(root.path)/host.sock")
+        try events.send(
+            "GET", "/events?topic=telemetry.timings", headers: ["Accept": "text/event-stream"])
+        #expect(try events.readHead().status == 200)
+        try eventually("a second has passed", within: 30) {
+            let chunk = String(decoding: try events.readChunk() ?? Data(), as: UTF8.self)
+            return chunk.contains("telemetry.timings") && chunk.contains("requests")
+        }
+    }
+
     @Test func audit_keepsEveryEvent_alsoWhileItIsReloaded() throws {
         try #require(Self.all.contains("audit") || Self.all.isEmpty)
         guard let bundle = Repository.sampleBundle("audit") else { return }

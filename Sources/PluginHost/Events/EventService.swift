@@ -36,6 +36,15 @@ enum EventService {
         guard let draft = unsafe EventDraft(event.pointee, of: door.member) else {
             return ph_status(PH_INVALID)
         }
+        if !door.switchboard.hooks.publish.isEmpty {
+            return door.switchboard.hooks.publish(draft, by: door.member) {
+                publish(draft, by: door)
+            }
+        }
+        return publish(draft, by: door)
+    }
+
+    private static func publish(_ draft: EventDraft, by door: ServiceDoor) -> ph_status {
         let bus = door.switchboard.events
         switch door.member.publisher(on: bus).publish(draft, on: bus) {
         case .accepted: return ph_status(PH_OK)

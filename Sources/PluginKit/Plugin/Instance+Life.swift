@@ -17,7 +17,7 @@ import CPluginABI
         func start(_ error: UnsafeMutablePointer<ph_error>?) -> ph_status {
             do throws(PluginError) {
                 try bound?.start()
-                let refusal = subscribe()
+                let refusal = register()
                 return refusal.utf8.isEmpty
                     ? done : unsafe Complaint(unsafe: error).fail(refusal)
             } catch let refusal {
@@ -71,7 +71,7 @@ import CPluginABI
                     return describe(error)
                 }
             }
-            let why = (refusal ?? "").isEmpty ? subscribe() : refusal ?? ""
+            let why = (refusal ?? "").isEmpty ? register() : refusal ?? ""
             guard !why.isEmpty else { return done }
             endIfNotStopped()
             return unsafe Complaint(unsafe: error).fail(why)
@@ -110,9 +110,30 @@ import CPluginABI
 #endif
 
 extension Instance {
-    /// Tells the host of the plugin's subscriptions, which begin when the generation serves.
+    /// Tells the host of the plugin's subscriptions and hooks, which begin when the generation
+    /// serves.
     ///
     /// - Returns: what is wrong; empty if nothing is.
+    private func register() -> String {
+        let refusal = subscribe()
+        return refusal.utf8.isEmpty ? hook() : refusal
+    }
+
+    private func hook() -> String {
+        guard let bound, !bound.hooks.isEmpty else { return "" }
+        guard
+            let functions = unsafe events.host.service(Service.hooks.id)?
+                .assumingMemoryBound(to: ph_hooks.self)
+        else { return "the service ph.hooks/1 is not there; the manifest has to ask for it" }
+        for one in bound.hooks {
+            let hooker = unsafe Hooker(one, unsafe: functions, http, log: log)
+            hookers.append(hooker)
+            let refusal = unsafe hooker.begin(unsafe: events.host)
+            if !refusal.utf8.isEmpty { return refusal }
+        }
+        return ""
+    }
+
     private func subscribe() -> String {
         guard let bound else { return "" }
         for subscription in bound.subscriptions {

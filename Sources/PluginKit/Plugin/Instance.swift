@@ -11,6 +11,8 @@ final class Instance {
     var subscribers: [Subscriber] = []
     /// What the plugin offers the host beside its answers.
     var offers = Offers()
+    /// The plugin's hooks, once it has started.
+    var hookers: [Hooker] = []
     /// The plugin and its routes, until it has been stopped.
     var bound: BoundPlugin?
     #if !hasFeature(Embedded)

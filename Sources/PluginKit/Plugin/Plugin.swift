@@ -44,6 +44,11 @@ public protocol Plugin: Sendable {
     /// They begin when the generation serves, and have ended before `stop`.
     @SubscriptionBuilder<Self> static var subscriptions: Subscriptions { get }
 
+    /// The parts that the plugin takes in requests to every plugin; none, unless it says so.
+    ///
+    /// They begin when the generation serves.
+    @HookBuilder<Self> static var hooks: Hooks { get }
+
     #if hasFeature(Embedded)
         /// Makes the plugin's state. An earlier generation may still be serving.
         ///
@@ -91,6 +96,10 @@ extension Plugin {
     public typealias Subscriptions = SubscriptionList<Self>
     /// Topics that this plugin wants to hear of.
     public typealias Subscribe = Subscription<Self>
+    /// The hooks of this plugin, as its `hooks` returns them.
+    public typealias Hooks = HookList<Self>
+    /// A part that this plugin takes in requests.
+    public typealias Hook = RequestHook<Self>
     /// A route that answers GET (and, through the host, HEAD).
     public typealias Get = VerbRoute<Verbs.Get, Self>
     /// A route that answers POST.
@@ -114,6 +123,8 @@ extension Plugin {
     #endif
 
     public static var subscriptions: Subscriptions { SubscriptionList([]) }
+
+    public static var hooks: Hooks { HookList([]) }
 
     public var health: Health { .ok }
 

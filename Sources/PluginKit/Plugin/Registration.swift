@@ -41,6 +41,8 @@ struct BoundPlugin {
     let handlers: [BoundHandler]
     /// Set in `init(_:)`, in the author's module.
     @usableFromInline var subscriptions: [BoundSubscription] = []
+    /// Likewise.
+    @usableFromInline var hooks: [BoundHook] = []
     let health: @Sendable () -> Health
     #if hasFeature(Embedded)
         let start: () throws(PluginError) -> Void
@@ -89,6 +91,7 @@ struct BoundPlugin {
                 stopDeadlineSeconds: Owner.stopDeadlineSeconds)
         #endif
         subscriptions = Owner.subscriptions.subscriptions.map { BoundSubscription($0, plugin) }
+        hooks = Owner.hooks.hooks.map { BoundHook($0, plugin) }
     }
 }
 

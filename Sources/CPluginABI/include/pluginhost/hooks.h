@@ -8,13 +8,17 @@
  *   "install"   a bundle is put in place, or a new release of what is there
  *   "load"      a generation of a plugin is loaded and begins to serve
  *   "unload"    a generation ceases to serve and is taken out of memory
- *   "publish"   an event is published (pluginhost/events.h)
+ *   "publish"   a plugin publishes an event (pluginhost/events.h)
  *   "rpc"       a plugin calls another one (pluginhost/rpc.h)
- * Plugins have points of their own, called "plugin/point". The payload at "install",
- * "load" and "unload" is {"plugin", "version", "digest", "generation"?}; a plugin's
- * own hooks are not asked about itself there. When a generation is unloaded because
- * the next one serves, or the host stops, nothing can be refused; in the latter
- * case no hook is called.
+ * Plugins have points of their own, called "plugin/point".
+ *
+ * PAYLOADS. At "install", "load" and "unload": {"plugin", "version", "digest",
+ * "generation"?}; a plugin's own hooks are not asked about itself. When a
+ * generation is unloaded because the next one serves, nothing can be refused, and
+ * when the host stops no hook is called. At "publish": {"topic", "type", "subject",
+ * "content_type", "data"}; what a hook refuses is published to nobody, and publish
+ * returns what the hook has returned; what a hook publishes in turn passes none.
+ * There it is of no use to give another payload.
  *
  * KINDS. A before hook enters, an after hook leaves, an around hook does both,
  * and a replace hook does the work in place of whoever would have done it.
