@@ -24,7 +24,7 @@ static const ph_manifest manifest = {
     .name = PH_TEXT_INIT("telemetry"),
     .version = PH_TEXT_INIT("1.0.0"),
     .description = PH_TEXT_INIT(
-        "Counts and times every request to a plugin, by a hook, and publishes the timings."),
+        "Counts and times every request to a plugin, and publishes the timings."),
     .routes = routes,
     .route_count = sizeof routes / sizeof routes[0],
     .services = services,

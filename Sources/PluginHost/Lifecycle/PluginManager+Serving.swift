@@ -68,7 +68,7 @@ extension PluginManager {
                     name, version: source.manifest.version, digest: staged.digest,
                     generation: number)
             ) { () async throws(HostError) in
-                try await bringUp(staged, source, directory, slot)
+                try await bringUp(staged, source, configuration, directory, slot)
             }
         } catch {
             if error.code == "hook_refused" { staged.discard() }
@@ -77,8 +77,8 @@ extension PluginManager {
     }
 
     private func bringUp(
-        _ staged: StagedLibrary, _ source: Source, _ directory: PluginDirectory,
-        _ slot: PluginSlot
+        _ staged: StagedLibrary, _ source: Source, _ configuration: ConfigurationSnapshot,
+        _ directory: PluginDirectory, _ slot: PluginSlot
     ) async throws(HostError) -> HostedImage {
         let name = slot.name
         let number = Int(staged.generation)

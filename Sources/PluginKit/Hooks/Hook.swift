@@ -28,10 +28,10 @@ public enum HookVerdict: Sendable {
 /// }
 /// ```
 ///
-/// Hooks with a lower priority enter earlier and leave later; among equals, plugins come in the order
-/// of their names, and the hooks of one plugin in that in which they are written. They take effect
-/// when the generation serves, and each request that one has entered leaves it, also when the plugin
-/// is being reloaded. The manifest asks for `.hooks`.
+/// Hooks with a lower priority enter earlier and leave later; among equals, plugins come in the
+/// order of their names, and the hooks of one plugin in that in which they are written. They take
+/// effect when the generation serves, and each request that one has entered leaves it, also when
+/// the plugin is being reloaded. The manifest asks for `.hooks`.
 ///
 /// The functions run on the event loop that read the request, and return at once; those that say
 /// `blocks` run on threads where they may take their time.

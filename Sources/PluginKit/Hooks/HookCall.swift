@@ -62,8 +62,8 @@ public struct HookCall: ~Escapable, @unchecked Sendable {
         get { unsafe borrowed(unsafe raw.pointee.request.pointee.remote_address) }
     }
 
-    /// A number of this hook for this request: 0 when it enters, and when it leaves what it has made
-    /// of it.
+    /// A number of this hook for this request: 0 when it enters, and when it leaves what it has
+    /// made of it.
     public var word: Int {
         get { unsafe Int(bitPattern: raw.pointee.word?.pointee) }
         nonmutating set {
