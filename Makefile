@@ -22,6 +22,7 @@ obstacle.hello-rust = $(if $(shell command -v cargo),,cargo is not installed)
 obstacle.hello-embedded = $(if $(wildcard $(dir $(realpath $(shell command -v \
 	swiftc)))../lib/swift/embedded),,this toolchain has no Embedded Swift)
 obstacle.counter = $(obstacle.hello-embedded)
+obstacle.renderer = $(obstacle.hello-embedded)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 _Thread_local const void *linux_call_subject;
+_Thread_local int linux_thread_runs_loop;
+_Thread_local void *linux_call_frames;
 
 static _Thread_local jmp_buf *way_out;
 
@@ -21,6 +24,8 @@ int linux_run_until_left(void (*body)(void *), void *argument) {
     way_out = NULL;
     return was_left;
 }
+
+void linux_yield(void) { sched_yield(); }
 
 void linux_leave_thread(void) { _longjmp(*way_out, 1); }
 

@@ -4,6 +4,8 @@
 #include <pluginhost/hooks.h>
 #include <pluginhost/log.h>
 #include <pluginhost/plugin.h>
+#include <pluginhost/registry.h>
+#include <pluginhost/rpc.h>
 #include <pluginhost/state.h>
 #include <pluginhost/websocket.h>
 

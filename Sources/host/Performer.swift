@@ -29,6 +29,7 @@ struct Performer {
         case .routes: try await routes()
         case .mounts: show(try await send("GET", "/mounts"), Report.mounts)
         case .hooks: show(try await send("GET", "/hooks"), Report.hooks)
+        case .capabilities: show(try await send("GET", "/capabilities"), Report.capabilities)
         case .events: try await events()
         case .logs: try await logs()
         case .path: show(try await send("GET", "/path"), Report.path)

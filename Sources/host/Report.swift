@@ -60,6 +60,21 @@ enum Report {
         return table.description
     }
 
+    static func capabilities(_ answer: JSONValue) -> String {
+        let capabilities = answer["capabilities"]?.array ?? []
+        guard !capabilities.isEmpty else { return "no plugin that serves provides a capability\n" }
+        var table = Table(
+            rows: [["CAPABILITY", "VERSION", "PROVIDER", "GENERATION", "PRIORITY", "OPTIONS"]])
+        for one in capabilities {
+            let options = one["options"].map { $0.text() } ?? "{}"
+            table.rows.append(
+                ["capability", "version", "provider", "generation", "priority"].map {
+                    text(one[$0])
+                } + [options == "{}" ? "" : options])
+        }
+        return table.description
+    }
+
     /// One line on where a plugin is mounted after a change.
     static func mount(_ plugin: JSONValue) -> String {
         let name = text(plugin["name"])

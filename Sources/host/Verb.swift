@@ -2,7 +2,8 @@
 enum Verb: String, CaseIterable {
     case serve, install, activate, deactivate, reload, rollback, remove, mount, unmount
     case grant, revoke
-    case list, status, graph, routes, mounts, hooks, path, config, events, logs, inspect, pack
+    case list, status, graph, routes, mounts, hooks, capabilities, path, config, events, logs
+    case inspect, pack
 
     /// One option, as it is written and explained.
     struct Option {
@@ -30,6 +31,7 @@ enum Verb: String, CaseIterable {
         case .status: "tell everything about one plugin"
         case .graph: "show which plugins require which, and in which order they begin"
         case .routes: "list the routes that are served"
+        case .capabilities: "list what plugins provide to each other"
         case .mounts: "list where plugins are mounted beside /plugin/NAME"
         case .hooks: "list which plugins take part in requests and other work, in order"
         case .path: "list the bundles on the search path, and what becomes of each"
@@ -44,7 +46,7 @@ enum Verb: String, CaseIterable {
     /// What stands for each argument, in order; one in brackets may be left out.
     var arguments: [String] {
         switch self {
-        case .serve, .list, .graph, .routes, .mounts, .hooks, .path, .events: []
+        case .serve, .list, .graph, .routes, .mounts, .hooks, .capabilities, .path, .events: []
         case .logs: ["[NAME]"]
         case .install: ["FILE.tar.gz"]
         case .activate, .deactivate, .reload, .rollback, .remove, .mount, .unmount, .status:
@@ -192,12 +194,14 @@ enum Verb: String, CaseIterable {
                     name: "--level", value: "LEVEL",
                     meaning: "debug, info, warning or error, and what is worse (debug)"),
             ]
-        case .activate, .grant, .revoke, .list, .status, .routes, .mounts, .hooks, .path,
+        case .activate, .grant, .revoke, .list, .status, .routes, .mounts, .hooks, .capabilities,
+            .path,
             .inspect:
             break
         }
         let tellsInJSON: [Verb] = [
-            .list, .status, .graph, .routes, .mounts, .hooks, .path, .config, .events, .logs,
+            .list, .status, .graph, .routes, .mounts, .hooks, .capabilities, .path, .config, .events,
+            .logs,
             .inspect,
         ]
         if tellsInJSON.contains(self) {

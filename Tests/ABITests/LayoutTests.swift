@@ -16,7 +16,7 @@ struct LayoutTests {
     }
 
     /// The services that have a table of their own, by the name of their header.
-    private static let services = ["events", "hooks", "websocket"]
+    private static let services = ["events", "hooks", "registry", "rpc", "websocket"]
 
     @Test(arguments: Compiler.allCases, services)
     func everyMemberOfAService_isWhereItsTableSays(compiler: Compiler, service: String) throws {

@@ -3,8 +3,8 @@
 
 usage: bench.py [--quick] [--only FIGURE,...]
 
-Figures: instructions, cpu, reload, leak, start, dispatch, idle, sleep, journal, events. What is
-not installed or does not answer is skipped, and said so."""
+Figures: instructions, cpu, reload, leak, start, dispatch, idle, sleep, journal, events, rpc. What
+is not installed or does not answer is skipped, and said so."""
 import argparse
 import datetime
 import json
@@ -12,11 +12,11 @@ import os
 import platform
 import sys
 
-from hostbench import (events, instructions, journal, processor_time, reloads, scale, servers,
-                       workplace)
+from hostbench import (calls, events, instructions, journal, processor_time, reloads, scale,
+                       servers, workplace)
 
 FIGURES = ("instructions", "cpu", "reload", "leak", "start", "dispatch", "idle",
-           "sleep", "journal", "events")
+           "sleep", "journal", "events", "rpc")
 
 
 def table(title, columns, rows):
@@ -150,6 +150,19 @@ def figure_journal(arguments, has_host):
           ["one by one", "16 writers together", "bare SQLite, one by one", "ratio"],
           [(found["appends_per_second"], found["appends_per_second_16_together"],
             found["bare_sqlite_per_second"], found["ratio_to_bare"])])
+    return found
+
+
+def figure_rpc(arguments, has_host):
+    if not workplace.have("valgrind"):
+        workplace.skip("rpc", "valgrind is not installed")
+        return None
+    found = calls.measure(100 if arguments.quick else 500)
+    table("A call between plugins on the caller's thread",
+          ["", "through a pointer, with a pin", "through the host", "ratio"],
+          [("user instructions", found["plain"], found["rpc"], found["ratio"]),
+           ("nanoseconds", found["plain_nanoseconds"], found["rpc_nanoseconds"],
+            found["ratio_of_time"])])
     return found
 
 

@@ -111,6 +111,8 @@ static inline unsigned long linux_this_thread(void) {
     return (unsigned long)__builtin_thread_pointer();
 }
 void linux_name_thread(const char *name);
+// Lets another thread have the processor.
+void linux_yield(void);
 // Names another thread of this process.
 int linux_name_other_thread(int thread, const char *name);
 // Whether a thread of this process waits for something other than a processor.
@@ -131,6 +133,15 @@ static inline const void *linux_get_call_subject(void) { return linux_call_subje
 int linux_enter_depth(void);
 // Undoes linux_enter_depth.
 void linux_leave_depth(void);
+// Whether the thread is there to run an event loop, so that nothing may wait on it; also after it
+// has lost its loop.
+extern _Thread_local int linux_thread_runs_loop __attribute__((tls_model("initial-exec")));
+static inline void linux_set_runs_loop(void) { linux_thread_runs_loop = 1; }
+static inline int linux_runs_loop(void) { return linux_thread_runs_loop; }
+// What the thread's calls between plugins have need of; null until its first one.
+extern _Thread_local void *linux_call_frames __attribute__((tls_model("initial-exec")));
+static inline void linux_set_call_frames(void *frames) { linux_call_frames = frames; }
+static inline void *linux_get_call_frames(void) { return linux_call_frames; }
 // The coarse clocks: no system call, about 4 ms apart.
 uint64_t linux_monotonic_milliseconds(void);
 int64_t linux_realtime_seconds(void);

@@ -63,6 +63,7 @@ extension Loop {
 
     /// Makes the calling thread the one that runs the loop.
     func becomeRunner(_ thread: Int32) {
+        linux_set_runs_loop()
         unsafe state.crossing.pointee.runnerID.store(thread, ordering: .relaxed)
         unsafe state.crossing.pointee.runner.store(linux_this_thread(), ordering: .releasing)
     }

@@ -23,6 +23,7 @@ package import HostModel
 ///   GET    /mounts                      {"mounts": [{"plugin","host","prefix","state"}, ...]}
 ///   GET    /path                        {"bundles": [{"path","plugin","version","state",
 ///                                                     "reason"}, ...]}
+///   GET    /capabilities                {"capabilities": [CAPABILITY, ...]}
 ///   POST   /plugins                     {"path", "mode"?, "activate"?, "allow_tombstoned"?,
 ///                                        "cascade"?}                            STATUS
 ///   POST   /plugins/NAME/activate                                               STATUS
@@ -69,6 +70,7 @@ package struct AdminAPI: Sendable {
         case ("hooks", 1): return manager.switchboard.hooks.json
         case ("mounts", 1):
             return ["mounts": .array(await manager.statuses().flatMap(mounts))]
+        case ("capabilities", 1): return capabilities
         case ("plugins", 1):
             if method == "POST" { return try await install(body) }
             return ["plugins": .array(await manager.statuses().map(\.json))]
@@ -214,6 +216,7 @@ package struct AdminAPI: Sendable {
         case ("health", 1), ("routes", 1), ("mounts", 1), ("graph", 1), ("logs", 1),
             ("path", 1), ("config", 1), ("hooks", 1):
             return ["GET"]
+        case ("capabilities", 1): return ["GET"]
         case ("events", 1): return ["GET", "POST"]
         case ("events", 2) where segments[1] == "subscriptions": return ["GET"]
         case ("plugins", 3) where segments[2] == "config": return ["GET"]
@@ -237,7 +240,7 @@ package struct AdminAPI: Sendable {
         HostError(
             "no_such_resource", what: "there is nothing at \(path)",
             why: "the admin interface has /health, /plugins, /plugins/NAME, /plugins/NAME/VERB,"
-                + " /plugins/NAME/config, /config, /graph, /mounts and /routes",
+                + " /plugins/NAME/config, /capabilities, /config, /graph, /mounts and /routes",
             fix: "VERB is activate, deactivate, reload, rollback, mount, unmount, grant or revoke")
     }
 }

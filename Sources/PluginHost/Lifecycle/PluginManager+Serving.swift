@@ -228,6 +228,7 @@ extension PluginManager {
                 await reopenSockets(image)
                 return false
             case .wait:
+                image.loaded.member.calls.settle()
                 while !drained {
                     guard image.holders.isEmpty else {
                         await conclude(image, slot, .pinned(image.holders), since: begin)
@@ -281,6 +282,7 @@ extension PluginManager {
     }
 
     func stop(_ image: HostedImage) async {
+        image.loaded.member.calls.end()
         do throws(HostError) {
             try await image.loaded.stop(seconds: options.stopSeconds)
         } catch {
@@ -347,6 +349,7 @@ extension PluginManager {
     private func abandon(_ loaded: LoadedPlugin, _ slot: PluginSlot) async {
         switchboard.withdraw(loaded.member)
         loaded.member.gate.close()
+        loaded.member.calls.end()
         let report = await loaded.close(seconds: options.stopSeconds)
         guard !report.isUnloaded else { return }
         say(.warning, "pinned: " + report.reasons.joined(separator: "; "), slot.name, loaded)

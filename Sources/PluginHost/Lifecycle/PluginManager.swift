@@ -183,7 +183,7 @@ package actor PluginManager {
         if image.use == .draining, image.owed > 0 { reasons.append(image.work) }
         if let stuck = image.loaded.stuckReason { reasons.append(stuck) }
         if image.use != .pinned {
-            reasons += image.generation?.holders(longerThan: .seconds(1)) ?? []
+            reasons += image.holders(longerThan: .seconds(1))
         }
         return PluginStatus.Image(
             generation: image.loaded.number, version: image.loaded.version.description,

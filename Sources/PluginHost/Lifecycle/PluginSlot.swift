@@ -69,7 +69,12 @@ final class HostedImage {
     }
 
     /// Who is inside its code, and has been for a while, a line each.
-    var holders: [String] { generation?.holders(longerThan: .milliseconds(100)) ?? [] }
+    var holders: [String] { holders(longerThan: .milliseconds(100)) }
+
+    func holders(longerThan duration: Duration) -> [String] {
+        (generation?.holders(longerThan: duration) ?? [])
+            + loaded.member.calls.holders(longerThan: duration)
+    }
 
     /// Whether what pins it can come to an end: a thread, a request, a call that hangs. What the
     /// file itself brings along cannot.

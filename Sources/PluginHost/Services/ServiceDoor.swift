@@ -12,6 +12,8 @@ final class ServiceDoor: Sendable {
         PH_CONFIG_ID: UnsafeRawPointer(ConfigService.table),
         PH_HOOKS_ID: UnsafeRawPointer(HookService.table),
         PH_LOG_ID: UnsafeRawPointer(LogService.table),
+        PH_REGISTRY_ID: UnsafeRawPointer(RegistryService.table),
+        PH_RPC_ID: UnsafeRawPointer(RPCService.table),
         PH_WEBSOCKET_ID: UnsafeRawPointer(WebSocketService.table),
         PH_EVENTS_ID: UnsafeRawPointer(EventService.table),
     ]

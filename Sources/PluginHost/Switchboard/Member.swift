@@ -14,6 +14,8 @@ final class Member: Sendable {
     let gate = CallGate()
     let events = EventMembership()
     let configuration = GenerationConfiguration()
+    /// Its part in the calls between plugins.
+    let calls = MemberCalls()
     private let imageNumber = Atomic<UInt32>(0)
     private let threads = Mutex<BlockingPool?>(nil)
     private let serving = Mutex<Generation?>(nil)

@@ -18,10 +18,12 @@ protocol SwitchboardPart: Sendable {
 final class Switchboard: Sendable {
     let events = EventBus()
     let hooks = Hooks()
+    /// Who provides what, and the calls between plugins.
+    let registry = CapabilityRegistry()
     private let parts: [any SwitchboardPart]
 
     init() {
-        parts = [events, hooks]
+        parts = [events, hooks, registry]
     }
 
     func replace(_ former: Member?, with member: Member) {

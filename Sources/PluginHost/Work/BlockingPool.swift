@@ -61,14 +61,19 @@ final class BlockingPool: @unchecked Sendable {
 
     /// Has the job done; false when the queue is full, or there is no thread to be had.
     ///
-    /// - Parameter beyondQueue: whether it may wait in a queue that is full.
-    func submit(beyondQueue: Bool = false, _ job: @escaping Job) -> Bool {
+    /// - Parameters:
+    ///   - beyondQueue: whether it may wait in a queue that is full.
+    ///   - mayWait: whether it may wait until another one has been done.
+    func submit(
+        beyondQueue: Bool = false, mayWait: Bool = true, _ job: @escaping Job
+    ) -> Bool {
         enum Way { case taken, refused, needsThread }
         let way: Way = locked {
             let waiting = jobs.count - first
             if isEnding { return .refused }
             if idle > waiting || threads == threadsMax {
-                guard beyondQueue || waiting < queueMax + idle else { return .refused }
+                let room = mayWait ? queueMax + idle : idle
+                guard beyondQueue || waiting < room else { return .refused }
                 jobs.append(job)
                 unsafe pthread_cond_signal(change)
                 return .taken

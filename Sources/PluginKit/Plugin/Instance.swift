@@ -15,6 +15,10 @@ final class Instance {
     var hookers: [Hooker] = []
     /// The plugin and its routes, until it has been stopped.
     var bound: BoundPlugin?
+    /// What the host hands back with calls of methods, and the functions to complete them with;
+    /// nil where the plugin has no methods.
+    var methodContexts: UnsafeMutablePointer<MethodContext>?
+    var rpc: UnsafePointer<ph_rpc>?
     #if !hasFeature(Embedded)
         let runtime: Runtime
         /// The functions of `ph.websocket/1`, if the manifest asks for them.
@@ -30,6 +34,8 @@ final class Instance {
             self.bound = bound
             self.runtime = runtime
             unsafe webSockets = nil
+            unsafe methodContexts = nil
+            unsafe rpc = nil
         }
     #else
         init(
@@ -39,6 +45,8 @@ final class Instance {
             self.log = log
             self.events = events
             self.bound = bound
+            unsafe methodContexts = nil
+            unsafe rpc = nil
         }
     #endif
 
@@ -68,6 +76,14 @@ final class Instance {
                         .assumingMemoryBound(to: ph_websocket.self)
                 }
             #endif
+            do {
+                try unsafe instance.offerMethods(
+                    unsafe: host, isAskedFor: registration.manifest.asks(for: .rpc))
+            } catch {
+                instance.dissolve()
+                instance.freeMethods()
+                return complaint.fail(error.message)
+            }
             unsafe state.pointee = Unmanaged.passRetained(instance).toOpaque()
             return done
         } catch {
@@ -80,6 +96,7 @@ final class Instance {
         guard let state = unsafe state else { return }
         let instance = unsafe Unmanaged<Instance>.fromOpaque(state)
         unsafe instance.takeUnretainedValue().dissolve()
+        unsafe instance.takeUnretainedValue().freeMethods()
         unsafe instance.release()
     }
 

@@ -49,6 +49,10 @@ public protocol Plugin: Sendable {
     /// They begin when the generation serves.
     @HookBuilder<Self> static var hooks: Hooks { get }
 
+    /// What other plugins may call, below the capabilities that `manifest.json` says it provides.
+    /// A plugin that has methods asks for the service `.rpc`.
+    @MethodBuilder<Self> static var methods: Methods { get }
+
     #if hasFeature(Embedded)
         /// Makes the plugin's state. An earlier generation may still be serving.
         ///
@@ -100,6 +104,10 @@ extension Plugin {
     public typealias Hooks = HookList<Self>
     /// A part that this plugin takes in requests.
     public typealias Hook = RequestHook<Self>
+    /// The methods of this plugin, as its `methods` returns them.
+    public typealias Methods = MethodList<Self>
+    /// Something that other plugins may call.
+    public typealias Method = ProvidedMethod<Self>
     /// A route that answers GET (and, through the host, HEAD).
     public typealias Get = VerbRoute<Verbs.Get, Self>
     /// A route that answers POST.
@@ -127,6 +135,9 @@ extension Plugin {
     public static var hooks: Hooks { HookList([]) }
 
     public var health: Health { .ok }
+
+    @inlinable
+    public static var methods: MethodList<Self> { MethodList([]) }
 
     /// Tells PluginKit that this is the plugin of the image. `@main` calls it; nobody else does.
     @inlinable

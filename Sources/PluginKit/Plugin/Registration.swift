@@ -43,6 +43,7 @@ struct BoundPlugin {
     @usableFromInline var subscriptions: [BoundSubscription] = []
     /// Likewise.
     @usableFromInline var hooks: [BoundHook] = []
+    let methods: [BoundMethod]
     let health: @Sendable () -> Health
     #if hasFeature(Embedded)
         let start: () throws(PluginError) -> Void
@@ -50,10 +51,12 @@ struct BoundPlugin {
 
         @usableFromInline
         init(
-            handlers: [BoundHandler], health: @escaping @Sendable () -> Health,
+            handlers: [BoundHandler], methods: [BoundMethod],
+            health: @escaping @Sendable () -> Health,
             start: @escaping () throws(PluginError) -> Void, stop: @escaping () -> Void
         ) {
             self.handlers = handlers
+            self.methods = methods
             self.health = health
             self.start = start
             self.stop = stop
@@ -65,11 +68,13 @@ struct BoundPlugin {
 
         @usableFromInline
         init(
-            handlers: [BoundHandler], health: @escaping @Sendable () -> Health,
+            handlers: [BoundHandler], methods: [BoundMethod],
+            health: @escaping @Sendable () -> Health,
             start: @escaping @Sendable () async throws -> Void,
             stop: @escaping @Sendable () async -> Void, stopDeadlineSeconds: Int
         ) {
             self.handlers = handlers
+            self.methods = methods
             self.health = health
             self.start = start
             self.stop = stop
@@ -80,13 +85,14 @@ struct BoundPlugin {
     @inlinable
     init<Owner: Plugin>(_ plugin: Owner) {
         let handlers = Owner.routes.routes.map { BoundHandler($0, plugin) }
+        let methods = Owner.methods.methods.map { BoundMethod($0, plugin) }
         #if hasFeature(Embedded)
             self.init(
-                handlers: handlers, health: { plugin.health },
+                handlers: handlers, methods: methods, health: { plugin.health },
                 start: { () throws(PluginError) in try plugin.start() }, stop: { plugin.stop() })
         #else
             self.init(
-                handlers: handlers, health: { plugin.health },
+                handlers: handlers, methods: methods, health: { plugin.health },
                 start: { try await plugin.start() }, stop: { await plugin.stop() },
                 stopDeadlineSeconds: Owner.stopDeadlineSeconds)
         #endif
