@@ -200,7 +200,8 @@ enum Verb: String, CaseIterable {
             break
         }
         let tellsInJSON: [Verb] = [
-            .list, .status, .graph, .routes, .mounts, .hooks, .capabilities, .path, .config, .events,
+            .list, .status, .graph, .routes, .mounts, .hooks, .capabilities, .path, .config,
+            .events,
             .logs,
             .inspect,
         ]
