@@ -40,7 +40,7 @@ plugin-%: build
 run: plugins ## install the samples that are not there yet, and serve them: PORT=8080
 	@for one in $(BUNDLES)/*.tar.gz; do $(HOST) status $$(basename $$one .tar.gz) >/dev/null 2>&1 \
 		|| $(HOST) install $$one || exit 1; done
-	$(HOST) serve --listen 127.0.0.1:$(PORT)
+	$(HOST) serve --listen 127.0.0.1:$(PORT) --grant-default all
 
 test: needs-test plugins ## run every test; what failed is told once more before the summary
 	@set -o pipefail; swift test 2>&1 | awk '/^✘ Test run/ { printf "%s", failed } \

@@ -62,6 +62,10 @@ extension PluginManager {
     private func putGrantsInForce(_ slot: PluginSlot) async throws(HostError) {
         guard server != nil, let record = registry[slot.name], record.isActive else { return }
         let next = Set(grants(of: record).granted)
+        // What stands by has what was revoked as well.
+        for image in slot.standbys where !image.loaded.granted.isSubset(of: next) {
+            await dismiss(image, slot, options.drain)
+        }
         guard let loaded = slot.current?.loaded else {
             // It may have failed for want of what it has now.
             return slot.isBlocked ? () : try await load(slot)

@@ -42,9 +42,7 @@ extension PluginManager {
         while let image = slot.standbys.first { await dismiss(image, slot, policy) }
     }
 
-    private func dismiss(
-        _ image: HostedImage, _ slot: PluginSlot, _ policy: DrainPolicy
-    ) async {
+    func dismiss(_ image: HostedImage, _ slot: PluginSlot, _ policy: DrainPolicy) async {
         slot.standbys.removeAll { $0 === image }
         slot.leaving.append(image)
         // What stands by has been left by its requests long ago.

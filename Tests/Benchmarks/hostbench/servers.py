@@ -105,8 +105,8 @@ class Host(Server):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="plugin-host-bench."))
         port = free_port()
         super().__init__(
-            name, [workplace.HOST, "serve", "--root", self.root, "--listen",
-                   f"127.0.0.1:{port}", "--threads", threads], port, paths, bodies=bodies)
+            name, [workplace.HOST, "serve", "--root", self.root, "--listen", f"127.0.0.1:{port}",
+                   "--threads", threads, "--grant-default", "all"], port, paths, bodies=bodies)
         for bundle in bundles:
             self.run("install", bundle)
 
