@@ -3,8 +3,8 @@
 
 usage: bench.py [--quick] [--only FIGURE,...]
 
-Figures: instructions, cpu, reload, leak, start, dispatch, idle, sleep, journal, events, rpc. What
-is not installed or does not answer is skipped, and said so."""
+Figures: instructions, cpu, reload, leak, start, dispatch, idle, sleep, journal, events, rpc,
+hooks. What is not installed or does not answer is skipped, and said so."""
 import argparse
 import datetime
 import json
@@ -12,11 +12,11 @@ import os
 import platform
 import sys
 
-from hostbench import (calls, events, instructions, journal, processor_time, reloads, scale,
-                       servers, workplace)
+from hostbench import (calls, events, hooks, instructions, journal, processor_time, reloads,
+                       scale, servers, workplace)
 
 FIGURES = ("instructions", "cpu", "reload", "leak", "start", "dispatch", "idle",
-           "sleep", "journal", "events", "rpc")
+           "sleep", "journal", "events", "rpc", "hooks")
 
 
 def table(title, columns, rows):
@@ -163,6 +163,16 @@ def figure_rpc(arguments, has_host):
           [("user instructions", found["plain"], found["rpc"], found["ratio"]),
            ("nanoseconds", found["plain_nanoseconds"], found["rpc_nanoseconds"],
             found["ratio_of_time"])])
+    return found
+
+
+def figure_hooks(arguments, has_host):
+    if not workplace.have("valgrind"):
+        workplace.skip("hooks", "valgrind is not installed")
+        return None
+    found = hooks.measure(500 if arguments.quick else 2000)
+    table("Hooks around a request to a C plugin (user instructions a request)",
+          ["none", "one that counts and times"], [(found[0], found[1])])
     return found
 
 

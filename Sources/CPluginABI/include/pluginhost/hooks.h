@@ -9,7 +9,6 @@
  *   "load"      a generation of a plugin is loaded and begins to serve
  *   "unload"    a generation ceases to serve and is taken out of memory
  *   "publish"   a plugin publishes an event (pluginhost/events.h)
- *   "rpc"       a plugin calls another one (pluginhost/rpc.h)
  * Plugins have points of their own, called "plugin/point".
  *
  * PAYLOADS. At "install", "load" and "unload": {"plugin", "version", "digest",
