@@ -23,15 +23,13 @@ final class Hooks: SwitchboardPart {
     let load: HookPoint
     let unload: HookPoint
     let publish: HookPoint
-    let rpc: HookPoint
 
     init() {
         install = HookPoint(.install)
         load = HookPoint(.load)
         unload = HookPoint(.unload)
         publish = HookPoint(.publish)
-        rpc = HookPoint(.rpc)
-        let own = [install, load, unload, publish, rpc]
+        let own = [install, load, unload, publish]
         state.withLock { state in
             for point in own { state.points[point.name] = point }
         }
