@@ -195,9 +195,7 @@ extension PluginManager {
     /// turned out not to.
     func takeOut(_ slot: PluginSlot, _ policy: DrainPolicy) async throws(HostError) {
         try await withdraw(slot, policy)
-        while slot.leaving.contains(where: { $0.use != .pinned }) {
-            await withCheckedContinuation { slot.leaveWaiters.append($0) }
-        }
+        await waitForLeaving(slot) { slot.leaving.contains { $0.use != .pinned } }
     }
 
     func withdraw(_ slot: PluginSlot, _ policy: DrainPolicy) async throws(HostError) {
@@ -284,9 +282,8 @@ extension PluginManager {
             var source = Source(installed, insists: record.release.isInsisted)
             source.unless = force ? nil : slot.current?.loaded.digest
             source.pinned = options.pinsLibraries ? record.release.libraryDigest : nil
-            while slot.leaving.count(where: { $0.use != .pinned }) >= options.drainingImagesMax {
-                await withCheckedContinuation { slot.leaveWaiters.append($0) }
-            }
+            let most = options.drainingImagesMax
+            await waitForLeaving(slot) { slot.leaving.count { $0.use != .pinned } >= most }
             guard let image = try await bringUp(source, slot) else {
                 slot.lastError = nil
                 return
@@ -364,14 +361,22 @@ extension PluginManager {
     ) async {
         let name = slot.name
         let deadline = clock.now + patience
-        while slot.leaving.contains(where: { $0 === image && $0.use != .pinned }),
+        let timer = Deadline(after: patience) { Task { await self.wakeLeaveWaiters(name) } }
+        await waitForLeaving(slot) {
             clock.now < deadline
-        {
-            let timer = Deadline(after: deadline - clock.now) {
-                Task { await self.wakeLeaveWaiters(name) }
+                && slot.leaving.contains { $0 === image && $0.use != .pinned }
+        }
+        timer.cancel()
+    }
+
+    /// Waits as long as that is needed; asks whenever an image of the plugin has left memory, or has
+    /// turned out not to.
+    private func waitForLeaving(_ slot: PluginSlot, while isNeeded: () -> Bool) async {
+        while isNeeded() {
+            // As in `exclusively`.
+            await withCheckedContinuation { waiter in
+                if isNeeded() { slot.leaveWaiters.append(waiter) } else { waiter.resume() }
             }
-            await withCheckedContinuation { slot.leaveWaiters.append($0) }
-            timer.cancel()
         }
     }
 

@@ -213,7 +213,11 @@ package actor PluginManager {
     ) async throws(HostError) -> Value {
         let slot = slot(name)
         while slot.isBusy {
-            await withCheckedContinuation { slot.waiters.append($0) }
+            // On the way to the continuation others may have their turn, and the last of them may
+            // have found nobody waiting.
+            await withCheckedContinuation { waiter in
+                if slot.isBusy { slot.waiters.append(waiter) } else { waiter.resume() }
+            }
         }
         slot.isBusy = true
         defer {
