@@ -185,7 +185,8 @@ import Testing
 
         try root.must("remove", "base", "--cascade")
         #expect(try state("top") == "blocked")
-        try install("base")
+        // It may be the very bundle that was removed.
+        try root.must("install", bundle("base"), "--allow-tombstoned")
         try waitUntilActive("mid", "top")
         withExtendedLifetime(host) {}
     }
