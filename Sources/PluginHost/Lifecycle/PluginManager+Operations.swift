@@ -369,8 +369,8 @@ extension PluginManager {
         timer.cancel()
     }
 
-    /// Waits as long as that is needed; asks whenever an image of the plugin has left memory, or has
-    /// turned out not to.
+    /// Waits as long as that is needed; asks whenever an image of the plugin has left memory, or
+    /// has turned out not to.
     private func waitForLeaving(_ slot: PluginSlot, while isNeeded: () -> Bool) async {
         while isNeeded() {
             // As in `exclusively`.
