@@ -290,12 +290,15 @@ struct CallTests {
     @Test func innerCall_hasNoMoreTime_thanTheOuterOne() async throws {
         let (a, b) = (try peer("a"), try peer("b"))
         let release = DispatchSemaphore(value: 0)
+        let callerGaveUp = DispatchSemaphore(value: 0)
         let inner = Mutex<ph_handle>(0)
         let seen = Answer()
         let begun = Atomic<Int>(0)
         a.provide("outer") { _, _ in
             begun.add(1, ordering: .relaxed)
             seen.hear("\(a.call(inner.withLock { $0 }).returned)")
+            // Both deadlines are one moment: to return now might be an answer in time.
+            callerGaveUp.wait()
             return ph_status(PH_OK)
         }
         b.provide("inner") { call, _ in
@@ -310,6 +313,7 @@ struct CallTests {
         while begun.load(ordering: .relaxed) == 0 {
             #expect(caller.call(outer, milliseconds: 50).returned == ph_status(PH_TIMED_OUT))
         }
+        callerGaveUp.signal()
         await seen.arrival()
         #expect(seen.text == "\(PH_TIMED_OUT)")
         release.signal()
