@@ -28,12 +28,8 @@ extension LoadedPlugin {
         return unsafe table.pointee.changed
     }
 
-    /// Whether it wants to be told when its configuration changes.
     var observesConfiguration: Bool { unsafe stuckReason == nil && observer != nil }
 
-    /// Tells the plugin that its configuration is to change.
-    ///
-    /// - Throws: `configuration_refused` with the plugin's own words, or `deadline_passed`.
     nonisolated(nonsending) func change(
         to configuration: ConfigurationSnapshot, seconds: Int
     ) async throws(HostError) {
@@ -58,19 +54,12 @@ extension LoadedPlugin {
         return unsafe table
     }
 
-    /// Whether it hands its state on.
     var savesState: Bool { unsafe stateTable?.pointee.save != nil }
-    /// Whether it takes over what another generation saved.
     var restoresState: Bool { unsafe stateTable?.pointee.restore != nil }
-    /// Whether its requests have to wait while it saves.
     var savesQuietly: Bool {
         unsafe (stateTable?.pointee.flags ?? 0) & UInt32(PH_STATE_QUIET) != 0
     }
 
-    /// Has the plugin write its state.
-    ///
-    /// - Throws: `state_not_saved` with the plugin's own words, `state_too_large`, or
-    ///   `deadline_passed`.
     nonisolated(nonsending) func save(seconds: Int) async throws(HostError) -> SavedState {
         guard let save = unsafe stateTable?.pointee.save else {
             preconditionFailure("a generation that saves nothing was asked to")
@@ -94,9 +83,6 @@ extension LoadedPlugin {
         return SavedState(schemaVersion: version.withLock { $0 }, bytes: bytes)
     }
 
-    /// Has the plugin take over a state.
-    ///
-    /// - Throws: `state_not_restored` with the plugin's own words, or `deadline_passed`.
     nonisolated(nonsending) func restore(
         _ saved: SavedState, seconds: Int
     ) async throws(HostError) {

@@ -14,7 +14,7 @@ import Synchronization
 ///
 /// The manager calls one step at a time. A step that misses its deadline leaves the plugin stuck:
 /// it stays in memory, and `close` can be tried again once the call has come back.
-@safe final class LoadedPlugin: Sendable {
+@safe final class LoadedPlugin: PluginInstance {
     private struct State {
         var pointer: UInt?
         var isInitialized = false
@@ -31,7 +31,6 @@ import Synchronization
         var state: UInt?
     }
 
-    let name: PluginName
     let number: Int
     let digest: Digest
     let manifest: Manifest
@@ -40,13 +39,17 @@ import Synchronization
     let member: Member
     private let host: HostObject
 
-    /// The services that it was given.
+    var mode: PluginMode { .inProcess }
     var granted: Set<String> { host.granted }
 
     private let state = Mutex(State())
 
-    var version: SemanticVersion { manifest.version }
-    var inspection: ImageInspection { image.inspection }
+    var routes: [RouteDeclaration] { code.routes }
+    var inspection: ImageInspection? { image.inspection }
+    var holdings: LedgerSnapshot? { image.ledger }
+    /// A thread, a request or a call that hangs can come to an end; what the file itself brings
+    /// along cannot.
+    var mayStillLeave: Bool { image.inspection.verdict == .close }
     var offers: Offers { state.withLock { $0.offers } }
     var statePointer: UnsafeMutableRawPointer? {
         unsafe state.withLock {
@@ -57,7 +60,6 @@ import Synchronization
     private init(
         staged: StagedLibrary, code: PluginCode, image: LoadedImage, host: HostObject
     ) {
-        name = staged.name
         number = Int(staged.generation)
         digest = staged.digest
         manifest = staged.manifest
@@ -133,7 +135,6 @@ import Synchronization
 
     // MARK: - Step 2
 
-    /// Makes the plugin's state.
     nonisolated(nonsending) func initialize(seconds: Int) async throws(HostError) {
         let (code, host) = (code, host)
         unsafe try await act("init", seconds: seconds, failing: "init_failed") { me, error in
@@ -152,7 +153,13 @@ import Synchronization
         }
     }
 
-    /// Begins the plugin's work.
+    func generation(_ tree: RouteTree, reactors: Int, limits: WorkLimits) -> Generation {
+        unsafe Generation(
+            name: name, number: UInt64(number), version: version, tree: tree, reactors: reactors,
+            handle: code.handle, state: statePointer, image: image.id, limits: limits,
+            overrides: manifest.routes ?? [])
+    }
+
     nonisolated(nonsending) func start(seconds: Int) async throws(HostError) {
         let code = code
         unsafe try await act("start", seconds: seconds, failing: "start_failed") { me, error in
@@ -170,10 +177,8 @@ import Synchronization
         }
     }
 
-    /// Whether the plugin says how it is.
     var saysHowItIs: Bool { offers.health != nil }
 
-    /// How the plugin says it is; nil if it does not say.
     nonisolated(nonsending) func checkHealth() async -> (state: PluginHealth, reason: String)? {
         guard let table = state.withLock({ $0.stuckCall == nil ? $0.offers.health : nil }),
             let health = unsafe UnsafePointer<ph_health>(bitPattern: table),
@@ -194,7 +199,6 @@ import Synchronization
 
     // MARK: - Step 4
 
-    /// Ends the plugin's work.
     nonisolated(nonsending) func stop(seconds: Int) async throws(HostError) {
         guard state.withLock({ $0.isStarted && $0.stuckCall == nil }) else { return }
         let code = code
@@ -206,7 +210,10 @@ import Synchronization
 
     // MARK: - Step 5
 
-    /// Frees the plugin's state and unmaps the image, as far as that can be done.
+    func settleThread() {
+        image.settleThread()
+    }
+
     nonisolated(nonsending) func close(seconds: Int) async -> UnloadOutcomeReport {
         if let reason = stuckReason { return .pinned([reason]) }
         if state.withLock({ $0.isInitialized }) {
@@ -221,8 +228,8 @@ import Synchronization
                 return .pinned([stuckReason ?? "there was no thread to call deinit on"])
             }
         }
-        guard inspection.verdict != .isolate else {
-            return .pinned(inspection.reasons.map(\.what))
+        guard image.inspection.verdict != .isolate else {
+            return .pinned(image.inspection.reasons.map(\.what))
         }
         let (image, host) = (image, host)
         let outcome = await LifecycleThread.run("close-\(name)", deadline: .seconds(seconds)) {

@@ -9,7 +9,7 @@ extension PluginManager {
     /// - Returns: when the whole reload has to be done; nil if there is nothing to hand over.
     /// - Throws: `hand_over_late` when requests of the former do not end; what the plugins refuse.
     func handOver(
-        to loaded: LoadedPlugin, _ slot: PluginSlot
+        to loaded: any PluginInstance, _ slot: PluginSlot
     ) async throws(HostError) -> ContinuousClock.Instant? {
         guard let former = slot.current, former.loaded.savesState else { return nil }
         guard loaded.restoresState else {

@@ -83,20 +83,17 @@ extension PluginManager {
         let name = slot.name
         let number = Int(staged.generation)
         let seconds = source.manifest.limits.startSeconds ?? options.startSeconds
-        let loaded = try await LoadedPlugin.open(
+        let loaded: any PluginInstance = try await LoadedPlugin.open(
             staged, directory: directory,
             granted: Set(grants(of: name, asking: source.manifest.services).granted),
             switchboard: switchboard, configuration: configuration, log: log, seconds: seconds,
             onDenial: denial(of: name, generation: number))
         do throws(HostError) {
-            let tree = try RouteTree(compiling: loaded.code.routes)
+            let tree = try RouteTree(compiling: loaded.routes)
             try await loaded.initialize(seconds: seconds)
-            let generation = unsafe Generation(
-                name: name, number: UInt64(number), version: loaded.version, tree: tree,
-                reactors: reactorCount, handle: loaded.code.handle,
-                state: loaded.statePointer, image: loaded.image.id,
-                limits: options.work.changed(by: loaded.manifest.limits),
-                overrides: loaded.manifest.routes ?? [])
+            let generation = loaded.generation(
+                tree, reactors: reactorCount,
+                limits: options.work.changed(by: loaded.manifest.limits))
             loaded.member.pool = generation.pool
             loaded.member.generation = generation
             let image = HostedImage(
@@ -121,7 +118,7 @@ extension PluginManager {
 
     private var reactorCount: Int { server?.reactors.count ?? 0 }
 
-    private func checkHealth(_ loaded: LoadedPlugin) async throws(HostError) {
+    private func checkHealth(_ loaded: any PluginInstance) async throws(HostError) {
         guard let (health, reason) = await loaded.checkHealth(), health == .unhealthy else {
             return
         }
@@ -297,9 +294,9 @@ extension PluginManager {
     private func close(_ image: HostedImage) async -> UnloadOutcomeReport {
         guard image.owed == 0 else { return .pinned(image.holders + image.unfinished) }
         _ = await image.generation?.pool.end(within: .seconds(options.stopSeconds))
-        let library = image.loaded.image
-        await server?.forEachReactor { _ in library.settleThread() }
-        let report = await image.loaded.close(seconds: options.stopSeconds)
+        let loaded = image.loaded
+        await server?.forEachReactor { _ in loaded.settleThread() }
+        let report = await loaded.close(seconds: options.stopSeconds)
         guard report.waitsForThreads, let server else { return report }
         do throws(ServerError) {
             try await server.moveReactorsToFreshThreads()
@@ -307,7 +304,7 @@ extension PluginManager {
             say(.warning, "the reactors stay on their threads: \(error)", image.loaded.name)
             return report
         }
-        return await image.loaded.close(seconds: options.stopSeconds)
+        return await loaded.close(seconds: options.stopSeconds)
     }
 
     private func conclude(
@@ -346,7 +343,7 @@ extension PluginManager {
     }
 
     /// Takes down an image that was never published.
-    private func abandon(_ loaded: LoadedPlugin, _ slot: PluginSlot) async {
+    private func abandon(_ loaded: any PluginInstance, _ slot: PluginSlot) async {
         switchboard.withdraw(loaded.member)
         loaded.member.gate.close()
         loaded.member.calls.end()

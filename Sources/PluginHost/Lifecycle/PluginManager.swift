@@ -133,10 +133,10 @@ package actor PluginManager {
         return PluginStatus(
             name: record.name, version: record.release.version.description,
             description: current?.loaded.manifest.description ?? "",
-            state: state(of: slot, record), mode: record.release.mode,
+            state: state(of: slot, record), mode: current?.loaded.mode ?? record.release.mode,
             generation: current?.loaded.number ?? 0,
             digest: (current?.loaded.digest ?? record.release.libraryDigest).hex,
-            routes: current?.loaded.code.routes.map {
+            routes: current?.loaded.routes.map {
                 "\($0.method) /plugin/\(record.name)/api\($0.pattern)"
             } ?? [],
             mounts: registry.mounts(of: record.name),
@@ -177,7 +177,7 @@ package actor PluginManager {
     }
 
     private func describe(_ image: HostedImage) -> PluginStatus.Image {
-        let ledger = image.loaded.image.ledger
+        let holdings = image.loaded.holdings
         let inFlight = image.requestsInFlight
         var reasons = image.reasons
         if image.use == .draining, image.owed > 0 { reasons.append(image.work) }
@@ -188,8 +188,8 @@ package actor PluginManager {
         return PluginStatus.Image(
             generation: image.loaded.number, version: image.loaded.version.description,
             use: image.use, inFlight: inFlight, sockets: image.openSockets,
-            threads: ledger.threads.map(\.description),
-            keys: ledger.keys, reasons: reasons)
+            threads: holdings?.threads.map(\.description) ?? [],
+            keys: holdings?.keys ?? 0, reasons: reasons)
     }
 
     private func inspectInstalled(_ record: PluginRecord) -> ImageInspection? {
@@ -228,7 +228,8 @@ package actor PluginManager {
     }
 
     func say(
-        _ level: HostLog.Level, _ message: String, _ name: PluginName, _ loaded: LoadedPlugin? = nil
+        _ level: HostLog.Level, _ message: String, _ name: PluginName,
+        _ loaded: (any PluginInstance)? = nil
     ) {
         log.write(
             level, message,

@@ -3,7 +3,7 @@ import HostModel
 
 /// An image with all that the manager and the request path know of it.
 final class HostedImage {
-    let loaded: LoadedPlugin
+    let loaded: any PluginInstance
     /// What the reactors know of it; nil if it never came so far.
     let generation: Generation?
     /// The directory of the release that it was loaded from; empty when that is not known.
@@ -76,9 +76,8 @@ final class HostedImage {
             + loaded.member.calls.holders(longerThan: duration)
     }
 
-    /// Whether what pins it can come to an end: a thread, a request, a call that hangs. What the
-    /// file itself brings along cannot.
-    var mayStillLeave: Bool { loaded.inspection.verdict == .close }
+    /// Whether what pins it can come to an end.
+    var mayStillLeave: Bool { loaded.mayStillLeave }
 
     /// What hooks are shown of it.
     var shown: JSONObject {
@@ -87,7 +86,7 @@ final class HostedImage {
             generation: loaded.number)
     }
 
-    init(loaded: LoadedPlugin, generation: Generation?, release: String = "") {
+    init(loaded: any PluginInstance, generation: Generation?, release: String = "") {
         self.loaded = loaded
         self.release = release
         self.generation = generation
