@@ -42,7 +42,7 @@ let package = Package(
             name: "PluginHost",
             dependencies: [
                 "HTTPServer", "HTTPWire", "DynamicLibrary", "HostModel", "CPluginABI", "CLinux",
-                "CZlib", "CSQLite", "COpenSSL",
+                "CZlib", "CSQLite", "COpenSSL", "Confinement",
             ],
             swiftSettings: strict),
         .target(
@@ -52,6 +52,7 @@ let package = Package(
         .target(
             name: "DynamicLibrary", dependencies: ["CLedger"], swiftSettings: strict),
         .target(name: "HostModel", swiftSettings: strict),
+        .target(name: "Confinement", dependencies: ["CConfinement"], swiftSettings: strict),
         .target(
             name: "PluginKit",
             dependencies: ["CPluginABI", "CPluginKit"],
@@ -60,6 +61,7 @@ let package = Package(
         .target(name: "CPluginABI"),
         .target(name: "CPluginKit", dependencies: ["CPluginABI"]),
         .target(name: "CLedger"),
+        .target(name: "CConfinement"),
         .target(name: "CLinux"),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
@@ -79,6 +81,8 @@ let package = Package(
             dependencies: ["DynamicLibrary", "CLedger", "FuzzSupport"],
             swiftSettings: tests),
         .testTarget(
+            name: "ConfinementTests", dependencies: ["Confinement"], swiftSettings: tests),
+        .testTarget(
             name: "HostModelTests", dependencies: ["HostModel", "FuzzSupport"],
             exclude: ["Cases"], swiftSettings: tests),
         .testTarget(
@@ -92,7 +96,8 @@ let package = Package(
             name: "bundle-probe", dependencies: ["PluginHost", "HostModel"],
             path: "Tests/Fixtures/bundles/probe", swiftSettings: tests),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["HostModel", "DynamicLibrary", "CLinux"],
+            name: "IntegrationTests",
+            dependencies: ["HostModel", "DynamicLibrary", "CLinux", "Confinement"],
             swiftSettings: tests),
         .testTarget(
             name: "PluginKitTests", dependencies: ["PluginKit", "CPluginABI"],

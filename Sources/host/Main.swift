@@ -9,6 +9,7 @@ struct Main {
     static func main() async {
         let words = Array(CommandLine.arguments.dropFirst())
         if words.first == "probe" { exit(Probe.main(Array(words.dropFirst()))) }
+        if words.first == "confine" { exit(ConfineCommand.main(Array(words.dropFirst()))) }
         do {
             switch try Invocation.parse(words) {
             case .help(let verb): Output.print(verb?.help ?? Verb.overview)

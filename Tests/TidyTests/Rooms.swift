@@ -5,15 +5,17 @@ enum Rooms {
         "host": ["PluginHost", "HostModel"],
         "PluginHost": [
             "HTTPServer", "HTTPWire", "DynamicLibrary", "HostModel", "CPluginABI", "CLinux",
-            "CZlib", "CSQLite", "COpenSSL",
+            "CZlib", "CSQLite", "COpenSSL", "Confinement",
         ],
         "HTTPServer": ["HTTPWire", "CLinux", "CZlib"],
         "HTTPWire": [],
         "DynamicLibrary": ["CLedger"],
         "HostModel": [],
+        "Confinement": ["CConfinement"],
         "PluginKit": ["CPluginABI", "CPluginKit"],
         "CPluginKit": [],
-        "CPluginABI": [], "CLedger": [], "CLinux": [], "CZlib": [], "CSQLite": [], "COpenSSL": [],
+        "CPluginABI": [], "CLedger": [], "CConfinement": [], "CLinux": [], "CZlib": [],
+        "CSQLite": [], "COpenSSL": [],
     ]
 
     /// The toolchain's own modules that a room may import.

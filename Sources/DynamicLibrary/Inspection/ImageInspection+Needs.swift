@@ -28,6 +28,7 @@ extension ImageInspection {
                 continue
             }
             companions[name] = companion
+            libraryFiles.append(path)
             let next = Needer(path: path, rpath: companion.rpath, runpath: companion.runpath)
             queue += companion.needed.map { ($0, next) }
         }

@@ -42,6 +42,8 @@ public struct ImageInspection: Sendable {
     public internal(set) var soname: String?
     /// The libraries it names as needed, in their order.
     public internal(set) var needed: [String] = []
+    /// The files of the needed libraries, and of those that they need, as far as they were found.
+    public internal(set) var libraryFiles: [String] = []
     /// Where it wants them to be looked for first (DT_RPATH, which DT_RUNPATH overrides).
     public internal(set) var rpath: String?
     /// Where it wants them to be looked for (DT_RUNPATH).

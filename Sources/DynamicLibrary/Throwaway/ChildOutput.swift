@@ -39,6 +39,8 @@ struct ChildOutput {
             if ready >= 0, !isTimedOut, ContinuousClock.now >= deadline {
                 isTimedOut = true
                 kill(-child.pid, SIGKILL)
+                // It may have joined another group.
+                kill(child.pid, SIGKILL)
             }
         }
         kill(-child.pid, SIGKILL)

@@ -1,3 +1,4 @@
+import Confinement
 import Dispatch
 import Glibc
 import HTTPServer
@@ -54,6 +55,9 @@ package struct Daemon: Sendable {
         let log = HostLog(minimum: options.logLevel)
         let signals = Signals()
         DescriptorLimit.raise()
+        for line in Confinement.offered().lines {
+            log.write(.info, "code that is not trusted is confined \(line)")
+        }
         let configuration = configuration
         let accessLog = try openAccessLog(configuration, log)
         let (server, application, addresses) = try makeServer(configuration, accessLog, log)

@@ -1,4 +1,5 @@
 import CPluginABI
+import Confinement
 import DynamicLibrary
 import Glibc
 import HostModel
@@ -7,7 +8,9 @@ import HostModel
 /// own, before it may enter the host.
 ///
 /// The child is the host's own executable, run as `host probe LIBRARY NAME [--keep]`. It prints one
-/// line of JSON; a child that prints something else, dies or takes too long has failed.
+/// line of JSON; a child that prints something else, dies or takes too long has failed. It confines
+/// itself first: there is no network, nothing to be written, no process to be started or signalled,
+/// and no more than a share of the machine's memory.
 package enum Probe {
     private enum Key {
         static let manifest = "manifest"
@@ -23,11 +26,13 @@ package enum Probe {
     ///   error when it refused the image.
     nonisolated(nonsending) static func run(
         executable: String, library: String, name: PluginName, closes: Bool, seconds: Int,
-        subject: String
+        subject: String, needing libraries: [String]
     ) async throws(HostError) -> CodeManifest {
+        let confinement = confinement(library, needing: libraries, seconds: seconds)
         let process = ThrowawayProcess(
             executable: executable,
-            arguments: ["probe", library, name.text] + (closes ? [] : [keepOption]),
+            arguments: ["probe"] + confinement.arguments + [library, name.text]
+                + (closes ? [] : [keepOption]),
             environment: inherited, deadline: .seconds(seconds))
         let outcome: ThrowawayProcess.Outcome
         do throws(LibraryError) {
@@ -47,6 +52,19 @@ package enum Probe {
             throw error
         }
         return try CodeManifest(json: json[Key.manifest] ?? .null)
+    }
+
+    /// What the child may do.
+    private static func confinement(
+        _ library: String, needing libraries: [String], seconds: Int
+    ) -> Confinement {
+        var confinement = Confinement(readable: [library] + libraries)
+        // The filter of system calls leaves no network; a namespace would cost more than the rest.
+        confinement.usesNetworkNamespace = false
+        confinement.limits = .throwaway
+        confinement.limits.processorSecondsMax = UInt64(2 * seconds)
+        confinement.descriptors = []
+        return confinement
     }
 
     private static func failure(
@@ -71,12 +89,13 @@ package enum Probe {
     }()
 
     /// The child's side. Prints the report and returns the exit status.
-    package static func main(_ arguments: [String]) -> Int32 {
-        guard arguments.count >= 2, let name = PluginName(arguments[1]) else {
-            return 2
-        }
+    package static func main(_ words: [String]) -> Int32 {
+        guard let (confinement, arguments) = Confinement.parse(words), arguments.count >= 2,
+            let name = PluginName(arguments[1])
+        else { return 2 }
         let json: JSONValue
         do throws(HostError) {
+            try confine(confinement)
             let code = try load(arguments[0], name, keeps: arguments.contains(keepOption))
             json = [Key.manifest: code.json]
         } catch {
@@ -87,6 +106,14 @@ package enum Probe {
             unsafe write(STDOUT_FILENO, bytes.baseAddress, bytes.count) == bytes.count
         }
         return whole ? 0 : 1
+    }
+
+    private static func confine(_ confinement: Confinement) throws(HostError) {
+        do throws(ConfinementError) {
+            try confinement.apply()
+        } catch {
+            throw HostError(error)
+        }
     }
 
     private static func load(

@@ -169,7 +169,7 @@ final class Stager: Sendable {
                 try await Probe.run(
                     executable: executable, library: draft.copy.path, name: request.name,
                     closes: !request.insists, seconds: options.probeSeconds,
-                    subject: request.library))
+                    subject: request.library, needing: draft.inspection.libraryFiles))
         } catch {
             return .failure(error)
         }

@@ -1,0 +1,294 @@
+/*
+ * Tries what a confined process must not be able to do, and tells what came of it, one line for each
+ * attempt: WHAT: allowed | denied (ERRNO) | bounded | unbounded. It answers GET /attempts with the
+ * table and writes it to the standard error as well; nobody sends that request to it in process.
+ * Each attempt does little harm if it succeeds, and undoes it.
+ *
+ * With HOSTILE_PROGRAM it is a program: hostile ROOT OWN-DIRECTORY.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#ifdef HOSTILE_PROGRAM
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#else
+#define FIXTURE_HANDLE hostile_handle
+#define FIXTURE_ROUTES FIXTURE_ROUTE("GET", "/attempts", PH_ROUTE_BLOCKING),
+#include "fixture.h"
+#endif
+
+static char root[4096], own[4096];
+static char table[16384];
+static size_t used;
+
+static void line(const char *what, const char *result) {
+    int room = (int)(sizeof table - used);
+    int length = snprintf(table + used, (size_t)room, "%s: %s\n", what, result);
+    if (length > 0 && length < room)
+        used += (size_t)length;
+}
+
+/* A result below 0 was denied, and errno says how. */
+static long note(const char *what, long result) {
+    char text[64];
+    if (result < 0)
+        snprintf(text, sizeof text, "denied (%s)", strerrorname_np(errno));
+    else
+        snprintf(text, sizeof text, "allowed");
+    line(what, text);
+    return result;
+}
+
+static const char *below(const char *directory, const char *name) {
+    static char path[8300];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return path;
+}
+
+static void note_open(const char *what, const char *path, int flags) {
+    int fd = (int)note(what, open(path, flags | O_CLOEXEC, 0600));
+    if (fd >= 0)
+        close(fd);
+}
+
+static void try_files(void) {
+    note_open("write its own file", below(own, "mine"), O_RDWR | O_CREAT);
+    note_open("read /etc/shadow", "/etc/shadow", O_RDONLY);
+    note_open("read the journal", below(root, "host.db"), O_RDONLY);
+    note_open("write the journal", below(root, "host.db"), O_WRONLY);
+    note_open("read another plugin's data", below(root, "plugins/other/sqlite/data"), O_RDONLY);
+    note_open("list the plugins", below(root, "plugins"), O_RDONLY | O_DIRECTORY);
+    note_open("write into another plugin", below(root, "plugins/other/sqlite/new"),
+              O_WRONLY | O_CREAT);
+    note_open("write outside", below(root, "outside"), O_WRONLY | O_CREAT);
+    note("remove the journal", unlink(below(root, "host.db")));
+    note("make a link to the journal", link(below(root, "host.db"), "mine-too"));
+    note_open("read the environment of process 1", "/proc/1/environ", O_RDONLY);
+    note_open("open the memory of process 1", "/proc/1/mem", O_RDWR);
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/mem", (int)getppid());
+    note_open("open the memory of the parent", path, O_RDWR);
+    note_open("open the kernel's log", "/dev/kmsg", O_WRONLY);
+}
+
+static void try_network(void) {
+    struct sockaddr_in here = { .sin_family = AF_INET, .sin_port = htons(9) };
+    here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = (int)note("tcp socket", socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    if (fd >= 0) {
+        note("tcp connect", connect(fd, (struct sockaddr *)&here, sizeof here));
+        close(fd);
+        fd = socket(AF_INET, SOCK_STREAM, 0);
+        here.sin_port = 0;
+        note("tcp bind", bind(fd, (struct sockaddr *)&here, sizeof here));
+        close(fd);
+    }
+    const int families[] = { AF_INET6, AF_NETLINK, AF_PACKET, AF_VSOCK };
+    const char *names[] = { "ipv6 socket", "netlink socket", "packet socket", "vsock socket" };
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        fd = (int)note(names[i], socket(families[i], SOCK_DGRAM, 0));
+        if (fd >= 0)
+            close(fd);
+    }
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct sockaddr_un commands = { .sun_family = AF_UNIX };
+    snprintf(commands.sun_path, sizeof commands.sun_path, "%s", below(root, "host.sock"));
+    note("connect to the host's socket", connect(fd, (struct sockaddr *)&commands, sizeof commands));
+    close(fd);
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    unlink(below(own, "socket"));
+    snprintf(commands.sun_path, sizeof commands.sun_path, "%s", below(own, "socket"));
+    note("listen on its own unix socket", bind(fd, (struct sockaddr *)&commands, sizeof commands));
+    close(fd);
+}
+
+static void try_processes(void) {
+    pid_t parent = getppid();
+    note("signal the parent", kill(parent, SIGCONT));
+    note("signal process 1", kill(1, SIGCONT));
+    note("signal itself", kill(getpid(), SIGCONT));
+    char byte;
+    struct iovec local = { &byte, 1 }, remote = { table, 1 };
+    note("read the parent's memory", syscall(SYS_process_vm_readv, parent, &local, 1, &remote, 1, 0));
+    if (note("trace the parent", ptrace(PTRACE_SEIZE, parent, 0, 0)) == 0)
+        ptrace(PTRACE_DETACH, parent, 0, 0);
+    note("join the parent's group", setpgid(0, getpgid(parent)));
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    note("fork", child);
+    if (child > 0)
+        waitpid(child, NULL, 0);
+    char *const none[] = { NULL };
+    if (child < 0)
+        note("execute a program", execve("/bin/true", none, none));
+}
+
+static void try_kernel(void) {
+    note("mount", mount("none", own, "tmpfs", 0, NULL));
+    note("unmount", umount2(own, MNT_DETACH));
+    note("change the root", chroot(own));
+    note("unshare", unshare(CLONE_NEWUSER));
+    note("clone into a namespace",
+         syscall(SYS_clone, (long)(CLONE_NEWUSER | SIGCHLD), NULL, NULL, NULL, NULL));
+    note("load a bpf program", syscall(SYS_bpf, 0, NULL, 0));
+    note("perf events", syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0));
+    struct io_uring_params ring;
+    memset(&ring, 0, sizeof ring);
+    note("io_uring", syscall(SYS_io_uring_setup, 1, &ring));
+    note("keys", syscall(SYS_keyctl, 0, -3, 0));
+    note("userfaultfd", syscall(SYS_userfaultfd, O_CLOEXEC));
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    note("set the clock", clock_settime(CLOCK_REALTIME, &now));
+    note("type into a terminal", ioctl(0, 0x5412 /* TIOCSTI */, ""));
+}
+
+static void try_memory(void) {
+    enum { pieces = 64 };
+    const size_t size = (size_t)256 << 20;
+    void *taken[pieces];
+    int count = 0;
+    while (count < pieces) {
+        taken[count] = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (taken[count] == MAP_FAILED)
+            break;
+        count++;
+    }
+    line("memory hog", count < pieces ? "bounded" : "unbounded");
+    while (count > 0)
+        munmap(taken[--count], size);
+}
+
+static void try_descriptors(void) {
+    enum { most = 8192 };
+    int count = 0, last = -1;
+    for (int fd; count < most && (fd = dup(0)) >= 0; count++)
+        last = fd;
+    line("descriptor hog", count < most ? "bounded" : "unbounded");
+    for (int fd = last; count > 0 && fd > 2; fd--)
+        if (close(fd) == 0)
+            count--;
+}
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
+static void *wait_at_gate(void *context) {
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+    return context;
+}
+
+static void try_threads(void) {
+    enum { most = 2048 };
+    static pthread_t threads[most];
+    int count = 0;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, (size_t)8 << 20);
+    pthread_mutex_lock(&gate);
+    while (count < most && pthread_create(&threads[count], &attributes, wait_at_gate, NULL) == 0)
+        count++;
+    pthread_mutex_unlock(&gate);
+    line("thread hog", count < most ? "bounded" : "unbounded");
+    while (count > 0)
+        pthread_join(threads[--count], NULL);
+    pthread_attr_destroy(&attributes);
+}
+
+static void try_file_size(void) {
+    signal(SIGXFSZ, SIG_IGN);
+    int fd = open(below(own, "large"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    note("write a large file", ftruncate(fd, (off_t)64 << 30));
+    close(fd);
+    unlink(below(own, "large"));
+    signal(SIGXFSZ, SIG_DFL);
+}
+
+/* No descriptor of the host is there to be closed. */
+static void try_closing(void) {
+    int count = 0;
+    for (int fd = 3; fd < 1024; fd++) {
+        struct stat status;
+        char path[64], target[4096];
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        ssize_t length = readlink(path, target, sizeof target - 1);
+        if (length < 0 || fstat(fd, &status) != 0)
+            continue;
+        target[length] = 0;
+        if (strstr(target, root) && !strstr(target, "/plugins/hostile/"))
+            count++;
+    }
+    line("descriptors of the host", count == 0 ? "none" : "some");
+}
+
+static const char *attempts(void) {
+    used = 0;
+    table[0] = 0;
+    try_closing();
+    try_files();
+    try_network();
+    try_processes();
+    try_kernel();
+    try_memory();
+    try_descriptors();
+    try_threads();
+    try_file_size();
+    fputs(table, stderr);
+    return table;
+}
+
+#ifdef HOSTILE_PROGRAM
+
+int main(int count, char **arguments) {
+    if (count != 3)
+        return 2;
+    snprintf(root, sizeof root, "%s", arguments[1]);
+    snprintf(own, sizeof own, "%s", arguments[2]);
+    attempts();
+    return 0;
+}
+
+#else
+
+static ph_status hostile_handle(void *state, const ph_request *request, ph_response *response) {
+    const fixture *self = (const fixture *)state;
+    if (request->route != FIXTURE_FIRST_ROUTE)
+        return fixture_handle(state, request, response);
+    /* The library lies in ROOT/plugins/hostile/run, wherever the directories are. */
+    Dl_info info;
+    if (dladdr(table, &info) != 0)
+        snprintf(root, sizeof root, "%s", info.dli_fname);
+    char *end = strstr(root, "/plugins/");
+    if (end)
+        *end = 0;
+    snprintf(own, sizeof own, "%.*s", (int)self->host->run_directory.length,
+             self->host->run_directory.data);
+    return fixture_respond(self, response, "text/plain", attempts());
+}
+
+FIXTURE_PLUGIN
+
+#endif
