@@ -1,7 +1,7 @@
 /*
- * Tries what a confined process must not be able to do, and tells what came of it, one line for each
- * attempt: WHAT: allowed | denied (ERRNO) | bounded | unbounded. It answers GET /attempts with the
- * table and writes it to the standard error as well; nobody sends that request to it in process.
+ * Tries what a confined process must not be able to do, and tells what came of it, one line for
+ * each attempt: WHAT: allowed | denied (ERRNO) | bounded | unbounded. It answers GET /attempts with
+ * the table and writes it to the standard error as well; nobody sends it that request in process.
  * Each attempt does little harm if it succeeds, and undoes it.
  *
  * With HOSTILE_PROGRAM it is a program: hostile ROOT OWN-DIRECTORY.
@@ -114,7 +114,8 @@ static void try_network(void) {
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
     struct sockaddr_un commands = { .sun_family = AF_UNIX };
     snprintf(commands.sun_path, sizeof commands.sun_path, "%s", below(root, "host.sock"));
-    note("connect to the host's socket", connect(fd, (struct sockaddr *)&commands, sizeof commands));
+    note("connect to the host's socket",
+         connect(fd, (struct sockaddr *)&commands, sizeof commands));
     close(fd);
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
     unlink(below(own, "socket"));
@@ -130,7 +131,8 @@ static void try_processes(void) {
     note("signal itself", kill(getpid(), SIGCONT));
     char byte;
     struct iovec local = { &byte, 1 }, remote = { table, 1 };
-    note("read the parent's memory", syscall(SYS_process_vm_readv, parent, &local, 1, &remote, 1, 0));
+    note("read the parent's memory",
+         syscall(SYS_process_vm_readv, parent, &local, 1, &remote, 1, 0));
     if (note("trace the parent", ptrace(PTRACE_SEIZE, parent, 0, 0)) == 0)
         ptrace(PTRACE_DETACH, parent, 0, 0);
     note("join the parent's group", setpgid(0, getpgid(parent)));
