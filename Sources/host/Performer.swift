@@ -36,6 +36,8 @@ struct Performer {
         case .config: try await config()
         case .inspect: try inspect()
         case .pack: try pack()
+        case .keygen: try keygen()
+        case .trust: try await trust()
         }
     }
 
@@ -105,6 +107,7 @@ struct Performer {
             options.manager.grants = policy
         }
         options.manager.pinsLibraries = invocation.has("--pinned")
+        options.manager.signatures = try invocation.choice("--signatures") ?? .off
         options.manager.configuration = try configuration
         if invocation.has("--no-proof") { options.manager.probeExecutable = nil }
         try await Daemon(options: options).run { addresses in
@@ -257,7 +260,7 @@ struct Performer {
 
     private func inspect() throws {
         let path = CommandEnvironment.absolute(invocation.arguments[0])
-        let report = try FileInspection.inspect(path)
+        let report = try FileInspection.inspect(path, trustedBy: layout)
         Output.print(invocation.has("--json") ? report.json.text(.pretty) : report.text)
         guard report.isLoadable else { exit(1) }
     }
@@ -268,7 +271,12 @@ struct Performer {
             throw Invocation.UsageError(
                 message: "pack needs -o FILE.tar.gz", verb: .pack)
         }
-        let packed = try BundleWriter().pack(directory, to: CommandEnvironment.absolute(output))
-        Output.print("\(packed.manifest.name) \(packed.manifest.version): \(output)\n")
+        let key = try invocation.value("--sign").map { path in
+            try SigningKey(readingFrom: CommandEnvironment.absolute(path))
+        }
+        let packed = try BundleWriter().pack(
+            directory, to: CommandEnvironment.absolute(output), signedWith: key)
+        let signed = key.map { ", signed with the key \($0.publicKey.id)" } ?? ""
+        Output.print("\(packed.manifest.name) \(packed.manifest.version): \(output)\(signed)\n")
     }
 }

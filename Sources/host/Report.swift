@@ -98,6 +98,9 @@ enum Report {
         row("mode", text(plugin["mode"]))
         row("generation", text(plugin["generation"]))
         row("digest", text(plugin["digest"]))
+        if let signature = plugin["signature"].flatMap({ try? SignatureNote(json: $0) }) {
+            row("signature", signature.description)
+        }
         row("in flight", text(plugin["in_flight"]))
         row("sockets", text(plugin["sockets"]))
         row("health", [plugin["health"]?["state"], plugin["health"]?["reason"]].told())

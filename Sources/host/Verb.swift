@@ -3,7 +3,7 @@ enum Verb: String, CaseIterable {
     case serve, install, activate, deactivate, reload, rollback, remove, mount, unmount
     case grant, revoke
     case list, status, graph, routes, mounts, hooks, capabilities, path, config, events, logs
-    case inspect, pack
+    case inspect, pack, keygen, trust
 
     /// One option, as it is written and explained.
     struct Option {
@@ -39,7 +39,9 @@ enum Verb: String, CaseIterable {
         case .events: "tell what has happened to plugins, and what happens"
         case .logs: "show the daemon's log, or what it says of one plugin"
         case .inspect: "tell whether a library or bundle can be loaded, and unloaded again"
-        case .pack: "make a bundle of a directory"
+        case .pack: "make a bundle of a directory, and sign it"
+        case .keygen: "make a key to sign bundles with"
+        case .trust: "tell or change whose signatures count"
         }
     }
 
@@ -55,6 +57,8 @@ enum Verb: String, CaseIterable {
         case .config: ["[NAME]"]
         case .inspect: ["FILE"]
         case .pack: ["DIRECTORY"]
+        case .keygen: []
+        case .trust: ["add|list|remove|policy", "[KEY.pub|NAME|POLICY]"]
         }
     }
 
@@ -117,6 +121,9 @@ enum Verb: String, CaseIterable {
                     name: "--pinned",
                     meaning: "refuse libraries that are not the ones that were installed"),
                 Option(
+                    name: "--signatures", value: "POLICY",
+                    meaning: "off, warn or require, if the root's own policy is not stricter"),
+                Option(
                     name: "--no-proof",
                     meaning: "load images without trying them in a throwaway process first"),
             ]
@@ -170,7 +177,22 @@ enum Verb: String, CaseIterable {
             ]
         case .pack:
             options = [
-                Option(name: "-o", value: "FILE.tar.gz", meaning: "where to write the bundle")
+                Option(name: "-o", value: "FILE.tar.gz", meaning: "where to write the bundle"),
+                Option(
+                    name: "--sign", value: "KEY",
+                    meaning: "sign it with the private key in that file"),
+            ]
+        case .keygen:
+            options = [
+                Option(
+                    name: "-o", value: "KEY",
+                    meaning: "where to write the private key; the public one becomes KEY.pub")
+            ]
+        case .trust:
+            options = [
+                Option(
+                    name: "--name", value: "NAME",
+                    meaning: "what to call the key that is added (the name of its file)")
             ]
         case .graph: options = [Option(name: "--dot", meaning: "print the language of Graphviz")]
         case .events:
@@ -203,7 +225,7 @@ enum Verb: String, CaseIterable {
             .list, .status, .graph, .routes, .mounts, .hooks, .capabilities, .path, .config,
             .events,
             .logs,
-            .inspect,
+            .inspect, .trust,
         ]
         if tellsInJSON.contains(self) {
             options.append(Option(name: "--json", meaning: "print JSON"))

@@ -50,6 +50,9 @@ import Testing
             .serviceDenied("ph.log/1", generation: 3, reason: "it is not granted"),
             .lost(generations: [3, 4]), .blocked(reasons: ["it requires plugin \"a\""]),
             .versionMoved(directory: "000001-1.0.0", to: .retired, reason: "unhealthy"),
+            .signatureChecked(
+                directory: "000001-1.0.0",
+                SignatureNote(signer: nil, key: "0a", objection: "signer_unknown", reasons: ["x"])),
         ]
     }
 

@@ -88,6 +88,8 @@ public struct LifecycleEvent: Hashable, Sendable {
         case lost(generations: [Int])
         /// A release has another status.
         case versionMoved(directory: String, to: VersionStatus, reason: String)
+        /// The signature of the release in that directory was looked at.
+        case signatureChecked(directory: String, SignatureNote)
     }
 }
 
@@ -119,6 +121,7 @@ extension LifecycleEvent.Fact {
         case .pruned: "release_pruned_v1"
         case .lost: "generations_lost_v1"
         case .versionMoved: "version_status_changed_v1"
+        case .signatureChecked: "signature_checked_v1"
         }
     }
 
@@ -175,6 +178,8 @@ extension LifecycleEvent.Fact {
                 "directory": .string(directory), "status": .string(status.rawValue),
                 "reason": .string(reason),
             ]
+        case .signatureChecked(let directory, let note):
+            ["directory": .string(directory), "signature": note.json]
         }
     }
 
@@ -234,6 +239,10 @@ extension LifecycleEvent.Fact {
             self = .versionMoved(
                 directory: try fields.text("directory"), to: try fields.choice("status"),
                 reason: try fields.text("reason"))
+        case "signature_checked_v1":
+            self = .signatureChecked(
+                directory: try fields.text("directory"),
+                try SignatureNote(json: payload["signature"] ?? .null))
         default:
             throw HostError(
                 "event_unknown", what: "an event in the journal is not known", subject: name,

@@ -22,6 +22,8 @@ public struct PluginRecord: Hashable, Sendable {
     /// Why the newest generation does not serve, until one does.
     public var lastError: HostError?
     public var lastUnload: UnloadReport?
+    /// What was found of the signature of the release in force; nil: nobody has looked.
+    public internal(set) var signature: SignatureNote?
     public var installedAt: Timestamp
     public var changedAt: Timestamp
 
@@ -43,6 +45,7 @@ public struct PluginRecord: Hashable, Sendable {
 
 extension PluginRecord {
     mutating func putInForce(_ release: LifecycleEvent.Release, _ directory: String) {
+        if directory != self.directory { signature = nil }
         self.release = release
         self.directory = directory
         guard !directory.isEmpty, version(in: directory)?.bundleDigest != release.bundleDigest
@@ -89,6 +92,8 @@ extension PluginRecord {
             for index in versions.indices where versions[index].directory == directory {
                 versions[index].status = status
             }
+        case .signatureChecked(let directory, let note):
+            if directory == self.directory { signature = note }
         }
     }
 

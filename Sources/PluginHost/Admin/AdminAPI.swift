@@ -23,6 +23,7 @@ package import HostModel
 ///   GET    /mounts                      {"mounts": [{"plugin","host","prefix","state"}, ...]}
 ///   GET    /path                        {"bundles": [{"path","plugin","version","state",
 ///                                                     "reason"}, ...]}
+///   GET    /trust                       see AdminAPI+Trust
 ///   GET    /capabilities                {"capabilities": [CAPABILITY, ...]}
 ///   POST   /plugins                     {"path", "mode"?, "activate"?, "allow_tombstoned"?,
 ///                                        "cascade"?}                            STATUS
@@ -71,6 +72,7 @@ package struct AdminAPI: Sendable {
         case ("mounts", 1):
             return ["mounts": .array(await manager.statuses().flatMap(mounts))]
         case ("capabilities", 1): return capabilities
+        case ("trust", _): return try await trust(method, Array(segments.dropFirst()), body)
         case ("plugins", 1):
             if method == "POST" { return try await install(body) }
             return ["plugins": .array(await manager.statuses().map(\.json))]
@@ -91,14 +93,15 @@ package struct AdminAPI: Sendable {
     /// The HTTP status that an error is sent with.
     package static func httpStatus(of error: HostError) -> UInt16 {
         switch error.code {
-        case "no_such_resource", "plugin_not_installed": 404
+        case "no_such_resource", "plugin_not_installed", "key_unknown": 404
         case "method_not_allowed": 405
         case "daemon_not_running": 503
-        case "request_invalid", "name_invalid", "mount_invalid": 400
+        case "request_invalid", "name_invalid", "mount_invalid", "key_invalid", "key_name_invalid":
+            400
         case "inactive", "disabled", "drain_refused", "generation_still_loaded",
             "mount_taken", "mount_missing", "release_missing", "bundle_tombstoned",
             "change_pending", "version_retired", "journal_conflict", "plugin_required",
-            "requirement_unmet":
+            "requirement_unmet", "policy_not_loosened", "key_known":
             409
         default: 422
         }
@@ -217,6 +220,7 @@ package struct AdminAPI: Sendable {
             ("path", 1), ("config", 1), ("hooks", 1):
             return ["GET"]
         case ("capabilities", 1): return ["GET"]
+        case ("trust", _): return trustMethods(of: Array(segments.dropFirst()))
         case ("events", 1): return ["GET", "POST"]
         case ("events", 2) where segments[1] == "subscriptions": return ["GET"]
         case ("plugins", 3) where segments[2] == "config": return ["GET"]

@@ -5,7 +5,8 @@ package import HostModel
 ///
 /// The same directory always gives the same bytes: entries are sorted, and times and owners are
 /// left out. The manifest gets the SHA-256 of the library when it has none or another one; apart
-/// from that its text stays as it is. What installing would refuse is refused here.
+/// from that its text stays as it is. What installing would refuse is refused here. A signature
+/// that the directory holds is packed as it is, unless a new one takes its place.
 package struct BundleWriter {
     /// A bundle that was written.
     package struct Packed: Hashable, Sendable {
@@ -22,13 +23,16 @@ package struct BundleWriter {
     /// Packs the directory and puts the bundle at `output`, replacing what is there.
     ///
     /// - Throws: as `PreparedBundle.prepare`; there is no new file then, and an old one stays.
-    package func pack(_ directory: String, to output: String) throws(HostError) -> Packed {
+    /// - Parameter key: what the bundle is signed with; nil: it is not signed.
+    package func pack(
+        _ directory: String, to output: String, signedWith key: SigningKey? = nil
+    ) throws(HostError) -> Packed {
         let slash = output.lastIndex(of: "/")
         let parent = slash.map { String(output[...$0]) } ?? ""
         let scratch = parent + ".pack-" + RandomName.make()
         try Directory.create(scratch, mode: 0o700)
         do throws(HostError) {
-            let packed = try pack(directory, to: output, scratch: scratch)
+            let packed = try pack(directory, to: output, key, scratch: scratch)
             try Directory.remove(scratch)
             return packed
         } catch {
@@ -41,35 +45,73 @@ package struct BundleWriter {
         }
     }
 
-    private func pack(_ directory: String, to output: String, scratch: String) throws(HostError)
-        -> Packed
-    {
-        let archive = scratch + "/bundle.tar.gz"
+    private func pack(
+        _ directory: String, to output: String, _ key: SigningKey?, scratch: String
+    ) throws(HostError) -> Packed {
+        var archive = scratch + "/bundle.tar.gz"
         let root = try Descriptor(directory: directory)
-        let manifest = try completeManifest(in: root)
-        let gzip = try GzipWriter(
-            Descriptor(opening: archive, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o644))
-        try add(contentsOf: root, under: "", manifest: manifest, to: gzip)
-        try gzip.write([UInt8](repeating: 0, count: 2 * TarHeader.blockBytes))
-        try gzip.finish()
+        var files = ["manifest.json": try completeManifest(in: root)]
+        if let key {
+            // What is signed is what an installer will see.
+            let unsigned = scratch + "/unsigned.tar.gz"
+            files[BundleStatement.fileName] = []
+            files[BundleStatement.signatureName] = []
+            try write(unsigned, of: root, files)
+            let statement = try statement(of: unsigned, key, scratch: scratch, directory)
+            files[BundleStatement.fileName] = statement
+            files[BundleStatement.signatureName] = key.signature(of: statement)
+            archive = scratch + "/signed.tar.gz"
+        }
+        try write(archive, of: root, files)
         // What was packed is judged as it would be at installation.
-        let files: [BundleExtractor.File]
+        let packed: [BundleExtractor.File]
         let digest: Digest
         let read: Manifest
         do throws(HostError) {
             let prepared = try PreparedBundle.prepare(
                 archive: archive, stagingArea: scratch, limits: limits)
-            (files, digest, read) = (prepared.files, prepared.bundleDigest, prepared.manifest)
+            (packed, digest, read) = (prepared.files, prepared.bundleDigest, prepared.manifest)
         } catch {
-            throw HostError(
-                error.code, what: "the directory was not packed", subject: directory,
-                why: error.reasons, fix: "correct what is listed and pack again",
-                systemError: error.systemError)
+            throw refused(error, directory)
         }
         guard unsafe rename(archive, output) == 0 else {
             throw .system("the bundle could not be put in place", subject: output, errno: errno)
         }
-        return Packed(path: output, manifest: read, digest: digest, files: files)
+        return Packed(path: output, manifest: read, digest: digest, files: packed)
+    }
+
+    /// Packs a directory, with some files at its top in the place of its own, or beside them; one
+    /// without bytes is left out.
+    private func write(
+        _ archive: String, of root: borrowing Descriptor, _ files: [String: [UInt8]]
+    ) throws(HostError) {
+        let gzip = try GzipWriter(
+            Descriptor(opening: archive, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o644))
+        try add(contentsOf: root, under: "", files, to: gzip)
+        try gzip.write([UInt8](repeating: 0, count: 2 * TarHeader.blockBytes))
+        try gzip.finish()
+    }
+
+    /// The text that is to be signed.
+    private func statement(
+        of archive: String, _ key: SigningKey, scratch: String, _ directory: String
+    ) throws(HostError) -> [UInt8] {
+        do throws(HostError) {
+            let prepared = try PreparedBundle.prepare(
+                archive: archive, stagingArea: scratch, limits: limits)
+            let entries = try BundleStatement.entries(
+                of: prepared.directory, plugin: prepared.manifest.name)
+            return Array(BundleStatement(key: key.publicKey, entries: entries).text.utf8)
+        } catch {
+            throw refused(error, directory)
+        }
+    }
+
+    private func refused(_ error: HostError, _ directory: String) -> HostError {
+        HostError(
+            error.code, what: "the directory was not packed", subject: directory,
+            why: error.reasons, fix: "correct what is listed and pack again",
+            systemError: error.systemError)
     }
 
     /// Reads the manifest and sets the digest of the library in it.
@@ -93,12 +135,18 @@ package struct BundleWriter {
     }
 
     private func add(
-        contentsOf directory: borrowing Descriptor, under prefix: String, manifest: [UInt8],
-        to gzip: GzipWriter
+        contentsOf directory: borrowing Descriptor, under prefix: String,
+        _ files: [String: [UInt8]] = [:], to gzip: GzipWriter
     ) throws(HostError) {
-        let names = try Directory.entries(of: directory)
+        let names = Set(try Directory.entries(of: directory)).union(files.keys)
             .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         for name in names {
+            if let bytes = files[name] {
+                guard !bytes.isEmpty else { continue }
+                try gzip.write(header(name, size: bytes.count))
+                try gzip.write(bytes + TarHeader.zeros(toFill: bytes.count))
+                continue
+            }
             var status = stat()
             guard unsafe fstatat(directory.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
                 throw .system(
@@ -113,10 +161,7 @@ package struct BundleWriter {
                         path: path + "/", typeFlag: UInt8(ascii: "5"), mode: 0o755, size: 0))
                 try add(
                     contentsOf: directory.open(name, flags: O_RDONLY | O_DIRECTORY),
-                    under: path + "/", manifest: manifest, to: gzip)
-            case S_IFREG where path == "manifest.json":
-                try gzip.write(header(path, size: manifest.count))
-                try gzip.write(manifest + TarHeader.zeros(toFill: manifest.count))
+                    under: path + "/", to: gzip)
             case S_IFREG:
                 try add(directory.open(name, flags: O_RDONLY), path: path, to: gzip)
             case S_IFLNK:

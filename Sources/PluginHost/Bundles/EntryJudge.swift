@@ -111,10 +111,12 @@ struct EntryJudge {
             return
         }
         let isDocument = ["README", "LICENSE", "NOTICE"].contains { top.hasPrefix($0) }
-        guard top == "manifest.json" || isDocument else {
+        let isSignature = [BundleStatement.fileName, BundleStatement.signatureName].contains(top)
+        guard top == "manifest.json" || isDocument || isSignature else {
             throw Refusal(
                 reason:
-                    "a bundle holds manifest.json, lib/, priv/, README*, LICENSE* and NOTICE* only")
+                    "a bundle holds manifest.json, lib/, priv/, README*, LICENSE*, NOTICE*, SIGNED"
+                    + " and SIGNED.sig only")
         }
         guard path.count == 1, kind == .file else { throw Refusal(reason: "it must be a file") }
     }

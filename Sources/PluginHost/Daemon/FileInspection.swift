@@ -7,22 +7,32 @@ package struct FileInspection: Sendable {
     private let path: String
     private let library: ImageInspection
     private let bundle: JSONValue?
+    private let signature: SignatureNote?
     /// Why it would not be loaded, with the remedy; nil if it would be.
     private let refusal: HostError?
 
     /// Looks at a `.so`, or at the library inside a `.tar.gz`.
     ///
+    /// - Parameter layout: the root whose trusted keys a signature is compared with.
     /// - Throws: `HostError` when the file cannot be read, or the bundle is refused.
-    package static func inspect(_ path: String) throws(HostError) -> FileInspection {
-        guard try isArchive(path) else { return try FileInspection(path, library: path, nil) }
+    package static func inspect(
+        _ path: String, trustedBy layout: RootLayout
+    ) throws(HostError) -> FileInspection {
+        guard try isArchive(path) else { return try FileInspection(path, library: path, nil, nil) }
+        let trust = try TrustStore(layout)
         return try BundleInspector.inspect(archive: path) { bundle throws(HostError) in
-            try FileInspection(path, library: bundle.library, bundle.report)
+            let judgement = try trust.judge(bundle.directory, plugin: bundle.manifest.name)
+            return try FileInspection(
+                path, library: bundle.library, bundle.report, judgement.note)
         }
     }
 
-    private init(_ path: String, library: String, _ bundle: JSONValue?) throws(HostError) {
+    private init(
+        _ path: String, library: String, _ bundle: JSONValue?, _ signature: SignatureNote?
+    ) throws(HostError) {
         self.path = path
         self.bundle = bundle
+        self.signature = signature
         do throws(LibraryError) {
             self.library = try PluginImage.inspect(library)
         } catch {
@@ -63,6 +73,7 @@ package struct FileInspection: Sendable {
             "build_id": library.buildID.map { .string($0) } ?? .null,
         ]
         object["bundle"] = bundle ?? .null
+        object["signature"] = signature?.json ?? .null
         return .object(object)
     }
 
@@ -85,6 +96,7 @@ package struct FileInspection: Sendable {
             lines.append("  why: \(Escaping.printable(reason))")
         }
         for cure in cures { lines.append("  fix: \(Escaping.printable(cure))") }
+        if let signature { lines.append("signature: \(signature)") }
         if let machine = library.machine { lines.append("machine: \(machine)") }
         if let abi = PluginImage.abiVersion(of: library) { lines.append("ABI: \(abi)") }
         if !library.needed.isEmpty {

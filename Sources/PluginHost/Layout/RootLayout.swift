@@ -12,6 +12,7 @@ package import HostModel
 ///   <root>/config/           what the operator sets: <environment>.json, local.json
 ///   <root>/staging/          work in progress; emptied at each start
 ///   <root>/inbox/            bundles that are to be installed; see `PluginManager`
+///   <root>/trust/            whose signatures count; see `TrustStore`
 ///   <root>/removed/          data kept of plugins that were removed
 ///   ```
 package struct RootLayout: Hashable, Sendable {
@@ -48,6 +49,7 @@ package struct RootLayout: Hashable, Sendable {
     package var staging: String { root + "/staging" }
     package var removed: String { root + "/removed" }
     package var inbox: String { root + "/inbox" }
+    package var trust: String { root + "/trust" }
 
     /// The directory of one plugin.
     package func plugin(_ name: PluginName) -> PluginDirectory {

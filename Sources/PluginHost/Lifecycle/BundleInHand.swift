@@ -7,6 +7,8 @@ final class BundleInHand: Sendable {
     let manifest: Manifest
     let bundleDigest: Digest
     let libraryDigest: Digest
+    /// The unpacked bundle in the staging area.
+    let directory: String
     /// The shared library in the staging area.
     let library: String
     private let bundle: Mutex<PreparedBundle?>
@@ -15,6 +17,7 @@ final class BundleInHand: Sendable {
         manifest = bundle.manifest
         bundleDigest = bundle.bundleDigest
         libraryDigest = bundle.libraryDigest
+        directory = bundle.directory
         library = bundle.library
         self.bundle = Mutex(bundle)
     }

@@ -59,6 +59,8 @@ package struct ManagerOptions: Sendable {
     /// Whether a library is loaded only as it was installed; else replacing it is an operator's
     /// act, which is written down and loaded.
     package var pinsLibraries = false
+    /// The least strict policy for signatures; the root may have a stricter one.
+    package var signatures = SignaturePolicy.off
     /// The services that plugins are given without a word of the operator.
     package var grants = GrantPolicy.harmless
     package var configuration = ConfigurationOptions.none

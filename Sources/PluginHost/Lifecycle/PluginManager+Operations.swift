@@ -35,6 +35,7 @@ extension PluginManager {
                 why: "the bundle is of plugin \"\(name)\"",
                 fix: "install that one with: host install FILE.tar.gz")
         }
+        let judgement = try await judge(bundle.directory, of: name, always: true)
         try await exclusively(name) { slot throws(HostError) in
             try await throughHooks(
                 switchboard.hooks.install, name, "installed",
@@ -45,6 +46,7 @@ extension PluginManager {
                     bundle, insists: mode == .inProcess, activates: activates,
                     allowsTombstoned: allowsTombstoned, cascades: cascades, slot)
             }
+            await note(judgement, of: name)
         }
         return try await status(name)
     }
@@ -87,7 +89,7 @@ extension PluginManager {
                 ? try await source(slot, insists: insists)
                 : Source(
                     manifest: bundle.manifest, library: bundle.library, insists: insists,
-                    unless: nil, release: directory)
+                    unless: nil, release: directory, files: bundle.directory)
             source.pinned = bundle.libraryDigest
             if serves { return try await bringUp(source, slot) }
             try await examine(source, slot)
@@ -282,6 +284,7 @@ extension PluginManager {
             var source = Source(installed, insists: record.release.isInsisted)
             source.unless = force ? nil : slot.current?.loaded.digest
             source.pinned = options.pinsLibraries ? record.release.libraryDigest : nil
+            let judgement = try await judge(&source, of: name)
             let most = options.drainingImagesMax
             await waitForLeaving(slot) { slot.leaving.count { $0.use != .pinned } >= most }
             guard let image = try await bringUp(source, slot) else {
@@ -291,6 +294,7 @@ extension PluginManager {
             let facts = try registry.decide(.replaceLibrary(image.loaded.digest), on: name)
             try await enter(
                 image, slot, since: begin, policy: policy ?? options.drain, facts: facts)
+            await note(judgement, of: name)
         } catch {
             await failed(error, slot)
             throw error

@@ -40,8 +40,9 @@ extension PluginManager {
         let library = target.releaseDirectory + "/lib/" + target.manifest.library.file
         var source = Source(
             manifest: target.manifest, library: library, insists: record.release.isInsisted,
-            unless: nil, release: target.releaseName)
+            unless: nil, release: target.releaseName, files: target.releaseDirectory)
         source.pinned = options.pinsLibraries ? target.installedLibraryDigest : nil
+        let judgement = try await judge(&source, of: name)
         slot.isLoading = true
         defer {
             slot.isLoading = false
@@ -67,5 +68,6 @@ extension PluginManager {
         dependencies[name] = DependencyGraph.Node(target.manifest)
         follow(name)
         if let image { try await enter(image, slot, since: begin, policy: options.drain) }
+        await note(judgement, of: name)
     }
 }

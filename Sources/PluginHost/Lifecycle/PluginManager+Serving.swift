@@ -17,17 +17,21 @@ extension PluginManager {
         var unless: Digest?
         /// The directory of the release that it belongs to.
         var release: String
+        /// The directory that shows the whole of that release.
+        var files: String
         /// The only digest that the library may have; nil: any.
         var pinned: Digest?
 
         init(
-            manifest: Manifest, library: String, insists: Bool, unless: Digest?, release: String
+            manifest: Manifest, library: String, insists: Bool, unless: Digest?, release: String,
+            files: String
         ) {
             self.manifest = manifest
             self.library = library
             self.insists = insists
             self.unless = unless
             self.release = release
+            self.files = files
         }
 
         /// What is in force on the disk.
@@ -35,7 +39,7 @@ extension PluginManager {
             self.init(
                 manifest: installed.manifest,
                 library: installed.directory.library(installed.manifest), insists: insists,
-                unless: nil, release: installed.releaseName)
+                unless: nil, release: installed.releaseName, files: installed.releaseDirectory)
         }
     }
 

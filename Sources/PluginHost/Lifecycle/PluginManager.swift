@@ -42,6 +42,10 @@ package actor PluginManager {
     var configurationMarks: [FileMark?] = []
     var isStopping = false
     var isRetryingPinned = false
+    /// Whose signatures count.
+    var trust: TrustStore
+    var isChangingTrust = false
+    var trustWaiters: [CheckedContinuation<Void, Never>] = []
     /// Facts that wait to be written in one go; nil: each is written as it comes.
     var batch: [Journal.Group]?
     /// The last event of each plugin in the journal.
@@ -78,6 +82,7 @@ package actor PluginManager {
         guard hadPlugins || replayed.registry.plugins.isEmpty else {
             throw Self.pluginsMissing(layout, count: replayed.registry.plugins.count)
         }
+        trust = try TrustStore(layout, atLeast: options.signatures)
         self.layout = layout
         self.options = options
         self.server = server
@@ -152,7 +157,7 @@ package actor PluginManager {
             },
             lastError: slot.isBlocked ? nil : slot.lastError ?? record.lastError,
             dependencies: dependencies(of: record.name), services: grants(of: record),
-            configuration: configuration(of: slot), images: images,
+            configuration: configuration(of: slot), signature: record.signature, images: images,
             versions: record.versions.map {
                 PluginStatus.Version(
                     id: "\(record.name)@\($0.version)", version: $0,

@@ -127,6 +127,8 @@ package struct PluginStatus: Sendable {
     package var services: ServiceGrants
     /// Nil when there is none.
     package var configuration: Configuration?
+    /// What was found of the signature of the release in force; nil: nobody has looked.
+    package var signature: SignatureNote?
     package var images: [Image]
     /// The releases on the disk, as they came.
     package var versions: [Version]
@@ -171,6 +173,7 @@ extension PluginStatus {
                     "error": $0.error?.json["error"] ?? .null,
                 ]
             } ?? .null
+        object["signature"] = signature?.json ?? .null
         object["images"] = .array(images.map(\.json))
         object["versions"] = .array(versions.map(\.json))
         object["work"] = work?.json ?? .null
