@@ -42,6 +42,8 @@ run: plugins ## install the samples that are not there yet, and serve them: PORT
 		|| $(HOST) install $$one || exit 1; done
 	$(HOST) serve --listen 127.0.0.1:$(PORT) --grant-default all
 
+# More tests at a time than that only wait for each other, while their deadlines pass.
+test: export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH = 6
 test: needs-test plugins ## run every test; what failed is told once more before the summary
 	@set -o pipefail; swift test 2>&1 | awk '/^✘ Test run/ { printf "%s", failed } \
 		{ print; fflush() } /^✘/ { failed = failed $$0 "\n" }'

@@ -8,7 +8,7 @@ import Testing
 ///
 /// What must hold: each exchange that was handed over ends exactly once, the server answers as
 /// before when it is over, and no connection is left.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ChaosTests {
     @Test(arguments: [1, 20_261_121, 77_777_777] as [UInt64])
     func everyExchange_endsOnce(seed: UInt64) async throws {

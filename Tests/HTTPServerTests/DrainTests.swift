@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// What becomes of clients when the server stops.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct DrainTests {
     /// A server whose only reactor is held up in `/gate` until the semaphore is signalled.
     private static func gated(

@@ -5,7 +5,7 @@ import HTTPWire
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct LimitTests {
     @Test func idleConnection_isClosed() async throws {
         try await withServer(["/": .hello], configure: setting { $0.idleTimeoutSeconds = 0.2 }) {

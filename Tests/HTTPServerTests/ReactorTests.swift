@@ -6,7 +6,7 @@ import Testing
 
 @testable import HTTPServer
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ReactorTests {
     @Test func everyReactor_isReachedOnItsOwnThread() async throws {
         let seen = Mutex<[Int: Int32]>([:])

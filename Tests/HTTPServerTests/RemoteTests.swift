@@ -4,7 +4,7 @@ import HTTPWire
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct RemoteTests {
     @Test func response_mayComeFromAnotherThread() async throws {
         try await withServer([
@@ -55,6 +55,66 @@ struct RemoteTests {
             remote.answer(200, "done")
             #expect(try client.response().text == "done")
             for _ in 0..<2_000 { #expect(try client.response().status == 404) }
+        }
+    }
+
+    @Test func responses_waitOutsideTheQueue_whileTheLoopHasEnoughToTake() async throws {
+        let count = 64
+        let bytes = 64 << 10
+        let remotes = Mutex<[RemoteExchange]>([])
+        let areThere = Signal()
+        let hasReached = Signal()
+        let loopGoesOn = DispatchSemaphore(value: 0)
+        let begun = Mutex(0)
+        let returned = Mutex(0)
+        func configure(_ configuration: inout ServerConfiguration) {
+            configuration.remoteBytesMax = 4 * bytes
+        }
+        let (allBegan, someReturned, allReturned) = (Signal(), Signal(), Signal())
+        try await withServer(
+            [
+                "/": .buffered { exchange in
+                    let arrived = remotes.withLock {
+                        $0.append(exchange.remote)
+                        return $0.count
+                    }
+                    if arrived == count { areThere.set() }
+                }
+            ], configure: configure
+        ) { server in
+            let clients = try (0..<count).map { _ in try server.client() }
+            for client in clients { try client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n") }
+            await areThere.wait()
+            let isPosted = server.server.reactors[0].post {
+                hasReached.set()
+                loopGoesOn.wait()
+            }
+            try #require(isPosted)
+            await hasReached.wait()
+            let text = String(repeating: "a", count: bytes)
+            for remote in remotes.withLock({ $0 }) {
+                elsewhere {
+                    if begun.withLock({
+                        $0 += 1
+                        return $0 == count
+                    }) {
+                        allBegan.set()
+                    }
+                    remote.answer(200, text)
+                    let done = returned.withLock {
+                        $0 += 1
+                        return $0
+                    }
+                    if done == 3 { someReturned.set() }
+                    if done == count { allReturned.set() }
+                }
+            }
+            await allBegan.wait()
+            await someReturned.wait()
+            #expect(returned.withLock { $0 } <= 4)
+            loopGoesOn.signal()
+            for client in clients { #expect(try client.response().body.count == bytes) }
+            await allReturned.wait()
         }
     }
 

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Request names, problem documents, and the account that is kept of each exchange.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ReportTests {
     /// What an application is told, copied.
     struct Account: Equatable {

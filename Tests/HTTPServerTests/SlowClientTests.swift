@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// Clients that hold on to a connection by being slow: however they spread their bytes, they end.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct SlowClientTests {
     @Test(
         arguments: ["/buffer", "/stream"], ["Content-Length: 1000", "Transfer-Encoding: chunked"])

@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 /// Clients that leave large responses unread: what they may take up, and for how long.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct SlowReaderTests {
     /// What the kernel takes as a whole on the loopback interface.
     private static let large = String(repeating: "a", count: 768 << 10)

@@ -4,7 +4,7 @@ import HTTPServer
 import Testing
 
 /// Bytes that two readers might take apart in two ways, sent to a real server.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct SmugglingTests {
     private static let canary = Array("GET /canary HTTP/1.1\r\nHost: x\r\n\r\n".utf8)
 

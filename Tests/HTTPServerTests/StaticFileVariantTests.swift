@@ -4,7 +4,7 @@ import HTTPWire
 import Testing
 
 /// Which bytes and which fields stand for a file: compressed twins, caching, fallbacks, odd files.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct StaticFileVariantTests {
     @Test(arguments: [
         ("br, gzip, zstd", "br", "BR"), ("gzip, zstd", "zstd", "ZST"), ("gzip", "gzip", "GZ"),

@@ -4,7 +4,7 @@ import HTTPWire
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct StreamingTests {
     /// Writes `total` bytes as fast as the client takes them.
     private static func generator(total: Int, pieceBytes: Int) -> TestApplication.Route {

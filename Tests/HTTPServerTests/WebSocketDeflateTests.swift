@@ -5,7 +5,7 @@ import Testing
 @testable import HTTPServer
 
 /// permessage-deflate, both ways.
-@Suite(.timeLimit(.minutes(1))) struct WebSocketDeflateTests {
+@Suite(.timeLimit(.minutes(10))) struct WebSocketDeflateTests {
     /// A client that deflates and inflates.
     private final class Client {
         let socket: SocketClient

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Code of WebSockets that does not return in time.
-@Suite(.timeLimit(.minutes(1))) struct WebSocketOverrunTests {
+@Suite(.timeLimit(.minutes(10))) struct WebSocketOverrunTests {
     /// Code that does not return before it is let go.
     private final class Gate: Sendable {
         let reached = Signal()

@@ -4,7 +4,7 @@ import HTTPWire
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct WebSocketTests {
+@Suite(.timeLimit(.minutes(10))) struct WebSocketTests {
     // MARK: - The handshake
 
     @Test func handshake_isAnswered_andMessagesGoBackAndForth() async throws {

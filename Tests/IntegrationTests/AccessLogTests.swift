@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `host serve --access-log`: what an operator finds in it, and how it is rotated.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct AccessLogTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct AccessLogTests {
     let root: Root
     let directory: TemporaryDirectory
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Deactivating, activating and removing while the host runs.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct ActivationTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct ActivationTests {
     let root: Root
     let host: HostProcess
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Archives that mean harm: refused, with nothing left behind inside the root or outside of it.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct ArchiveTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct ArchiveTests {
     struct Hostile: CustomTestStringConvertible, Sendable {
         let testDescription: String
         let build: @Sendable (inout TarFile) -> Void

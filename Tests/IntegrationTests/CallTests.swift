@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Plugins that call each other, in the real host.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct CallTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct CallTests {
     let root: Root
     let host: HostProcess
 

@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// What an operator sets, from the files and variables to the plugin.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct ConfigurationTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct ConfigurationTests {
     let root: Root
 
     init() throws {

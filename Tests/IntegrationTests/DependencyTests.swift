@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Plugins that require each other, in a real host.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct DependencyTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct DependencyTests {
     let root: Root
     let files: TemporaryDirectory
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The SHA-256 of a library is taken when it is installed, and again at each load.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct DigestTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct DigestTests {
     let root: Root
     let files: TemporaryDirectory
 

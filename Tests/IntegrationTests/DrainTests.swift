@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What a generation still owes when its successor takes over.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct DrainTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct DrainTests {
     let root: Root
     let host: HostProcess
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Events, from plugins and over HTTP, and the commands that follow them.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct EventTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct EventTests {
     let root: Root
 
     init() throws { root = try Root() }

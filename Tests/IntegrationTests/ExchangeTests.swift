@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// Requests and responses through the real host: what plugins may do, and what they do wrong.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct ExchangeTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct ExchangeTests {
     let root: Root
     let host: HostProcess
 

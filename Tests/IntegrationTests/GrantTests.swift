@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// A pointer that a plugin was handed is its permission.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct GrantTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct GrantTests {
     let root: Root
 
     init() throws { root = try Root() }

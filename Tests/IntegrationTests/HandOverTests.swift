@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// State that one generation gives to the next.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct HandOverTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct HandOverTests {
     let root: Root
     let host: HostProcess
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What a reload leaves on the host's heap.
-@Suite(.ownThreadAlone, .timeLimit(.minutes(5))) struct HeapTests {
+@Suite(.ownThreadAlone, .timeLimit(.minutes(10))) struct HeapTests {
     /// A reload of a C plugin leaves nothing for good. A table that grows in a step during the
     /// count is below this; a record of libdispatch or pages of the journal that are kept for each
     /// reload are above.

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// From a bundle to a served plugin, and what the commands tell about it.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct InstallTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct InstallTests {
     let root: Root
 
     init() throws { root = try Root() }

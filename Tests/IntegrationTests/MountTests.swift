@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Plugins at places that their operator gave them.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct MountTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct MountTests {
     let root: Root
 
     init() throws {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Calls that take their time: nobody else waits for them, and what they hold is told.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct OverrunTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct OverrunTests {
     private static let reloads =
         ProcessInfo.processInfo.environment["OVERRUN_RELOADS"].flatMap(Int.init) ?? 15
 

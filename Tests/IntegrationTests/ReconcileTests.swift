@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// What happens to files without the host, or without its being told, is noticed all the same.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct ReconcileTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct ReconcileTests {
     let root: Root
     let files: TemporaryDirectory
 

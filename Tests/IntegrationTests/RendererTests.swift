@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The samples that meet through the capability `renderer`.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct RendererTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct RendererTests {
     let root: Root
     let host: HostProcess
 

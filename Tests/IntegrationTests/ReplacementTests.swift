@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// Hot reload by replacing the library, in every way in which people do it.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct ReplacementTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct ReplacementTests {
     let root: Root
     let host: HostProcess
     let files: TemporaryDirectory

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Going back to a release that was in force before.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct RollbackTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct RollbackTests {
     let root: Root
 
     init() throws {

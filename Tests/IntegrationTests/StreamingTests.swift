@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 /// Bodies that are longer than the host has memory for, at the pace of whoever is slower.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct StreamingTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct StreamingTests {
     /// A client whose two directions are used by two threads.
     ///
     /// `@unchecked Sendable` because sending touches nothing that reading does.

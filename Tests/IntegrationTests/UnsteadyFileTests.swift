@@ -4,7 +4,7 @@ import Synchronization
 import Testing
 
 /// A library that changes while the host copies it.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct UnsteadyFileTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct UnsteadyFileTests {
     @Test func library_isCopiedAgain_whenItChangesUnderTheCopy() throws {
         let root = try Root()
         let host = try HostProcess(root)

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Releases side by side: the overlap window, heartbeats, and what becomes of a release that dies.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct VersionTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct VersionTests {
     let root: Root
     let host: HostProcess
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// WebSockets of plugins: what becomes of them when their plugins come and go.
-@Suite(.ownThreads, .timeLimit(.minutes(5))) struct WebSocketTests {
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct WebSocketTests {
     let root: Root
     let host: HostProcess
 

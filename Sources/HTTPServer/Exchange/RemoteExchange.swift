@@ -4,7 +4,8 @@ import Synchronization
 /// An exchange as other threads may use it: each call is copied into the reactor's mailbox and done
 /// on its thread.
 ///
-/// Calls of one thread are done in their order. What comes after the exchange has ended is dropped;
+/// Calls of one thread are done in their order. A call with bytes waits while the loop has much to
+/// take from others, unless the calling thread runs a loop itself. What comes after the exchange has ended is dropped;
 /// the handle itself stays harmless as long as the server lives.
 public struct RemoteExchange: Sendable {
     /// The exchange that is meant.
@@ -34,7 +35,7 @@ public struct RemoteExchange: Sendable {
         guard unsafe ResponseRules.allow(status: status, fields: fields) else {
             return .fieldRefused
         }
-        return unsafe put(.respond(status: status, RemoteParcel(fields: fields, bytes: body)))
+        return unsafe put(.respond(status: status, parcel(fields, body)))
     }
 
     /// Gives status and fields; see `Exchange.begin`.
@@ -48,7 +49,7 @@ public struct RemoteExchange: Sendable {
         let nothing = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
         return unsafe put(
             .begin(
-                status: status, RemoteParcel(fields: fields, bytes: nothing),
+                status: status, parcel(fields, nothing),
                 contentLength: contentLength))
     }
 
@@ -66,7 +67,7 @@ public struct RemoteExchange: Sendable {
         // no wake-up is lost.
         if isFull { unsafe counters.pointee.waits.store(true, ordering: .releasing) }
         let nothing = unsafe UnsafeBufferPointer<HeaderField>(start: nil, count: 0)
-        let result = unsafe put(.write(RemoteParcel(fields: nothing, bytes: bytes)))
+        let result = unsafe put(.write(parcel(nothing, bytes)))
         if result == .closed {
             unsafe _ = counters.pointee.bytes.subtract(bytes.count, ordering: .relaxed)
             return .closed
@@ -81,7 +82,7 @@ public struct RemoteExchange: Sendable {
     public func finish(trailers: UnsafeBufferPointer<HeaderField>) -> ResponseResult {
         guard unsafe ResponseRules.allow(trailers: trailers) else { return .fieldRefused }
         let nothing = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-        return unsafe put(.finishWithTrailers(RemoteParcel(fields: trailers, bytes: nothing)))
+        return unsafe put(.finishWithTrailers(parcel(trailers, nothing)))
     }
 
     /// Cuts the connection.
@@ -93,6 +94,12 @@ public struct RemoteExchange: Sendable {
     /// Puts what belongs to a handshake; false when the loop has ended for good.
     func putHandshake(_ act: RemoteAct) -> Bool {
         mailbox.put(.exchange(exchange, generation: generation, act))
+    }
+
+    private func parcel(
+        _ fields: UnsafeBufferPointer<HeaderField>, _ bytes: UnsafeRawBufferPointer
+    ) -> RemoteParcel {
+        unsafe RemoteParcel(fields: fields, bytes: bytes, in: mailbox.room)
     }
 
     private func put(_ act: RemoteAct) -> ResponseResult {

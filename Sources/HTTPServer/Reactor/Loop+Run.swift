@@ -138,7 +138,10 @@ extension Loop {
     }
 
     private func openMailbox() {
-        for message in withReactor({ $0.mailbox.take() }) { obey(message) }
+        var messages = withReactor { $0.mailbox.take() }
+        // Each is let go of before the next, with all its bytes.
+        messages.reverse()
+        while let message = messages.popLast() { obey(message) }
     }
 
     func obey(_ message: Message) {

@@ -28,8 +28,8 @@ enum Message {
 /// The door into a loop: a bounded queue, and a descriptor that wakes the loop.
 ///
 /// Only the first message after the loop has emptied the queue costs a system call. Posted closures
-/// are bounded by `postedMax`; what belongs to exchanges is bounded by their number and by the
-/// bytes that each may have waiting.
+/// are bounded by `postedMax`; what belongs to exchanges is bounded by their number and, in bytes,
+/// by `room`.
 final class Mailbox: Sendable {
     private struct Contents {
         var messages: [Message] = []
@@ -40,12 +40,15 @@ final class Mailbox: Sendable {
     private let contents = Mutex(Contents())
     private let postedMax: Int
     let wakeup: Int32
+    /// Bounds the bytes in the queue.
+    let room: RemoteRoom
 
-    init(postedMax: Int) throws(ServerError) {
+    init(postedMax: Int, bytesMax: Int) throws(ServerError) {
         let result = linux_wakeup_create()
         guard result >= 0 else { throw .kernel(Int(result), doing: "create a wake-up descriptor") }
         wakeup = result
         self.postedMax = postedMax
+        room = RemoteRoom(bytesMax: bytesMax)
     }
 
     deinit { linux_close(wakeup) }
@@ -82,7 +85,8 @@ final class Mailbox: Sendable {
 
     /// Takes everything out and lets nothing in any more.
     func close() -> [Message] {
-        contents.withLock { contents in
+        room.close()
+        return contents.withLock { contents in
             contents.isOpen = false
             var taken: [Message] = []
             swap(&taken, &contents.messages)

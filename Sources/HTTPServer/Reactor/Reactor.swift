@@ -60,7 +60,8 @@ public final class Reactor: @unchecked Sendable {
         self.index = index
         self.bell = bell
         self.peers = peers
-        mailbox = try Mailbox(postedMax: configuration.postedMax)
+        mailbox = try Mailbox(
+            postedMax: configuration.postedMax, bytesMax: configuration.remoteBytesMax)
         let poller = try Poller(capacity: 512)
         let result = poller.add(mailbox.wakeup, .readable, token: Token.wakeup)
         if result < 0 { throw .kernel(Int(result), doing: "watch a wake-up descriptor") }

@@ -54,6 +54,9 @@ public struct ServerConfiguration: Sendable {
     public var outputBytesMax = 16 << 20
     /// The most bytes that one connection sends before other connections have their turn.
     public var turnBytesMax = 1 << 20
+    /// The most bytes of responses that wait for one reactor after other threads have given them;
+    /// beyond it those threads wait.
+    public var remoteBytesMax = 64 << 20
     /// The most closures that wait for one reactor.
     public var postedMax = 16_384
     /// The clients that may wait in a listener's backlog.

@@ -7,7 +7,7 @@ import Testing
 @testable import PluginHost
 
 /// What clients see of plugins that operators have mounted beside `/plugin/NAME/`.
-@Suite(.timeLimit(.minutes(1))) struct OperatorMountPagesTests {
+@Suite(.timeLimit(.minutes(10))) struct OperatorMountPagesTests {
     private let routes = [
         RouteDeclaration(method: "GET", pattern: "/hello"),
         RouteDeclaration(method: "GET", pattern: "/x"),

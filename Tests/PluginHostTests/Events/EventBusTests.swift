@@ -5,7 +5,7 @@ import Testing
 
 @testable import PluginHost
 
-@Suite(.timeLimit(.minutes(5))) struct EventBusTests {
+@Suite(.timeLimit(.minutes(10))) struct EventBusTests {
     private let bus = EventBus()
 
     /// Holds a subscriber until it is opened.

@@ -6,7 +6,7 @@ import Testing
 @testable import PluginHost
 
 /// What becomes of subscriptions when generations change.
-@Suite(.timeLimit(.minutes(5))) struct EventReloadTests {
+@Suite(.timeLimit(.minutes(10))) struct EventReloadTests {
     private let bus = EventBus()
 
     @Test func subscription_takesEffect_whenItsGenerationServes() async throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import PluginHost
 
-@Suite(.timeLimit(.minutes(1))) struct PointTests {
+@Suite(.timeLimit(.minutes(10))) struct PointTests {
     private let hooks = Hooks()
     private let trail = Recorder<String>()
 

@@ -8,7 +8,7 @@ import Testing
 
 @testable import PluginHost
 
-@Suite(.timeLimit(.minutes(1))) struct RequestHookTests {
+@Suite(.timeLimit(.minutes(10))) struct RequestHookTests {
     private let hooks = Hooks()
     private let trail = Recorder<String>()
 

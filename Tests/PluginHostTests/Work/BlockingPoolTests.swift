@@ -4,7 +4,7 @@ import Testing
 
 @testable import PluginHost
 
-@Suite(.timeLimit(.minutes(1))) struct BlockingPoolTests {
+@Suite(.timeLimit(.minutes(10))) struct BlockingPoolTests {
     /// Holds jobs until it is opened.
     private final class Gate: Sendable {
         let begun = Atomic<Int>(0)
