@@ -18,6 +18,7 @@ public struct WireError: Error, Equatable, Sendable {
         case bareLineFeed, bareCarriageReturn, controlByte
         case tooManyEmptyLines, methodInvalid, requestLineMalformed, requestLineTooLong
         case targetInvalid, authorityInvalid, versionMalformed, versionUnsupported
+        case statusLineMalformed, statusInvalid
         case headTooLong, tooManyFields
         case fieldNameInvalid, blankBeforeColon, colonMissing, foldedLine
         case hostMissing, hostRepeated, hostInvalid
@@ -100,6 +101,13 @@ extension WireError: CustomStringConvertible {
             ("the version is not HTTP/digit.digit (RFC 9112, 2.3)", "send HTTP/1.1")
         case .versionUnsupported:
             ("the major version is not 1 (RFC 9110, 15.6.6)", "send HTTP/1.1")
+        case .statusLineMalformed:
+            (
+                "the status line is not `version SP status SP reason` (RFC 9112, 4)",
+                "separate the parts by one space each, also before an empty reason"
+            )
+        case .statusInvalid:
+            ("the status is not from 100 to 599 (RFC 9110, 15)", "answer with a registered status")
         case .headTooLong:
             ("the head is longer than allowed (RFC 6585, 5)", "send fewer or shorter fields")
         case .tooManyFields:

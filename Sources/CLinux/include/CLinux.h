@@ -104,6 +104,35 @@ ssize_t linux_read_at(int fd, void *bytes, size_t count, uint64_t offset);
 // A descriptor that can be given up when the process has run out of them.
 int linux_reserve_descriptor(void);
 
+// Child processes.
+enum { linux_passed_max = 16 };
+struct linux_launch {
+    const char *path;
+    char *const *arguments;
+    char *const *environment;
+    // Where the child begins; NULL: where the caller is.
+    const char *directory;
+    // Its stdin, stdout and stderr.
+    int standard[3];
+    // What it has as descriptors 3, 4, ...; blocking or not as the caller has them.
+    const int *passed;
+    int passed_count;
+    // Whether it gets SIGKILL when the calling thread ends.
+    int dies_with_parent;
+    // Twelve bytes of the environment that the child's process id is written to, or NULL.
+    char *own_pid;
+};
+// Starts a program with default signal dispositions, in its own process group, without a core file
+// and without any other descriptor. Returns its process id.
+int linux_start_child(struct linux_launch *launch, int *pidfd);
+// Ends the child's process group and waits for the child. `*status` is the exit status, or minus
+// the signal's number.
+int linux_reap(int pid, int *status);
+int linux_signal_child(int pidfd, int number);
+// Listens on a Unix socket whose file is gone when this returns: `*address` is a descriptor through
+// which it can be connected to, as /proc/self/fd/N.
+int linux_listen_privately(const char *path, int backlog, int *address);
+
 // Threads and time.
 int linux_thread_id(void);
 // A number that no other living thread has; one instruction.

@@ -67,7 +67,7 @@ extension RequestParser {
 
     /// Says why a field line does not begin with a name and a colon.
     @inline(never)
-    private func nameError(
+    func nameError(
         _ start: Address, _ nameStart: Address, _ at: Address, _ end: Address
     ) -> WireError {
         let offset = unsafe at - start

@@ -49,7 +49,7 @@ public struct RequestParser: Sendable {
 
     /// Says whether the bytes after the first `seen` neither end a line nor offend nor pass a
     /// limit.
-    private func stillWithinLine(
+    func stillWithinLine(
         _ start: UnsafePointer<UInt8>, count: Int, seen: Int
     ) -> Bool {
         let lineMax = limits.requestLineBytesMax
@@ -68,7 +68,7 @@ public struct RequestParser: Sendable {
     /// This is the slow path. It makes the outcome the same wherever the input was cut: a line is
     /// judged only when its end is there, and errors of form go before errors of content.
     @inline(never)
-    private func settle(
+    func settle(
         _ error: WireError, start: Address, line: LineMark, end: Address, inputCount: Int
     ) -> HeadOutcome {
         let lineStart = unsafe line.start
