@@ -97,6 +97,8 @@ int linux_start_child(struct linux_launch *launch, int *pidfd) {
     return failure != 0 ? -failure : pid;
 }
 
+int linux_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) == 0 ? 0 : -errno; }
+
 int linux_reap(int pid, int *status) {
     siginfo_t info;
     memset(&info, 0, sizeof info);

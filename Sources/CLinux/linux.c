@@ -75,6 +75,17 @@ int linux_alarm_set(int fd, uint64_t monotonic_milliseconds) {
 
 int linux_alarm_clear(int fd) { return linux_wakeup_clear(fd); }
 
+int linux_unix_socket(void) {
+    return RESULT(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+int linux_connect_unix(int fd, const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+    return RESULT(connect(fd, (struct sockaddr *)&address, sizeof address));
+}
+
 int linux_prepare_listener(int fd) {
     // A peer that has vanished is found within two minutes, also while it is owed an answer.
     linux_probe_silent_peer(fd, 60, 15, 4);

@@ -49,6 +49,9 @@ int linux_alarm_clear(int fd);
 // Sockets. Descriptors are non-blocking and close-on-exec.
 enum { linux_address_text_max = 48 };
 int linux_listen(const struct sockaddr *address, socklen_t length, int backlog);
+int linux_unix_socket(void);
+// -EAGAIN when the listener's backlog is full; nothing tells when it is not.
+int linux_connect_unix(int fd, const char *path);
 // Turns off Nagle's algorithm.
 int linux_no_delay(int fd);
 // Does so for all sockets that the listener will accept, has the kernel probe their peers, and
@@ -125,6 +128,8 @@ struct linux_launch {
 // Starts a program with default signal dispositions, in its own process group, without a core file
 // and without any other descriptor. Returns its process id.
 int linux_start_child(struct linux_launch *launch, int *pidfd);
+// Makes a pipe: the end to read from and the one to write to.
+int linux_pipe(int ends[2]);
 // Ends the child's process group and waits for the child. `*status` is the exit status, or minus
 // the signal's number.
 int linux_reap(int pid, int *status);

@@ -40,7 +40,7 @@ extension Connection {
         switch state.phase {
         case .head: return !state.isStalledByOutput && !state.isQueued
         case .collecting, .discarding, .lingering: return true
-        case .streaming: return wantsBody
+        case .streaming, .tunnel: return wantsBody
         case .socket: return !state.isStalledByOutput && state.socket?.wantsInput == true
         case .waiting, .finishing, .closed: return false
         }
@@ -137,6 +137,7 @@ extension Connection {
                 guard let socket = state.socket else { return }
                 socket.advance(self)
                 if state.phase == .socket { return }
+            case .tunnel: if !carry() { return }
             case .finishing, .closed: return
             }
             if state.isBroken { return }
@@ -210,7 +211,7 @@ extension Connection {
             state.answerDeadline = 0
             return state.bodyDeadline
         case .waiting: return answerDeadline(now)
-        case .finishing, .closed: return TimerWheel.never
+        case .tunnel, .finishing, .closed: return TimerWheel.never
         }
     }
 
@@ -272,7 +273,7 @@ extension Connection {
             state.bodyDeadline = now &+ loop.state.limits.writeTicks
         case .socket:
             guard state.socket?.expire(now) == true else { return lose(.peerClosed) }
-        case .waiting, .finishing, .closed: return
+        case .waiting, .tunnel, .finishing, .closed: return
         }
     }
 

@@ -20,6 +20,8 @@ enum Phase: UInt8 {
     case lingering
     /// A WebSocket has the connection.
     case socket
+    /// What comes goes to the exchange's observer as it is, and what the exchange writes goes out.
+    case tunnel
     /// The slot is free.
     case closed
 }
@@ -54,6 +56,8 @@ struct ConnectionFields {
     var isStalledByOutput = false
     var isSendBlocked = false
     var owesContinue = false
+    /// Whether the observer of a tunnel knows that the client sends nothing more.
+    var hasToldEnd = false
     var bodyIsChunked = false
     /// Whether the kernel takes large responses of this connection as a whole.
     var hasLargeShare = false

@@ -193,6 +193,7 @@ extension Loop {
             connection.lose(.shutdown)
         }
         tellOrphans()
+        state.upstreams?.closeAll()
         var next = state.everyExchange
         while let exchange = next {
             next = exchange.state.nextOfAll
@@ -224,6 +225,7 @@ extension Connection {
         state.isStalledByOutput = false
         state.isSendBlocked = false
         state.owesContinue = false
+        state.hasToldEnd = false
         state.exchange = nil
         state.socket = nil
         state.scanned = 0

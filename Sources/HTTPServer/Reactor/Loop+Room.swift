@@ -75,6 +75,7 @@ extension Loop {
             case .lingering: connection.lingerLess()
             case .socket:
                 connection.state.socket?.close(WebSocketCloseCode.goingAway, "the server stops")
+            case .tunnel: connection.lose(.shutdown)
             default: break
             }
         }

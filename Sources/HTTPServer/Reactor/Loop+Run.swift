@@ -6,6 +6,8 @@ enum Token {
     static let wakeup: UInt64 = 1
     static let listenerTag: UInt64 = 2
     static let alarm: UInt64 = 3
+    /// The tag of a connection to an upstream, beside its address.
+    static let upstreamTag: UInt64 = 4
 
     static func listener(_ index: Int) -> UInt64 { UInt64(index) << 8 | listenerTag }
 }
@@ -34,7 +36,9 @@ extension Loop {
         let hasWork =
             state.queueFirst != nil || state.readyFirst != nil || !state.orphans.isEmpty
         if !hasWork {
-            let wakeAt = min(state.wheel.nextTick, state.acceptsAgainAt, state.drainDeadline)
+            let wakeAt = min(
+                min(state.wheel.nextTick, state.upstreamDeadline),
+                min(state.acceptsAgainAt, state.drainDeadline))
             if wakeAt < state.alarmTick { setAlarm(wakeAt) }
         }
         state.eventIndex = 0
@@ -61,6 +65,8 @@ extension Loop {
         } else if token == Token.alarm {
             _ = linux_alarm_clear(state.alarm)
             state.alarmTick = TimerWheel.never
+        } else if token & 15 == Token.upstreamTag {
+            UpstreamConnection.of(token: token)?.handle(readiness)
         } else {
             accept(listener: Int(token >> 8))
         }
@@ -133,6 +139,7 @@ extension Loop {
                 }
             }
         }
+        if state.upstreamDeadline <= tick { state.upstreams?.passTime(tick) }
         if state.acceptsAgainAt <= tick { resumeAccepting() }
         if state.drainDeadline <= tick { closeEverything() }
     }

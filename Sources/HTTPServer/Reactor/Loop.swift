@@ -89,6 +89,9 @@ struct LoopFields: ~Copyable {
     var buffers = BufferPool()
     var compression = CompressionPool()
     var largeShares = LargeShares()
+    /// Connections to upstreams, once there has been one, and when one of them is to be visited.
+    var upstreams: UpstreamRoom?
+    var upstreamDeadline = TimerWheel.never
     /// The status line for 200, `Date`, and `Server` if there is a name: the lines that nearly
     /// every response of this second begins with.
     var preamble: UnsafeMutablePointer<UInt8>

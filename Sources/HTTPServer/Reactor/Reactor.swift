@@ -164,6 +164,7 @@ extension Loop {
         linux_close(state.alarm)
         if state.reserveDescriptor >= 0 { linux_close(state.reserveDescriptor) }
         unsafe state.application.release()
+        state.upstreams?.closeAll()
         var next = state.everyExchange
         while let exchange = next {
             next = exchange.state.nextOfAll

@@ -97,6 +97,9 @@ public struct ResponseWriter {
     /// Writes bytes as they are: lines made earlier, a body, the CR LF after a chunk.
     public mutating func verbatim(_ bytes: ByteSlice) -> Bool { put(bytes) }
 
+    /// Counts bytes as written that the caller has put there.
+    public mutating func skip(_ count: Int) { _ = unsafe reserve(count) }
+
     /// How much of ready lines is copied in one go.
     public static let readyBytesMax = 80
 

@@ -14,7 +14,7 @@ final class CStringBlock {
     }
 
     deinit {
-        for index in 0..<storage.count { unsafe free(storage[index]) }
+        for index in unsafe 0..<storage.count { unsafe free(storage[index]) }
         unsafe storage.deallocate()
     }
 

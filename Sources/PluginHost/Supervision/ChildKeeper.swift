@@ -159,8 +159,8 @@ final class ChildKeeper: Sendable {
             for fd in [null, output[1], errors[1]] where fd >= 0 { linux_close(fd) }
         }
         var failure = null < 0 ? errno : 0
-        if failure == 0, unsafe pipe2(&output, O_CLOEXEC) != 0 { failure = errno }
-        if failure == 0, unsafe pipe2(&errors, O_CLOEXEC) != 0 { failure = errno }
+        if failure == 0, let refusal = Self.pipe(&output) { failure = refusal }
+        if failure == 0, let refusal = Self.pipe(&errors) { failure = refusal }
         var pidfd: Int32 = -1
         var pid: Int32 = -1
         if failure == 0 {
@@ -182,6 +182,12 @@ final class ChildKeeper: Sendable {
                 errors: errors[0], voice: order.voice))
     }
 
+    /// Makes a pipe; the reason if there is none to be had.
+    private static func pipe(_ ends: inout [Int32]) -> Int32? {
+        let result = unsafe linux_pipe(&ends)
+        return result < 0 ? -result : nil
+    }
+
     private static func launch(
         _ plan: ChildProcess.Plan, _ null: Int32, _ output: Int32, _ errors: Int32,
         _ pidfd: inout Int32
@@ -191,11 +197,11 @@ final class ChildKeeper: Sendable {
             environment.append("LISTEN_FDS=\(plan.descriptors.count)")
             environment.append(listenPID + String(repeating: "0", count: pidBytes - 1))
         }
-        let block = unsafe CStringBlock(environment)
-        let arguments = unsafe CStringBlock([plan.executable] + plan.arguments)
-        let path = unsafe CStringBlock([plan.executable, plan.directory ?? ""])
+        let block = CStringBlock(environment)
+        let arguments = CStringBlock([plan.executable] + plan.arguments)
+        let path = CStringBlock([plan.executable, plan.directory ?? ""])
         return unsafe plan.descriptors.withUnsafeBufferPointer { descriptors in
-            var launch = linux_launch()
+            var launch = unsafe linux_launch()
             unsafe launch.path = unsafe UnsafePointer(path[0])
             unsafe launch.arguments = arguments.pointers
             unsafe launch.environment = block.pointers

@@ -1,4 +1,5 @@
 internal import CLinux
+internal import DynamicLibrary
 internal import Glibc
 package import HostModel
 internal import Synchronization
@@ -49,7 +50,7 @@ package final class ChildProcess: Sendable {
         package var description: String {
             switch self {
             case .exited(let status): "exited with status \(status)"
-            case .killed(let signal): "was killed by \(SignalName.of(signal))"
+            case .killed(let signal): "was killed by \(ThrowawayProcess.name(ofSignal: signal))"
             }
         }
     }
