@@ -71,8 +71,9 @@ extension Connection {
         } else if exchange.state.head.minorVersion == 0 {
             _ = writer.field("Connection", ByteSlice("keep-alive"))
         }
+        exchange.state.status = status
         if exchange.state.isAccounted {
-            unsafe exchange.noteHead(status, framing, length, fields, &writer)
+            unsafe exchange.noteHead(framing, length, fields, &writer)
         }
         _ = writer.endOfHead()
         state.outputEnd &+= writer.count

@@ -65,6 +65,7 @@ extension Exchange {
     func reset() {
         state.generation &+= 1
         state.isInUse = false
+        state.status = 0
         state.connection = nil
         if state.owesEnded || state.response != .none { resetUsed() }
         if unsafe state.heldInput != nil || state.pathBuffer != nil || state.bodyBuffer != nil {

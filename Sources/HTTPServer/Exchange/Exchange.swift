@@ -125,6 +125,10 @@ public struct Exchange: Equatable, @unchecked Sendable {
     /// Whether the status line has been given.
     public var hasBegun: Bool { state.response != .none }
 
+    /// The status that the client has been given, also by the server itself; 0 for none.
+    @inlinable @inline(__always)
+    public var status: UInt16 { state.status }
+
     /// Whether the client is gone.
     public var isClosed: Bool { state.connection == nil }
 }

@@ -63,9 +63,10 @@ struct ExchangeFields {
     var carriesID = false
     /// What `follow` was given.
     var follower: UnsafeMutableRawPointer?
-    /// What the account of the exchange wants, where one is kept: the status that was given, 0 for
-    /// none, how much of the body was given, and when the head was there.
-    var status: UInt16 = 0
+    /// The status that was given; 0 for none.
+    @usableFromInline var status: UInt16 = 0
+    /// What the account of the exchange wants, where one is kept: how much of the body was given,
+    /// and when the head was there.
     var bodyBytes: UInt64 = 0
     var beganNanoseconds: UInt64 = 0
     var identity = ExchangeIdentity()

@@ -40,7 +40,6 @@ extension Exchange {
     func beginAccount(carriesID: Bool) {
         state.isAccounted = true
         state.carriesID = carriesID
-        state.status = 0
         state.bodyBytes = 0
         state.beganNanoseconds = Loop.monotonicNanoseconds
     }
@@ -55,10 +54,9 @@ extension Exchange {
     /// application has.
     @inline(never)
     func noteHead(
-        _ status: UInt16, _ framing: ResponseFraming, _ length: UInt64?,
+        _ framing: ResponseFraming, _ length: UInt64?,
         _ fields: UnsafeBufferPointer<HeaderField>, _ writer: inout ResponseWriter
     ) {
-        state.status = status
         state.bodyBytes = framing == .none ? 0 : length ?? 0
         guard state.carriesID else { return }
         for index in 0..<fields.count

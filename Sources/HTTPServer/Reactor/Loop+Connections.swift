@@ -129,6 +129,7 @@ extension Loop {
             }
         }
         state.connectionCount += 1
+        withReactor { _ = $0.opened.add(1, ordering: .relaxed) }
         connection.begin(descriptor)
         if state.isDraining { lookOnceMore(at: connection) }
     }

@@ -31,6 +31,8 @@ public final class Reactor: @unchecked Sendable {
     let loop: Loop
     /// The connections, those included that are on their way here from another reactor.
     let load = Atomic<Int>(0)
+    /// The connections that there have been.
+    let opened = Atomic<Int>(0)
     /// Wakes the watchdog.
     let bell: Baton
     private let peers: Peers
@@ -88,6 +90,9 @@ public final class Reactor: @unchecked Sendable {
 
     /// The number of open connections, as other threads see it.
     public var connectionCount: Int { load.load(ordering: .relaxed) }
+
+    /// The number of connections since the start, as other threads see it.
+    public var connectionsOpened: Int { opened.load(ordering: .relaxed) }
 
     /// The most bytes that the buffers of this reactor have taken up; to be read on the loop's
     /// thread.

@@ -24,6 +24,7 @@ public struct PluginRecord: Hashable, Sendable {
     public var lastUnload: UnloadReport?
     /// What was found of the signature of the release in force; nil: nobody has looked.
     public internal(set) var signature: SignatureNote?
+    public internal(set) var tally = PluginTally()
     public var installedAt: Timestamp
     public var changedAt: Timestamp
 
@@ -58,6 +59,7 @@ extension PluginRecord {
     }
 
     mutating func evolve(_ fact: LifecycleEvent.Fact, change: Change?) {
+        tally.note(fact)
         switch fact {
         case .installed, .removed, .mounted, .unmounted, .began, .undone, .blocked,
             .serviceDenied, .stateHandedOver:

@@ -23,6 +23,7 @@ package final class AccessLog: @unchecked Sendable {
     private let isUrgent = Atomic<Bool>(false)
     /// What has been lost and not been told yet.
     private var dropped = 0
+    private let everDropped = Atomic<Int>(0)
     private var unwritten = 0
     private var failure: HostError?
     private var toldAt: UInt64 = 0
@@ -68,6 +69,9 @@ package final class AccessLog: @unchecked Sendable {
 
     // MARK: - On any other thread
 
+    /// How many lines have been lost since the start, because the file was too slow.
+    var droppedCount: Int { everDropped.load(ordering: .relaxed) }
+
     /// Opens the file again under its name, for whoever has renamed it.
     package func reopen() {
         queue.async { [self] in
@@ -98,7 +102,9 @@ package final class AccessLog: @unchecked Sendable {
                 unsafe lines.add(AccessEntry(packed: record))
                 if lines.lines.count >= Self.batchBytes { writeLines() }
             }
-            dropped += ring.takeDropped()
+            let lost = ring.takeDropped()
+            dropped += lost
+            if lost > 0 { everDropped.add(lost, ordering: .relaxed) }
         }
         writeLines()
         if UInt64(now) &- toldAt > Self.tellNanoseconds { tell() }

@@ -21,10 +21,22 @@ enum HostPages {
         }
     }
 
+    static let readinessPath: StaticString = "/readyz"
+
+    /// Tells whether everything that should serve does.
+    static func readiness(_ exchange: Exchange, _ board: ReadinessBoard?) {
+        let readiness = board?.current ?? Readiness()
+        get(exchange) {
+            send(
+                exchange, readiness.isReady ? 200 : 503, "application/json",
+                readiness.json.text(), [("Cache-Control", "no-store")])
+        }
+    }
+
     /// Whether no operator can mount anything at the path: what the host answers there is not
     /// changed by mounts.
     static func isReserved(_ path: ByteSlice) -> Bool {
-        path == "/healthz" || path == "/plugin" || path == "/plugin/"
+        path == "/healthz" || path == readinessPath || path == "/plugin" || path == "/plugin/"
             || path.isEmpty || path[0] != UInt8(ascii: "/")
     }
 

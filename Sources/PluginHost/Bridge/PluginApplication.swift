@@ -1,3 +1,4 @@
+internal import CLinux
 internal import CPluginABI
 internal import DynamicLibrary
 package import HTTPServer
@@ -30,8 +31,10 @@ package final class PluginApplication: Application, @unchecked Sendable {
     private let bodyBytesMax: Int
     private let accessLog: AccessLog?
     private let onFault: @Sendable (Fault) -> Void
-    /// Where events are taken and told; set before the server starts.
-    var events: EventsMount?
+    /// The places beside those of plugins at which the host answers; set before the server starts.
+    var hostMounts: [HostMount] = []
+    /// What `/readyz` tells; set before the server starts.
+    var readiness: ReadinessBoard?
 
     /// - Parameters:
     ///   - bodyBytesMax: the largest body that is collected for a plugin.
@@ -164,6 +167,7 @@ package final class PluginApplication: Application, @unchecked Sendable {
         unsafe record.pointee.exchange = exchange
         unsafe record.pointee.serving = serving
         unsafe record.pointee.route = UInt32(truncatingIfNeeded: route)
+        unsafe record.pointee.beganTicks = linux_ticks()
         unsafe record.pointee.request.path = path.text
         unsafe record.pointee.request.parameter_count =
             unsafe Int(limits.pointee.parameterCount)
@@ -209,8 +213,12 @@ package final class PluginApplication: Application, @unchecked Sendable {
     @inline(never)
     private func elsewhere(_ exchange: Exchange, _ table: MountTable) -> Disposition {
         let path = exchange.path
-        if let events, events.isAt(path) {
-            return unsafe call(exchange, events.generation.serving, Self.apiRoot)
+        for mount in hostMounts where mount.isAt(path) {
+            return unsafe call(exchange, mount.generation.serving, Self.apiRoot)
+        }
+        if path == HostPages.readinessPath {
+            HostPages.readiness(exchange, readiness)
+            return .responded
         }
         guard table.operators != nil, !HostPages.isReserved(path), let base = unsafe path.base,
             let (found, prefixCount) = unsafe table.find(
@@ -410,6 +418,10 @@ package final class PluginApplication: Application, @unchecked Sendable {
     override package func ended(_ exchange: Exchange) {
         let pointer = unsafe RecordPointer(exchange)
         let serving = unsafe pointer.record.pointee.serving
+        let now = linux_ticks()
+        let began = unsafe pointer.record.pointee.beganTicks
+        unsafe serving.pointee.requestAnswered(
+            exchange.reactorIndex, status: exchange.status, ticks: now > began ? now &- began : 0)
         unsafe pointer.renew()
         unsafe leave(serving, exchange)
     }

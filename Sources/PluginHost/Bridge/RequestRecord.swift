@@ -12,7 +12,7 @@ internal import Synchronization
 struct RequestRecord: ~Copyable {
     /// The most bytes of the storage that may be used.
     static let bytesMax = 576
-    static let parametersOffset = 208
+    static let parametersOffset = 224
     static let addressOffset =
         parametersOffset + RoutePattern.parametersMax * MemoryLayout<ByteSlice>.stride
     static let addressBytesMax = Exchange.remoteEndpointBytesMax
@@ -52,6 +52,8 @@ struct RequestRecord: ~Copyable {
     var onDraining: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
     /// How much of a streamed body may still come.
     var bodyBytesLeft: UInt64
+    /// When the request was routed, by the processor's counter.
+    var beganTicks: UInt64
     var request: ph_request
 }
 

@@ -99,9 +99,11 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
             to: ServingRecord(
                 handle: handle, state: state, image: image, tree: tree.view, limits: routeLimits,
                 slots: slots, isBounded: limits.concurrencyMax > 0, number: number,
-                name: texts.name, routes: texts.routes))
+                name: texts.name, routes: texts.routes, trafficBounds: TrafficCells.bounds))
         for reactor in 0..<reactors {
             unsafe serving.pointee.slot(reactor).initialize(to: ReactorSlot())
+            unsafe TrafficCells.initialize(
+                slots + reactor * ReactorSlot.strideBytes + ReactorSlot.trafficOffset)
         }
         unsafe serving.pointee.owner = Unmanaged.passUnretained(self)
     }
@@ -152,6 +154,13 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
     package var hooked: Int { unsafe sum { unsafe $0.pointee.hooked.load(ordering: .relaxed) } }
 
     package var sockets: Int { unsafe sum { unsafe $0.pointee.sockets.load(ordering: .relaxed) } }
+
+    /// What became of its requests, over all reactors.
+    var traffic: Traffic {
+        (0..<reactorCount).reduce(into: Traffic()) { sum, reactor in
+            unsafe sum += serving.pointee.cells(reactor).traffic
+        }
+    }
 
     private func sum(_ figure: (UnsafeMutablePointer<ReactorSlot>) -> Int) -> Int {
         (0..<reactorCount).reduce(0) { sum, reactor in
@@ -205,12 +214,25 @@ struct ServingRecord {
     let name: ph_text
     /// The methods and patterns, by the route's index.
     let routes: UnsafePointer<RouteText>
+    let trafficBounds: UnsafePointer<UInt64>
     var owner: Unmanaged<Generation>?
 
     @inline(__always)
     func slot(_ reactor: Int) -> UnsafeMutablePointer<ReactorSlot> {
         unsafe (slots + reactor &* ReactorSlot.strideBytes).assumingMemoryBound(
             to: ReactorSlot.self)
+    }
+
+    @inline(__always)
+    func cells(_ reactor: Int) -> TrafficCells {
+        unsafe TrafficCells(
+            slots + (reactor &* ReactorSlot.strideBytes &+ ReactorSlot.trafficOffset))
+    }
+
+    /// Counts what became of a request; on the reactor's thread.
+    @inline(__always)
+    func requestAnswered(_ reactor: Int, status: UInt16, ticks: UInt64) {
+        unsafe cells(reactor).count(status: status, ticks: ticks, trafficBounds)
     }
 
     /// Counts a request in; on the reactor's thread.

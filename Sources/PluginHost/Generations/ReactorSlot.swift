@@ -1,12 +1,13 @@
 internal import Synchronization
 
-/// What one reactor counts for one generation; 64 bytes apart, so that reactors do not share a
-/// line.
+/// What one reactor counts for one generation, and `TrafficCells` behind it; in lines of its own, so
+/// that reactors do not share any.
 ///
 /// Only the reactor's thread writes, with plain loads and stores; other threads may read the
 /// figures.
 struct ReactorSlot: ~Copyable {
-    static let strideBytes = 64
+    static let strideBytes = 256
+    static let trafficOffset = 64
 
     /// Requests that were handed to the plugin and are not released yet.
     let inFlight = Atomic<Int>(0)

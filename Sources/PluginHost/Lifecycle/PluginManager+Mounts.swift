@@ -5,8 +5,21 @@ package import HostModel
 extension PluginManager {
     /// Serves a plugin at another place as well, from the next request on; a restart keeps it.
     ///
-    /// - Throws: `plugin_not_installed`, or `mount_taken` naming the plugin that is there.
+    /// - Throws: `plugin_not_installed`; `mount_taken` naming the plugin that is there;
+    ///   `mount_invalid` for a place of the host's own.
     package func mount(
+        _ name: PluginName, at address: MountAddress
+    ) async throws(HostError) -> PluginStatus {
+        guard address.prefix != HostPages.readinessPath.description else {
+            throw HostError(
+                "mount_invalid", what: "nothing can be mounted at \(address)",
+                why: "\(HostPages.readinessPath) tells whether the host is ready",
+                fix: "choose another path")
+        }
+        return try await place(name, at: address)
+    }
+
+    private func place(
         _ name: PluginName, at address: MountAddress
     ) async throws(HostError) -> PluginStatus {
         try await exclusively(name) { slot throws(HostError) in

@@ -51,6 +51,7 @@ public final class HostLog: Sendable {
     private let writer = WorkerThreads("log", countMax: 1)
     private let queued = Atomic<Int>(0)
     private let dropped = Atomic<Int>(0)
+    private let everDropped = Atomic<Int>(0)
 
     public init(minimum: Level = .info, descriptor: Int32 = 2) {
         self.minimum = minimum
@@ -63,6 +64,7 @@ public final class HostLog: Sendable {
         guard queued.add(1, ordering: .relaxed).newValue <= Self.queuedEntriesMax else {
             queued.subtract(1, ordering: .relaxed)
             dropped.add(1, ordering: .relaxed)
+            everDropped.add(1, ordering: .relaxed)
             return
         }
         let moment = Timestamp.now
@@ -78,6 +80,9 @@ public final class HostLog: Sendable {
             put(LogEntry(level: level, message: message, subject: subject, time: moment))
         }
     }
+
+    /// How many entries have been lost since the start, because too many waited.
+    var droppedCount: Int { everDropped.load(ordering: .relaxed) }
 
     /// Returns once everything that was added before has been written.
     public func flush() {
