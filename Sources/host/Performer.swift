@@ -79,6 +79,10 @@ struct Performer {
         }
         options.accessLogFormat = try invocation.choice("--access-log-format") ?? .json
         options.eventsPath = invocation.value("--events-endpoint")
+        options.metricsPath = invocation.value("--metrics-endpoint")
+        options.stopDelaySeconds =
+            try invocation.number(
+                "--stop-delay-seconds", in: Daemon.Options.stopDelaySecondsRange) ?? 0
         try readWorkLimits(&options.manager)
         if let seconds = try invocation.number(
             "--reconcile-seconds", in: ManagerOptions.reconcileSecondsRange)

@@ -85,6 +85,12 @@ enum Verb: String, CaseIterable {
                     name: "--events-endpoint", value: "PATH",
                     meaning: "take and tell events there, as CloudEvents, for whoever can connect"),
                 Option(
+                    name: "--metrics-endpoint", value: "PATH",
+                    meaning: "tell metrics there, for Prometheus, for whoever can connect"),
+                Option(
+                    name: "--stop-delay-seconds", value: "N",
+                    meaning: "how long to go on after SIGTERM, while /readyz says no (0)"),
+                Option(
                     name: "--inline-budget", value: "MS",
                     meaning: "how long a plugin may keep a reactor (10; 0: as long as it likes)"),
                 Option(

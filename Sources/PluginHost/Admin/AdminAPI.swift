@@ -6,7 +6,8 @@ package import HostModel
 ///
 /// - Shape:
 ///   ```
-///   GET    /health
+///   GET    /health                      see `PluginManager.healthReport`
+///   GET    /metrics                     text for Prometheus (`MetricsEndpoint`)
 ///   GET    /events                      ?since &limit &topic &plugin   {"events": [ENTRY, ...]}
 ///   GET    /events/subscriptions        ?plugin               {"subscriptions": [...]}
 ///   GET    /logs                        ?last &level &plugin          {"entries": [...]}
@@ -58,8 +59,7 @@ package struct AdminAPI: Sendable {
         let segments = path.split(separator: "/").map(String.init)
         try Self.allow(method, path)
         switch (segments.first, segments.count) {
-        case ("health", 1):
-            return ["status": "ok", "version": .string(HostVersion.text)]
+        case ("health", 1): return await manager.healthReport()
         case ("events", 1) where method == "GET": return try await events(query)
         case ("events", 2): return try subscriptions(query)
         case ("logs", 1): return try logs(query)

@@ -20,6 +20,11 @@ package struct Daemon: Sendable {
         package var accessLogFormat = AccessFormat.json
         /// Where events are taken and told on the listeners; nil: nowhere but on the admin socket.
         package var eventsPath: String?
+        /// Where metrics are read on the listeners; nil: nowhere but on the admin socket.
+        package var metricsPath: String?
+        /// How long requests are answered as ever after the signal to stop.
+        package var stopDelaySeconds = 0
+        package static let stopDelaySecondsRange = 0...3_600
 
         package init(layout: RootLayout) {
             self.layout = layout
@@ -74,10 +79,18 @@ package struct Daemon: Sendable {
         let events = EventFeed(bus: manager.switchboard.events, journal: manager.journal)
         admin.add(EventsEndpoint(events, alwaysStreams: false), at: "/events")
         admin.add(LogEndpoint(log: log), at: "/logs")
+        let metrics = MetricsEndpoint(manager, accessLog: accessLog)
+        admin.add(metrics, at: "/metrics")
+        application.readiness = manager.readiness
         if let path = options.eventsPath {
-            application.events = try EventsMount(
-                path: path, EventsEndpoint(events, alwaysStreams: true),
-                reactors: server.reactors.count)
+            application.hostMounts.append(
+                try HostMount(
+                    path: path, "events", EventsEndpoint(events, alwaysStreams: true),
+                    reactors: server.reactors.count))
+        }
+        if let path = options.metricsPath {
+            application.hostMounts.append(
+                try HostMount(path: path, "metrics", metrics, reactors: server.reactors.count))
         }
         try await manager.start()
         do throws(ServerError) {
@@ -104,6 +117,11 @@ package struct Daemon: Sendable {
             }
         }
         signals.endsProcess()
+        manager.readiness.set(.stopping)
+        if options.stopDelaySeconds > 0 {
+            log.write(.info, "going on for \(options.stopDelaySeconds) s, so that others hear of it")
+            await Deadline.pause(for: .seconds(options.stopDelaySeconds))
+        }
         manager.announce("stopping", ["version": .string(HostVersion.text)])
         events.end()
         log.feed.end()

@@ -47,6 +47,7 @@ import Synchronization
     var routes: [RouteDeclaration] { code.routes }
     var inspection: ImageInspection? { image.inspection }
     var holdings: LedgerSnapshot? { image.ledger }
+    var imageBytes: Int { image.span.range.count }
     /// A thread, a request or a call that hangs can come to an end; what the file itself brings
     /// along cannot.
     var mayStillLeave: Bool { image.inspection.verdict == .close }

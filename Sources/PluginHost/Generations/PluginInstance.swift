@@ -26,6 +26,10 @@ protocol PluginInstance: AnyObject, Sendable {
     var inspection: ImageInspection? { get }
     /// What its image holds of this process; nil when it is not in this process.
     var holdings: LedgerSnapshot? { get }
+    /// How much of this process its image takes up; 0 when it is not in this process.
+    var imageBytes: Int { get }
+    /// The processes that it runs in, when they are its own.
+    var processes: [Int32] { get }
     /// The call that has missed its deadline and has not come back, in words.
     var stuckReason: String? { get }
     /// Whether what keeps it from being closed can come to an end.
@@ -95,4 +99,6 @@ protocol PluginInstance: AnyObject, Sendable {
 extension PluginInstance {
     var name: PluginName { member.name }
     var version: SemanticVersion { manifest.version }
+    var imageBytes: Int { 0 }
+    var processes: [Int32] { [] }
 }

@@ -103,6 +103,7 @@ extension PluginManager {
         settleTable()
         try await writeBatch()
         await publishTable()
+        readiness.set(.serving)
         for name in registry.plugins.keys { follow(name) }
         followSources()
         followConfiguration()
@@ -128,6 +129,7 @@ extension PluginManager {
     /// not finish in time is cut off.
     package func stop() async {
         isStopping = true
+        readiness.set(.stopping)
         watcher = nil
         let policy = DrainPolicy(seconds: options.shutdownDrainSeconds, outcome: .quarantine)
         let plan = dependencies.graph.startPlan(

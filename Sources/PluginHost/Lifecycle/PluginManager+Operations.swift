@@ -303,6 +303,7 @@ extension PluginManager {
 
     private func failed(_ error: HostError, _ slot: PluginSlot) async {
         slot.lastError = error
+        tellReadiness()
         let serving = slot.current.map { "; generation \($0.loaded.number) goes on serving" } ?? ""
         say(.error, error.description + serving, slot.name)
         await note(.loadFailed(generation: slot.lastNumber, error: error), on: slot.name)

@@ -106,7 +106,7 @@ extension PluginManager {
             do throws(HostError) {
                 let left = deadline.map(secondsLeft) ?? seconds
                 try await loaded.start(seconds: min(seconds, left))
-                try await checkHealth(loaded)
+                image.health = try await checkHealth(loaded)
                 return image
             } catch {
                 await letRequestsGo(slot)
@@ -122,10 +122,11 @@ extension PluginManager {
 
     private var reactorCount: Int { server?.reactors.count ?? 0 }
 
-    private func checkHealth(_ loaded: any PluginInstance) async throws(HostError) {
-        guard let (health, reason) = await loaded.checkHealth(), health == .unhealthy else {
-            return
-        }
+    private func checkHealth(
+        _ loaded: any PluginInstance
+    ) async throws(HostError) -> (state: PluginHealth, reason: String)? {
+        guard let (health, reason) = await loaded.checkHealth() else { return nil }
+        guard health == .unhealthy else { return (health, reason) }
         throw HostError(
             "unhealthy", what: "plugin \"\(loaded.name)\" is unhealthy right after its start",
             why: reason.isEmpty ? "it did not say why" : reason,
@@ -191,6 +192,7 @@ extension PluginManager {
         if table.hooks !== switchboard.hooks.chain {
             table = table.hooking(switchboard.hooks.chain)
         }
+        tellReadiness()
         guard let server else { return }
         let table = table
         await server.forEachReactor { PluginApplication.install(table, on: $0) }
@@ -322,6 +324,7 @@ extension PluginManager {
         slot.lastUnload = unload
         if report.isUnloaded {
             slot.leaving.removeAll { $0 === image }
+            if let generation = image.generation { slot.past += CallTotals(generation) }
             measureHeap(slot)
             let taken = report.reclaimed.joined(separator: ", ")
             say(

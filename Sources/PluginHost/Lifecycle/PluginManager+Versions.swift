@@ -71,6 +71,8 @@ extension PluginManager {
         let health = await image.loaded.checkHealth()
         // It may have been superseded or taken down while it was asked.
         guard slot.upImage(number) === image else { return }
+        image.health = health
+        tellReadiness()
         let silence = image.loaded.stuckReason
         image.silences = silence == nil ? 0 : image.silences + 1
         if let (state, reason) = health, state != .unhealthy {

@@ -18,6 +18,8 @@ package actor PluginManager {
     let stager: Stager
     /// Where the plugins meet.
     let switchboard = Switchboard()
+    /// What keeps clients from being sent here.
+    nonisolated let readiness = ReadinessBoard()
     let clock = ContinuousClock()
 
     var registry: Registry

@@ -11,6 +11,8 @@ final class HostedImage {
     var use = PluginStatus.Image.Use.serving
     /// How often in a row it has not said how it is, when asked.
     var silences = 0
+    /// How it was when it was last asked; nil when it does not say.
+    var health: (state: PluginHealth, reason: String)?
     /// When it is asked next how it is.
     var heartbeat: Deadline?
     /// When it has stood by long enough.
@@ -136,6 +138,8 @@ final class PluginSlot {
     var pendingBundles = 0
     var isFollowingBundles = false
 
+    /// What became of the requests of generations that are gone.
+    var past = CallTotals()
     var unloads = 0
     var heap = HeapGrowth()
     var lastReloadMilliseconds: Double?

@@ -4,7 +4,7 @@ internal import Synchronization
 /// What there is to know about one installed plugin at one moment, for `host status` and the admin
 /// interface.
 package struct PluginStatus: Sendable {
-    package enum State: String, Sendable {
+    package enum State: String, Sendable, CaseIterable {
         /// It serves.
         case active
         /// It is installed, and told not to run.
@@ -45,7 +45,7 @@ package struct PluginStatus: Sendable {
 
     /// An image of the plugin that is in memory, and what keeps it there.
     package struct Image: Sendable {
-        package enum Use: String, Sendable {
+        package enum Use: String, Sendable, CaseIterable {
             case serving, standby, draining, stopping, pinned
         }
 

@@ -55,7 +55,8 @@ struct TrafficCells {
     }
 
     /// The bounds of the histogram in ticks, then one that is never reached; never freed.
-    static let bounds: UnsafePointer<UInt64> = {
+    // because nothing is written there once it has been made
+    nonisolated(unsafe) static let bounds: UnsafePointer<UInt64> = {
         let bounds = UnsafeMutablePointer<UInt64>.allocate(capacity: Traffic.bucketCount)
         for (index, seconds) in Traffic.boundsSeconds.enumerated() {
             unsafe (bounds + index).initialize(to: TickClock.shared.ticks(seconds))
