@@ -119,7 +119,8 @@ package struct Daemon: Sendable {
         signals.endsProcess()
         manager.readiness.set(.stopping)
         if options.stopDelaySeconds > 0 {
-            log.write(.info, "going on for \(options.stopDelaySeconds) s, so that others hear of it")
+            log.write(
+                .info, "going on for \(options.stopDelaySeconds) s, so that others hear of it")
             await Deadline.pause(for: .seconds(options.stopDelaySeconds))
         }
         manager.announce("stopping", ["version": .string(HostVersion.text)])
