@@ -26,7 +26,8 @@ extension Exchange {
             guard !ResponseRules.isReserved(field.name), writer.field(field.name, field.value)
             else { return false }
         }
-        if state.isAccounted { unsafe noteHead(101, .close, nil, fields, &writer) }
+        state.status = 101
+        if state.isAccounted { unsafe noteHead(.close, nil, fields, &writer) }
         _ = writer.endOfHead()
         connection.state.outputEnd += writer.count
         state.response = .begun
