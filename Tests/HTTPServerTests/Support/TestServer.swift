@@ -193,7 +193,7 @@ final class TestServer: Sendable {
     /// Waits until the reactors have done what they were told so far.
     func settle() async { await server.forEachReactor { _ in } }
 
-    func stop() async { await server.stop(drainSeconds: 5) }
+    func stop() async { await server.stop(drainSeconds: 60) }
 }
 
 /// Runs blocking test code without keeping a thread of the cooperative pool from everyone else.

@@ -201,7 +201,7 @@ import Testing
         let sink = EventSink { _ in .failed }
         try peer.subscribe(sink, to: ">")
         peer.publish("a.b")
-        await sink.wait { !$0.messages.isEmpty }
+        await sink.wait { $0.messages.contains { $0.contains("is suspended") } }
         peer.publish("a.b")
         let figures = try #require(peer.figures)
         #expect(figures.isSuspended && figures.waiting == 1 && figures.failed == 1)

@@ -179,7 +179,7 @@ final class Peer: @unchecked Sendable {
 
     /// Calls and waits.
     func call(
-        _ handle: ph_handle, _ payload: String = "", milliseconds: UInt32 = 60_000,
+        _ handle: ph_handle, _ payload: String = "", milliseconds: UInt32 = 600_000,
         releasing: Answer? = nil
     ) -> Answer {
         let answer = Answer()
@@ -192,7 +192,7 @@ final class Peer: @unchecked Sendable {
 
     /// Calls and does not wait; the answer comes later.
     func begin(
-        _ handle: ph_handle, _ payload: String = "", milliseconds: UInt32 = 60_000,
+        _ handle: ph_handle, _ payload: String = "", milliseconds: UInt32 = 600_000,
         releasing: Answer? = nil
     ) -> Answer {
         let answer = Answer()
