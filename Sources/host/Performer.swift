@@ -150,6 +150,7 @@ struct Performer {
         ]
         let mode: PluginMode? = try invocation.choice("--mode")
         body["mode"] = mode.map { .string($0.rawValue) }
+        body["canary"] = try canary
         if invocation.has("--allow-tombstoned") { body["allow_tombstoned"] = true }
         if invocation.has("--cascade") { body["cascade"] = true }
         var answer = try await send("POST", "/plugins", .object(body))
@@ -177,7 +178,20 @@ struct Performer {
     private func reload() async throws {
         var body = try drain()
         if invocation.has("--force") { body["force"] = true }
+        body["canary"] = try canary
         try await change("reload", body)
+    }
+
+    private var canary: JSONValue? {
+        get throws(Invocation.UsageError) {
+            guard let text = invocation.value("--canary") else { return nil }
+            guard text == "0" || CanaryPolicy(text) != nil else {
+                throw Invocation.UsageError(
+                    message: "--canary \(text): it is not PERCENT or PERCENT:SECONDS such as 10:60",
+                    verb: invocation.verb)
+            }
+            return .string(text)
+        }
     }
 
     private func rollback() async throws {

@@ -148,12 +148,15 @@ enum Verb: String, CaseIterable {
                 Option(
                     name: "--cascade",
                     meaning: "stop plugins that cannot use the new version, until they can"),
+                Self.canary,
             ]
         case .deactivate: options = Self.drainOptions + [Self.cascade]
         case .reload:
             options =
-                [Option(name: "--force", meaning: "load it again even if nothing has changed")]
-                + Self.drainOptions
+                [
+                    Option(name: "--force", meaning: "load it again even if nothing has changed"),
+                    Self.canary,
+                ] + Self.drainOptions
         case .remove:
             options =
                 [Option(name: "--keep-data", meaning: "keep its databases, below ROOT/removed")]
@@ -247,6 +250,11 @@ enum Verb: String, CaseIterable {
         Option(
             name: "--environment", value: "NAME", meaning: meaning + " ($PLUGIN_HOST_ENVIRONMENT)")
     }
+
+    private static let canary = Option(
+        name: "--canary", value: "PERCENT[:SECONDS]",
+        meaning: "give that share of the connections to the new code first, and all of them if it"
+            + " does well (0: at once)")
 
     private static let drainOptions = [
         Option(

@@ -53,6 +53,10 @@ import Testing
             .signatureChecked(
                 directory: "000001-1.0.0",
                 SignatureNote(signer: nil, key: "0a", objection: "signer_unknown", reasons: ["x"])),
+            .canaryStarted(
+                generation: 5, from: "000001-1.0.0", policy: CanaryPolicy(percent: 10, seconds: 7)),
+            .canaryPromoted(generation: 5, requests: 100, errors: 1),
+            .canaryFailed(generation: 5, reason: "errors", requests: 20, errors: 9),
         ]
     }
 

@@ -109,6 +109,8 @@ struct ConnectionFields {
     var queueNext: Connection?
 
     var requestCount = 0
+    /// Which one it is of those that its loop has had, from 1 on.
+    var number: UInt32 = 0
     var peer = PeerAddress()
 
     init(loop: Loop, limits: WireLimits) {

@@ -99,6 +99,10 @@ public struct Exchange: Equatable, @unchecked Sendable {
         return user < 0 ? nil : UInt32(user)
     }
 
+    /// Which one its connection is of those that its reactor has had, from 1 on; 0 when the client
+    /// is gone.
+    public var connectionNumber: UInt64 { UInt64(state.connection?.state.number ?? 0) }
+
     /// What the application has hung on the exchange's reactor.
     @inline(__always)
     public var applicationState: UnsafeMutableRawPointer? {

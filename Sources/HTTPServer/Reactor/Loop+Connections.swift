@@ -129,8 +129,9 @@ extension Loop {
             }
         }
         state.connectionCount += 1
-        withReactor { _ = $0.opened.add(1, ordering: .relaxed) }
+        let number = withReactor { $0.opened.add(1, ordering: .relaxed).newValue }
         connection.begin(descriptor)
+        connection.state.number = UInt32(truncatingIfNeeded: number)
         if state.isDraining { lookOnceMore(at: connection) }
     }
 

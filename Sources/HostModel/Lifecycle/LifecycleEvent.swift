@@ -90,6 +90,13 @@ public struct LifecycleEvent: Hashable, Sendable {
         case versionMoved(directory: String, to: VersionStatus, reason: String)
         /// The signature of the release in that directory was looked at.
         case signatureChecked(directory: String, SignatureNote)
+        /// A share of the connections goes to a new generation; the release in the directory was
+        /// in force before.
+        case canaryStarted(generation: Int, from: String, policy: CanaryPolicy)
+        /// The new generation has done well, and gets all of them.
+        case canaryPromoted(generation: Int, requests: Int, errors: Int)
+        /// The new generation has not, and gets none.
+        case canaryFailed(generation: Int, reason: String, requests: Int, errors: Int)
     }
 }
 
@@ -122,6 +129,9 @@ extension LifecycleEvent.Fact {
         case .lost: "generations_lost_v1"
         case .versionMoved: "version_status_changed_v1"
         case .signatureChecked: "signature_checked_v1"
+        case .canaryStarted: "canary_started_v1"
+        case .canaryPromoted: "canary_promoted_v1"
+        case .canaryFailed: "canary_failed_v1"
         }
     }
 
@@ -180,6 +190,23 @@ extension LifecycleEvent.Fact {
             ]
         case .signatureChecked(let directory, let note):
             ["directory": .string(directory), "signature": note.json]
+        case .canaryStarted(let generation, let from, let policy):
+            [
+                "generation": .number(JSONNumber(generation)), "from": .string(from),
+                "policy": policy.json,
+            ]
+        case .canaryPromoted(let generation, let requests, let errors):
+            [
+                "generation": .number(JSONNumber(generation)),
+                "requests": .number(JSONNumber(requests)),
+                "errors": .number(JSONNumber(errors)),
+            ]
+        case .canaryFailed(let generation, let reason, let requests, let errors):
+            [
+                "generation": .number(JSONNumber(generation)), "reason": .string(reason),
+                "requests": .number(JSONNumber(requests)),
+                "errors": .number(JSONNumber(errors)),
+            ]
         }
     }
 
@@ -234,6 +261,18 @@ extension LifecycleEvent.Fact {
                 bundleDigest: try fields.digest("bundle_digest"))
         case "change_undone_v1": self = .undone(reason: try fields.text("reason"))
         case "release_pruned_v1": self = .pruned(directory: try fields.text("directory"))
+        case "canary_started_v1":
+            self = .canaryStarted(
+                generation: try fields.integer("generation"), from: try fields.text("from"),
+                policy: try CanaryPolicy(json: payload["policy"] ?? .null))
+        case "canary_promoted_v1":
+            self = .canaryPromoted(
+                generation: try fields.integer("generation"),
+                requests: try fields.integer("requests"), errors: try fields.integer("errors"))
+        case "canary_failed_v1":
+            self = .canaryFailed(
+                generation: try fields.integer("generation"), reason: try fields.text("reason"),
+                requests: try fields.integer("requests"), errors: try fields.integer("errors"))
         case "generations_lost_v1": self = .lost(generations: try fields.integers("generations"))
         case "version_status_changed_v1":
             self = .versionMoved(

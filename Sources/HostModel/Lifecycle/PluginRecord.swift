@@ -25,6 +25,10 @@ public struct PluginRecord: Hashable, Sendable {
     /// What was found of the signature of the release in force; nil: nobody has looked.
     public internal(set) var signature: SignatureNote?
     public internal(set) var tally = PluginTally()
+    /// The release that was in force before the one that is being tried; nil: none is.
+    public private(set) var canaryFormer: String?
+    /// The generation that is being tried, or was.
+    public private(set) var canaryGeneration = 0
     public var installedAt: Timestamp
     public var changedAt: Timestamp
 
@@ -90,6 +94,10 @@ extension PluginRecord {
         case .lost(let generations):
             loadedGenerations.removeAll { generations.contains($0) }
             signal(.rest) { generations.contains($0.generation) }
+        case .canaryStarted(let number, let directory, _):
+            generation = max(generation, number)
+            (canaryFormer, canaryGeneration) = (directory, number)
+        case .canaryPromoted, .canaryFailed: canaryFormer = nil
         case .versionMoved(let directory, let status, _):
             for index in versions.indices where versions[index].directory == directory {
                 versions[index].status = status

@@ -15,6 +15,10 @@ public struct PluginTally: Hashable, Sendable {
     public private(set) var unloads = 0
     /// Generations that were taken down and stayed in memory.
     public private(set) var pins = 0
+    /// Generations that were tried on a share of the clients and did well.
+    public private(set) var promotions = 0
+    /// Those that did not.
+    public private(set) var canaryFailures = 0
     /// How many starts took how long; one more than there are bounds, or empty before the first.
     public private(set) var startBuckets: [Int] = []
     public private(set) var startSeconds = 0.0
@@ -31,6 +35,8 @@ public struct PluginTally: Hashable, Sendable {
         case .unloaded(let report):
             unloads += 1
             if report.verdict == .pinned { pins += 1 }
+        case .canaryPromoted: promotions += 1
+        case .canaryFailed: canaryFailures += 1
         default: break
         }
     }

@@ -25,6 +25,8 @@ public struct Manifest: Hashable, Sendable {
     public var files = StaticFiles()
     public var limits = Limits()
     public var configuration = Configuration()
+    /// How a new generation is tried on a share of the clients first; nil: not at all.
+    public var canary: CanaryPolicy?
 
     /// Makes a manifest that has only what every manifest has.
     public init(

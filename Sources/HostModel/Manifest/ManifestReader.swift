@@ -46,7 +46,7 @@ struct ManifestReader {
         let keys = [
             "name", "version", "abi", "description", "license", "authors", "homepage", "language",
             "library", "services", "provides", "requires", "routes", "static", "limits",
-            "configuration",
+            "configuration", "canary",
         ]
         guard let root = object(value, at: "", keys: keys) else { return nil }
         let name = required(root, "name", cure: "add \"name\": \"my-plugin\"")
@@ -68,6 +68,7 @@ struct ManifestReader {
         let files = staticFiles(root["static"])
         let limits = limits(root["limits"])
         let configuration = configuration(root["configuration"])
+        let canary = canary(root["canary"])
         guard let name, let version, let abi, let library else { return nil }
         var manifest = Manifest(name: name, version: version, abi: abi, library: library)
         manifest.description = description
@@ -82,6 +83,7 @@ struct ManifestReader {
         manifest.files = files
         manifest.limits = limits
         manifest.configuration = configuration
+        manifest.canary = canary
         return manifest
     }
 

@@ -27,10 +27,11 @@ package import HostModel
 ///   GET    /trust                       see AdminAPI+Trust
 ///   GET    /capabilities                {"capabilities": [CAPABILITY, ...]}
 ///   POST   /plugins                     {"path", "mode"?, "activate"?, "allow_tombstoned"?,
-///                                        "cascade"?}                            STATUS
+///                                        "cascade"?, "canary"?}                 STATUS
 ///   POST   /plugins/NAME/activate                                               STATUS
 ///   POST   /plugins/NAME/deactivate     {"drain_seconds"?, "on_timeout"?, "cascade"?}  STATUS
-///   POST   /plugins/NAME/reload         {"force"?, "drain_seconds"?, "on_timeout"?}  STATUS
+///   POST   /plugins/NAME/reload         {"force"?, "drain_seconds"?, "on_timeout"?,
+///                                        "canary"?}                             STATUS
 ///   POST   /plugins/NAME/rollback       {"version"?, "cascade"?}                STATUS
 ///   POST   /plugins/NAME/mount          {"at", "host"?}                         STATUS
 ///   POST   /plugins/NAME/unmount        {"at"?, "host"?}; all without "at"      STATUS
@@ -39,7 +40,7 @@ package import HostModel
 ///   DELETE /plugins/NAME                {"keep_data"?, "drain_seconds"?, "on_timeout"?,
 ///                                        "cascade"?}                            {}
 ///   ```
-///   STATUS is `PluginStatus.json`; `on_timeout` is `wait`, `refuse` or `quarantine`. GET /events
+///   STATUS is `PluginStatus.json`; `canary` is `PERCENT`, `PERCENT:SECONDS` or `0`; `on_timeout` is `wait`, `refuse` or `quarantine`. GET /events
 ///   and GET /logs are answered with a stream where `Accept` asks for one, and POST /events takes
 ///   CloudEvents (`EventsEndpoint`).
 package struct AdminAPI: Sendable {
@@ -134,8 +135,11 @@ package struct AdminAPI: Sendable {
         default:
             let force = form.truth("force") ?? false
             let drain = form.drain()
+            let canary = form.canary()
             try form.end()
-            return try await manager.reload(name, force: force, drain: drain).json
+            return try await manager.reload(
+                name, force: force, drain: drain, canary: canary
+            ).json
         }
     }
 
@@ -161,11 +165,12 @@ package struct AdminAPI: Sendable {
         let activates = form.truth("activate") ?? true
         let allowsTombstoned = form.truth("allow_tombstoned") ?? false
         let cascades = form.truth("cascade") ?? false
+        let canary = form.canary()
         if path?.hasPrefix("/") != true { form.object("path", "an absolute path of a bundle") }
         try form.end()
         return try await manager.install(
             bundle: path ?? "", mode: mode, activates: activates,
-            allowsTombstoned: allowsTombstoned, cascades: cascades
+            allowsTombstoned: allowsTombstoned, cascades: cascades, canary: canary
         ).json
     }
 
@@ -302,6 +307,14 @@ struct Form {
         if let choice = Choice(rawValue: text) { return choice }
         object(key, Choice.allCases.map(\.rawValue).joined(separator: " or "))
         return nil
+    }
+
+    /// How a new generation is to be tried first.
+    mutating func canary() -> CanaryWish {
+        guard let text = text("canary") else { return .byManifest }
+        if let wish = CanaryWish(text) { return wish }
+        object("canary", "PERCENT or PERCENT:SECONDS, such as 10:60, or 0")
+        return .byManifest
     }
 
     /// Both or none of them; the other one is the default of the host.

@@ -105,10 +105,19 @@ package final class PluginApplication: Application, @unchecked Sendable {
             return unsafe found.mount._withUnsafeGuaranteedRef { files(exchange, $0, rest) }
         }
         guard let serving = unsafe found.serving else {
-            unsafe found.mount._withUnsafeGuaranteedRef { HostPages.unavailable(exchange, $0) }
-            return .responded
+            return unsafe found.mount._withUnsafeGuaranteedRef { share(exchange, $0, rest) }
         }
         return unsafe call(exchange, serving, apiPath(rest))
+    }
+
+    /// Answers where two generations share the connections, or none serves.
+    @inline(never)
+    private func share(_ exchange: Exchange, _ mount: Mount, _ rest: ByteSlice) -> Disposition {
+        guard mount.availability == .active, let canary = mount.canary else {
+            HostPages.unavailable(exchange, mount)
+            return .responded
+        }
+        return unsafe call(exchange, canary.generation(for: exchange).serving, apiPath(rest))
     }
 
     /// Whether the path begins with `/plugin/`; it has at least nine bytes.
@@ -232,8 +241,7 @@ package final class PluginApplication: Application, @unchecked Sendable {
             return unsafe found.mount._withUnsafeGuaranteedRef { files(exchange, $0, rest) }
         }
         guard let serving = unsafe found.serving else {
-            unsafe found.mount._withUnsafeGuaranteedRef { HostPages.unavailable(exchange, $0) }
-            return .responded
+            return unsafe found.mount._withUnsafeGuaranteedRef { share(exchange, $0, rest) }
         }
         return unsafe call(exchange, serving, apiPath(rest))
     }

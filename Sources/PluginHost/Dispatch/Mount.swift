@@ -17,16 +17,33 @@ package final class Mount: Sendable {
     package let generation: Generation?
     package let staticFiles: StaticFileResponder?
     package let availability: Availability
+    /// Another generation that shares the connections with it; nil: none does.
+    let canary: CanaryShare?
 
     /// Makes a mount; one without a generation is unavailable.
-    package init(
+    package convenience init(
         name: PluginName, generation: Generation?, staticFiles: StaticFileResponder? = nil,
         availability: Availability = .active
     ) {
+        self.init(
+            name: name, generation: generation, staticFiles: staticFiles,
+            availability: availability, canary: nil)
+    }
+
+    init(
+        name: PluginName, generation: Generation?, staticFiles: StaticFileResponder?,
+        availability: Availability = .active, canary: CanaryShare?
+    ) {
+        self.canary = canary
         self.name = name
         self.generation = generation
         self.staticFiles = staticFiles
         let isOut = generation == nil && availability == .active
         self.availability = isOut ? .unavailable(retryAfterSeconds: 1) : availability
+    }
+
+    /// Where every request to its API goes; nil when it takes a closer look.
+    var serving: UnsafeMutablePointer<ServingRecord>? {
+        unsafe availability == .active && canary == nil ? generation?.serving : nil
     }
 }

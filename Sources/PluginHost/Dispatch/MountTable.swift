@@ -22,7 +22,7 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
     @unsafe
     struct Found {
         let mount: Unmanaged<Mount>
-        /// nil unless the mount is active.
+        /// nil unless the mount is active, and while a canary shares its connections.
         let serving: UnsafeMutablePointer<ServingRecord>?
     }
 
@@ -74,14 +74,14 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
             while unsafe slots[slot].mount != nil { slot = (slot + 1) & mask }
             unsafe slots[slot] = unsafe Slot(
                 key: key, text: text, mount: Unmanaged.passUnretained(mount),
-                serving: mount.availability == .active ? mount.generation?.serving : nil)
+                serving: mount.serving)
         }
     }
 
     private static func found(_ mount: Mount) -> Found {
         unsafe Found(
             mount: Unmanaged.passUnretained(mount),
-            serving: mount.availability == .active ? mount.generation?.serving : nil)
+            serving: mount.serving)
     }
 
     deinit {

@@ -22,6 +22,11 @@ package struct DrainPolicy: Sendable {
         self.seconds = seconds
         self.outcome = outcome
     }
+
+    /// The same for an image that nobody would take back.
+    var patient: DrainPolicy {
+        outcome == .refuse ? DrainPolicy(seconds: seconds, outcome: .wait) : self
+    }
 }
 
 /// How a manager goes about its work.

@@ -37,6 +37,7 @@ extension PluginManager {
                 }
                 dependencies[name] = DependencyGraph.Node(installed.manifest)
                 try await adopt(name, installed)
+                try await settleInterruptedCanary(name)
                 // The upgrade before may have been cut short.
                 if let count = registry[name]?.versions.count, count > Installer.releasesKept + 1 {
                     await prune(name)

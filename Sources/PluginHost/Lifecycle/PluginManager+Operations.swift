@@ -21,7 +21,7 @@ extension PluginManager {
     package func install(
         bundle path: String, mode: PluginMode?, activates: Bool, allowsTombstoned: Bool = false,
         cascades: Bool = false,
-        as expected: PluginName? = nil
+        as expected: PluginName? = nil, canary: CanaryWish = .byManifest
     ) async throws(HostError) -> PluginStatus {
         guard mode != .isolated else { throw Self.isolationMissing }
         let installer = installer
@@ -44,7 +44,7 @@ extension PluginManager {
             ) { () async throws(HostError) in
                 try await install(
                     bundle, insists: mode == .inProcess, activates: activates,
-                    allowsTombstoned: allowsTombstoned, cascades: cascades, slot)
+                    allowsTombstoned: allowsTombstoned, cascades: cascades, canary: canary, slot)
             }
             await note(judgement, of: name)
         }
@@ -53,7 +53,7 @@ extension PluginManager {
 
     private func install(
         _ bundle: BundleInHand, insists: Bool, activates: Bool, allowsTombstoned: Bool,
-        cascades: Bool, _ slot: PluginSlot
+        cascades: Bool, canary wish: CanaryWish, _ slot: PluginSlot
     ) async throws(HostError) {
         let name = slot.name
         let release = LifecycleEvent.Release(
@@ -66,6 +66,8 @@ extension PluginManager {
         let isWanted = (activates || wasActive) && server != nil && isEnabled
         let isSo = facts.isEmpty && (wasActive || !activates)
         if isSo && (slot.current != nil || !isWanted) { return }
+        let canary = try canary(wish, bundle.manifest, slot)
+        await supersedeCanary(slot)
         slot.isLoading = true
         defer {
             slot.isLoading = false
@@ -102,7 +104,7 @@ extension PluginManager {
         follow(name)
         if !isEnabled { _ = try await self.isEnabled(name) }
         if let image {
-            try await enter(image, slot, since: begin, policy: options.drain)
+            try await enter(image, slot, since: begin, policy: options.drain, canary: canary)
         } else {
             await publish(slot)
         }
@@ -241,7 +243,7 @@ extension PluginManager {
     /// - Throws: `HostError` of the step that failed; the former image goes on serving.
     package func reload(
         _ name: PluginName, force: Bool = false, drain policy: DrainPolicy? = nil,
-        waits: Duration = .seconds(1)
+        waits: Duration = .seconds(1), canary: CanaryWish = .byManifest
     ) async throws(HostError) -> PluginStatus {
         let former = try await exclusively(name) { slot throws(HostError) -> HostedImage? in
             let record = try registry.installed(name)
@@ -252,7 +254,7 @@ extension PluginManager {
             }
             guard try await isEnabled(name) else { throw disabled(name) }
             let former = slot.current
-            try await load(slot, force: force, policy: policy ?? options.drain)
+            try await load(slot, force: force, policy: policy ?? options.drain, canary: canary)
             return slot.current === former ? nil : former
         }
         if let former { await waitUntilGone(former, slot(name), waits) }
@@ -263,7 +265,8 @@ extension PluginManager {
     ///
     /// A failure is kept for `status`, logged, and written to the journal.
     func load(
-        _ slot: PluginSlot, force: Bool = false, policy: DrainPolicy? = nil
+        _ slot: PluginSlot, force: Bool = false, policy: DrainPolicy? = nil,
+        canary wish: CanaryWish = .byManifest
     ) async throws(HostError) {
         let name = slot.name
         let begin = clock.now
@@ -282,7 +285,8 @@ extension PluginManager {
             if slot.current == nil { dependencies[name] = DependencyGraph.Node(installed.manifest) }
             guard try await admit(installed.manifest, slot) else { return }
             var source = Source(installed, insists: record.release.isInsisted)
-            source.unless = force ? nil : slot.current?.loaded.digest
+            source.unless = force ? nil : (slot.canary?.image ?? slot.current)?.loaded.digest
+            let canary = try canary(wish, installed.manifest, slot)
             source.pinned = options.pinsLibraries ? record.release.libraryDigest : nil
             let judgement = try await judge(&source, of: name)
             let most = options.drainingImagesMax
@@ -293,7 +297,8 @@ extension PluginManager {
             }
             let facts = try registry.decide(.replaceLibrary(image.loaded.digest), on: name)
             try await enter(
-                image, slot, since: begin, policy: policy ?? options.drain, facts: facts)
+                image, slot, since: begin, policy: policy ?? options.drain, facts: facts,
+                canary: canary)
             await note(judgement, of: name)
         } catch {
             await failed(error, slot)
@@ -309,11 +314,18 @@ extension PluginManager {
         await note(.loadFailed(generation: slot.lastNumber, error: error), on: slot.name)
     }
 
-    /// Serves a new image, and sees the former one off in the background.
+    /// Serves a new image, and sees the former one off in the background; or has it tried first.
     func enter(
         _ image: HostedImage, _ slot: PluginSlot, since begin: ContinuousClock.Instant,
-        policy: DrainPolicy, facts: [LifecycleEvent.Fact] = []
+        policy: DrainPolicy, facts: [LifecycleEvent.Fact] = [], canary: CanaryPolicy? = nil
     ) async throws(HostError) {
+        await supersedeCanary(slot, putsBack: false)
+        if let canary, let former = slot.current {
+            let trial = CanaryTrial(
+                image, beside: former, canary, drain: policy, began: clock.now,
+                bringingUp: clock.now - begin, facts: facts)
+            return await tryOut(trial, slot)
+        }
         let former = await serve(image, slot)
         let milliseconds = (clock.now - begin) / .milliseconds(1)
         slot.lastReloadMilliseconds = milliseconds

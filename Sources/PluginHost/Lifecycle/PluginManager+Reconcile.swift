@@ -50,7 +50,7 @@ extension PluginManager {
     private func reconcile(_ name: PluginName) async {
         let slot = slot(name)
         // Whatever is being done to the plugin ends with a look of its own.
-        guard !slot.isBusy, registry.changes[name] == nil else { return }
+        guard !slot.isBusy, slot.canary == nil, registry.changes[name] == nil else { return }
         if registry[name] != nil { follow(name) }
         let directory = layout.plugin(name)
         let library = await libraryPath(name)

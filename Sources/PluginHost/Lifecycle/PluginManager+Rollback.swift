@@ -28,6 +28,10 @@ extension PluginManager {
         _ slot: PluginSlot, to version: SemanticVersion?, cascades: Bool
     ) async throws(HostError) {
         let name = slot.name
+        let wasTried = slot.canary != nil
+        await supersedeCanary(slot)
+        // That has brought the release before back.
+        if wasTried, version == nil { return }
         let record = try registry.installed(name)
         let installer = installer
         let begin = clock.now

@@ -162,7 +162,9 @@ extension PluginManager {
     /// What stands in the table for a plugin that serves.
     func mount(of slot: PluginSlot) -> Mount? {
         (slot.held ?? slot.current?.generation).map { generation in
-            Mount(name: slot.name, generation: generation, staticFiles: files(of: slot))
+            Mount(
+                name: slot.name, generation: generation, staticFiles: files(of: slot),
+                canary: slot.held == nil ? slot.canary?.share : nil)
         }
     }
 

@@ -37,8 +37,11 @@ extension PluginManager {
         await dismiss(image, slot, options.drain)
     }
 
-    /// Takes down everything that stands by.
+    /// Takes down everything that stands by, or is being tried.
     func dismissStandbys(_ slot: PluginSlot, _ policy: DrainPolicy) async {
+        if let image = await endCanary(slot, reason: "the plugin was taken out of service") {
+            _ = await retire(image, slot, policy.patient)
+        }
         while let image = slot.standbys.first { await dismiss(image, slot, policy) }
     }
 
@@ -46,8 +49,7 @@ extension PluginManager {
         slot.standbys.removeAll { $0 === image }
         slot.leaving.append(image)
         // What stands by has been left by its requests long ago.
-        let outcome = policy.outcome == .refuse ? DrainOutcome.wait : policy.outcome
-        _ = await retire(image, slot, DrainPolicy(seconds: policy.seconds, outcome: outcome))
+        _ = await retire(image, slot, policy.patient)
     }
 
     // MARK: - Heartbeats
@@ -114,6 +116,7 @@ extension PluginManager {
                     registry[slot.name]?.version(in: failed.release)?.status == .disconnected,
                     let image = candidate(slot)
                 else { return }
+                await supersedeCanary(slot)
                 try await supersede(failed, by: image, slot)
             }
         } catch {

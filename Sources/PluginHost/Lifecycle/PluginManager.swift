@@ -132,8 +132,11 @@ package actor PluginManager {
         let slot = slot(record.name)
         let current = slot.current
         var images: [PluginStatus.Image] = []
-        for image in slot.leaving + slot.standbys + (current.map { [$0] } ?? []) {
+        let canary = slot.canary.map { PluginStatus.Canary($0, at: clock.now) }
+        for image in slot.images {
             images.append(describe(image))
+            guard let canary, image === slot.canary?.image else { continue }
+            images[images.count - 1].reasons.append(canary.told)
         }
         let health = await current?.loaded.checkHealth()
         let inspection = current?.loaded.inspection ?? inspectInstalled(record)
@@ -165,7 +168,7 @@ package actor PluginManager {
                     id: "\(record.name)@\($0.version)", version: $0,
                     isInForce: $0.directory == record.directory)
             },
-            work: current?.generation.map { PluginStatus.Work($0) },
+            work: current?.generation.map { PluginStatus.Work($0) }, canary: canary,
             reloads: PluginStatus.Reloads(
                 count: slot.unloads, bytesEach: slot.heap.bytesEach, heapBytes: slot.heap.bytes,
                 lastMilliseconds: slot.lastReloadMilliseconds))

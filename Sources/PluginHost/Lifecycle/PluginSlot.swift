@@ -109,6 +109,8 @@ final class PluginSlot {
     var releaseDirectory = ""
     /// The image that serves.
     var current: HostedImage?
+    /// The new image that gets a share of the connections beside it.
+    var canary: CanaryTrial?
     /// Images that no longer serve and are kept up, in case the one that serves dies.
     var standbys: [HostedImage] = []
     /// Images that no longer serve and are still in memory, oldest first.

@@ -46,7 +46,7 @@ package struct PluginStatus: Sendable {
     /// An image of the plugin that is in memory, and what keeps it there.
     package struct Image: Sendable {
         package enum Use: String, Sendable, CaseIterable {
-            case serving, standby, draining, stopping, pinned
+            case serving, standby, canary, draining, stopping, pinned
         }
 
         package var generation: Int
@@ -85,6 +85,16 @@ package struct PluginStatus: Sendable {
         package var timeouts: Int
         /// Requests that were refused because the plugin had enough.
         package var rejected: Int
+    }
+
+    /// A new generation that gets a share of the connections first.
+    package struct Canary: Sendable {
+        package var generation: Int
+        package var policy: CanaryPolicy
+        package var elapsedSeconds: Double
+        /// What it has answered, and what the one that serves has meanwhile.
+        package var figures: CanaryPolicy.Figures
+        package var formerFigures: CanaryPolicy.Figures
     }
 
     /// What reloading has cost so far.
@@ -134,6 +144,8 @@ package struct PluginStatus: Sendable {
     package var versions: [Version]
     /// Nil when no image serves.
     package var work: Work?
+    /// Nil when none is being tried.
+    package var canary: Canary?
     package var reloads: Reloads
 }
 
@@ -177,6 +189,7 @@ extension PluginStatus {
         object["images"] = .array(images.map(\.json))
         object["versions"] = .array(versions.map(\.json))
         object["work"] = work?.json ?? .null
+        object["canary"] = canary?.json ?? .null
         object["reloads"] = [
             "count": .number(JSONNumber(reloads.count)),
             "bytes_each": reloads.bytesEach.map { .number(JSONNumber($0)) } ?? .null,
@@ -206,6 +219,33 @@ extension PluginStatus.Work {
             "overruns": .number(JSONNumber(overruns)),
             "timeouts": .number(JSONNumber(timeouts)),
             "rejected": .number(JSONNumber(rejected)),
+        ]
+    }
+}
+
+extension PluginStatus.Canary {
+    init(_ trial: CanaryTrial, at now: ContinuousClock.Instant) {
+        self.init(
+            generation: trial.image.loaded.number, policy: trial.policy,
+            elapsedSeconds: trial.elapsedSeconds(at: now), figures: trial.figures,
+            formerFigures: trial.formerFigures)
+    }
+
+    /// In words.
+    var told: String {
+        let left = max(0, Double(policy.seconds) - elapsedSeconds).rounded(.up)
+        return "it gets \(policy.percent) of 100 connections for \(Int(left)) s more;"
+            + " \(figures.errors) of \(figures.requests) requests failed"
+    }
+
+    fileprivate var json: JSONValue {
+        [
+            "generation": .number(JSONNumber(generation)), "policy": policy.json,
+            "elapsed_seconds": .milliseconds(elapsedSeconds),
+            "requests": .number(JSONNumber(figures.requests)),
+            "errors": .number(JSONNumber(figures.errors)),
+            "former_requests": .number(JSONNumber(formerFigures.requests)),
+            "former_errors": .number(JSONNumber(formerFigures.errors)),
         ]
     }
 }

@@ -46,6 +46,8 @@ private struct PluginFamilies {
         counter("updates", "Releases that took the place of others.", tally.updates)
         counter("unloads", "Generations that were taken out of service.", tally.unloads)
         counter("pins", "Those of them that stayed in memory at first.", tally.pins)
+        counter("canary_promotions", "Generations that were tried and did well.", tally.promotions)
+        counter("canary_failures", "Those that were sent back.", tally.canaryFailures)
         if !tally.startBuckets.isEmpty {
             put(
                 "start_duration_seconds", .histogram,
@@ -142,5 +144,7 @@ private struct PluginFamilies {
 
 extension PluginSlot {
     /// All generations that are in memory, oldest first.
-    var images: [HostedImage] { leaving + standbys + (current.map { [$0] } ?? []) }
+    var images: [HostedImage] {
+        leaving + standbys + [current, canary?.image].compactMap { $0 }
+    }
 }
