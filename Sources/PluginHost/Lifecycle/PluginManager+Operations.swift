@@ -292,7 +292,8 @@ extension PluginManager {
             let most = options.drainingImagesMax
             await waitForLeaving(slot) { slot.leaving.count { $0.use != .pinned } >= most }
             guard let image = try await bringUp(source, slot) else {
-                slot.lastError = nil
+                // What was sent back is told until something else serves.
+                if slot.lastError?.code != "canary_failed" { slot.lastError = nil }
                 return
             }
             let facts = try registry.decide(.replaceLibrary(image.loaded.digest), on: name)
