@@ -46,8 +46,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "HTTPServer", dependencies: ["HTTPWire", "CLinux", "CZlib"], swiftSettings: strict
-        ),
+            name: "HTTPServer", dependencies: ["HTTPWire", "CLinux", "CTLS", "CZlib"],
+            swiftSettings: strict),
         .target(name: "HTTPWire", swiftSettings: strict),
         .target(
             name: "DynamicLibrary", dependencies: ["CLedger"], swiftSettings: strict),
@@ -63,6 +63,8 @@ let package = Package(
         .target(name: "CLedger"),
         .target(name: "CConfinement"),
         .target(name: "CLinux"),
+        .target(
+            name: "CTLS", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),

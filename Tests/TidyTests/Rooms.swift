@@ -7,14 +7,14 @@ enum Rooms {
             "HTTPServer", "HTTPWire", "DynamicLibrary", "HostModel", "CPluginABI", "CLinux",
             "CZlib", "CSQLite", "COpenSSL", "Confinement",
         ],
-        "HTTPServer": ["HTTPWire", "CLinux", "CZlib"],
+        "HTTPServer": ["HTTPWire", "CLinux", "CTLS", "CZlib"],
         "HTTPWire": [],
         "DynamicLibrary": ["CLedger"],
         "HostModel": [],
         "Confinement": ["CConfinement"],
         "PluginKit": ["CPluginABI", "CPluginKit"],
         "CPluginKit": [],
-        "CPluginABI": [], "CLedger": [], "CConfinement": [], "CLinux": [], "CZlib": [],
+        "CPluginABI": [], "CLedger": [], "CConfinement": [], "CLinux": [], "CTLS": [], "CZlib": [],
         "CSQLite": [], "COpenSSL": [],
     ]
 

@@ -16,10 +16,15 @@ extension Connection {
         }
         let room = makeInputRoom()
         guard let input = unsafe state.input else { return }
-        let result = unsafe linux_receive(state.descriptor, input + state.inputEnd, room)
+        let result: Int
+        if let tls = unsafe state.tls {
+            result = unsafe receiveSecurely(tls, input + state.inputEnd, room)
+        } else {
+            result = unsafe linux_receive(state.descriptor, input + state.inputEnd, room)
+            if result > 0, result < room, !state.endIsAhead { state.mayHaveInput = false }
+        }
         if result > 0 {
             state.inputEnd &+= result
-            if result < room, !state.endIsAhead { state.mayHaveInput = false }
             if state.phase != .head { noteBodyProgress(result) }
         } else {
             note(receiveResult: result)
@@ -44,10 +49,15 @@ extension Connection {
         let room = min(
             Int(clamping: state.bodyRemaining),
             exchange.state.bodyCapacity - exchange.state.bodyCount)
-        let result = unsafe linux_receive(
-            state.descriptor, buffer + exchange.state.bodyCount, room)
+        let result: Int
+        if let tls = unsafe state.tls {
+            result = unsafe receiveSecurely(tls, buffer + exchange.state.bodyCount, room)
+        } else {
+            result = unsafe linux_receive(
+                state.descriptor, buffer + exchange.state.bodyCount, room)
+            if result > 0, result < room, !state.endIsAhead { state.mayHaveInput = false }
+        }
         guard result > 0 else { return note(receiveResult: result) }
-        if result < room, !state.endIsAhead { state.mayHaveInput = false }
         exchange.state.bodyCount += result
         state.bodyRemaining -= UInt64(result)
         noteBodyProgress(result)

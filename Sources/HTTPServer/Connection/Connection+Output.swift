@@ -1,4 +1,5 @@
 import CLinux
+import CTLS
 import Glibc
 import HTTPWire
 
@@ -91,9 +92,15 @@ extension Connection {
             turnBytes < loop.state.limits.turnBytesMax
         else { return unsafe append(bytes) }
         let pending = pendingOutput
-        let result = unsafe linux_send_two(
-            state.descriptor, state.output, state.outputStart, pending, bytes.baseAddress,
-            bytes.count)
+        let result: Int
+        if let tls = unsafe state.tls {
+            result = unsafe tls_send_two(
+                tls, state.output, state.outputStart, pending, bytes.baseAddress, bytes.count)
+        } else {
+            result = unsafe linux_send_two(
+                state.descriptor, state.output, state.outputStart, pending, bytes.baseAddress,
+                bytes.count)
+        }
         if result < 0 {
             note(sendResult: result)
             return unsafe append(bytes)
@@ -123,9 +130,14 @@ extension Connection {
                 if state.isSendBlocked { return }
                 guard let output = unsafe state.output else { return }
                 let pending = pendingOutput
-                let result = unsafe linux_send(
-                    state.descriptor, output + state.outputStart, pending,
-                    state.files == nil ? 0 : 1)
+                let result: Int
+                if let tls = unsafe state.tls {
+                    result = unsafe tls_send(tls, output + state.outputStart, pending)
+                } else {
+                    result = unsafe linux_send(
+                        state.descriptor, output + state.outputStart, pending,
+                        state.files == nil ? 0 : 1)
+                }
                 if result < 0 { return note(sendResult: result) }
                 state.sentBytes &+= result
                 if result == pending {

@@ -288,6 +288,7 @@ extension Connection {
     private func finishOutput() {
         if state.resetsOnClose { return close() }
         if state.peerHasFinished || !state.lingers, !leavesLargeShare { return close() }
+        finishSecurely()
         _ = linux_shutdown_write(state.descriptor)
         state.phase = .lingering
         state.inputStart = 0
@@ -335,6 +336,7 @@ extension Connection {
     /// Closes the socket and gives the slot back.
     func close() {
         if state.hasLargeShare { giveUpLargeShare() }
+        if unsafe state.tls != nil { giveUpTLS() }
         if state.resetsOnClose {
             _ = linux_close_with_reset(state.descriptor)
         } else {

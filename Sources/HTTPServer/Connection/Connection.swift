@@ -30,6 +30,8 @@ enum Phase: UInt8 {
 @safe
 struct ConnectionFields {
     let loop: Loop
+    /// What speaks TLS on the socket; nil where nothing does.
+    var tls: OpaquePointer?
     var descriptor: Int32 = -1
     var phase = Phase.closed
     /// Whether the poller has been asked to tell when the socket takes output again.
@@ -117,6 +119,7 @@ struct ConnectionFields {
         self.loop = loop
         unsafe input = nil
         unsafe output = nil
+        unsafe tls = nil
         chunks = ChunkedDecoder(limits: limits)
     }
 }

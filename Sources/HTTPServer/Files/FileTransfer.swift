@@ -33,6 +33,14 @@ final class FileTransfer {
             if parts[index].count == 0 { goOn(connection) }
             return
         }
+        if unsafe connection.state.tls != nil {
+            let count = min(parts[index].count, FileTransfer.readBytesMax)
+            connection.appendFile(descriptor, offset: parts[index].offset, count: Int(count))
+            parts[index].offset += count
+            parts[index].count -= count
+            if parts[index].count == 0 { goOn(connection) }
+            return
+        }
         let result = unsafe linux_send_file(
             connection.state.descriptor, descriptor, &parts[index].offset,
             Int(min(parts[index].count, FileTransfer.runBytesMax)))

@@ -76,6 +76,7 @@ extension Loop {
     /// Accepts what waits at a listener, a bounded number at a time; false when that was all.
     @discardableResult
     func accept(listener index: Int) -> Bool {
+        let isSecure = state.secureListeners.contains(index)
         for _ in 0..<Loop.acceptedMax {
             guard state.isAccepting else { return false }
             if state.connectionCount >= state.limits.connectionsMax, !makeRoom() {
@@ -93,13 +94,13 @@ extension Loop {
             let isPassedOn =
                 !state.isDraining
                 && withReactor {
-                    $0.passOn(descriptor)
+                    $0.passOn(descriptor, isSecure: isSecure)
                 }
             if isPassedOn {
                 connection.state.queueNext = state.freeConnections
                 state.freeConnections = connection
             } else {
-                open(connection, descriptor)
+                open(connection, descriptor, isSecure: isSecure)
             }
         }
         return true
@@ -109,7 +110,7 @@ extension Loop {
     private static let acceptedMax = 64
 
     /// Takes over a socket that another reactor has accepted.
-    func adopt(_ descriptor: Int32) {
+    func adopt(_ descriptor: Int32, isSecure: Bool) {
         guard !state.hasEnded else {
             withReactor {
                 _ = $0.load.subtract(1, ordering: .relaxed)
@@ -119,10 +120,12 @@ extension Loop {
         }
         let connection = takeSlot()
         connection.state.peer.ask(descriptor)
-        open(connection, descriptor, isCounted: true)
+        open(connection, descriptor, isSecure: isSecure, isCounted: true)
     }
 
-    private func open(_ connection: Connection, _ descriptor: Int32, isCounted: Bool = false) {
+    private func open(
+        _ connection: Connection, _ descriptor: Int32, isSecure: Bool, isCounted: Bool = false
+    ) {
         if !isCounted {
             withReactor {
                 _ = $0.load.add(1, ordering: .relaxed)
@@ -130,7 +133,8 @@ extension Loop {
         }
         state.connectionCount += 1
         let number = withReactor { $0.opened.add(1, ordering: .relaxed).newValue }
-        connection.begin(descriptor)
+        connection.begin(descriptor, by: isSecure ? state.certificates : nil)
+        guard connection.state.phase != .closed else { return }
         connection.state.number = UInt32(truncatingIfNeeded: number)
         if state.isDraining { lookOnceMore(at: connection) }
     }
@@ -157,7 +161,11 @@ extension Loop {
     private static let acceptPauseTicks: UInt64 = 2
 
     /// Says where to accept; called before any thread runs the loop.
-    func setListeners(_ listeners: [Int32]) {
+    func setListeners(
+        _ listeners: [Int32], secure: Set<Int> = [], by certificates: TLSCertificates? = nil
+    ) {
+        state.secureListeners = secure
+        state.certificates = certificates
         unsafe state.listeners.deallocate()
         let kept = UnsafeMutableBufferPointer<Int32>.allocate(capacity: listeners.count)
         _ = unsafe kept.initialize(from: listeners)
@@ -214,7 +222,9 @@ extension Loop {
 
 extension Connection {
     /// Starts to serve a socket in this slot.
-    func begin(_ descriptor: Int32) {
+    ///
+    /// - Parameter certificates: what TLS is spoken with; nil: it is not spoken.
+    func begin(_ descriptor: Int32, by certificates: TLSCertificates?) {
         state.descriptor = descriptor
         state.phase = .head
         state.isInService = false
@@ -243,6 +253,7 @@ extension Connection {
         state.mayHaveInput = false
         state.endIsAhead = false
         let interest: Poller.Readiness = [.readable, .peerFinished, .onChange]
+        if let certificates, !secure(by: certificates) { return close() }
         if loop.state.poller.add(descriptor, interest, token: token) < 0 { return close() }
         loop.state.wheel.schedule(self, at: state.headDeadline)
     }

@@ -154,7 +154,7 @@ extension Loop {
     func obey(_ message: Message) {
         switch message {
         case .call(let body), .control(let body): body()
-        case .adopt(let descriptor): adopt(descriptor)
+        case .adopt(let descriptor, let isSecure): adopt(descriptor, isSecure: isSecure)
         case .exchange(let exchange, let generation, let act):
             exchange.obey(act, generation: generation)
         case .returned(let exchange, let kind, let result):

@@ -104,6 +104,9 @@ struct LoopFields: ~Copyable {
     var leaves = false
 
     var listeners: UnsafeMutableBufferPointer<Int32>
+    /// The listeners, by index, whose connections speak TLS, and what they show.
+    var secureListeners: Set<Int> = []
+    var certificates: TLSCertificates?
     let alarm: Int32
     /// The tick that the alarm is set to.
     var alarmTick = TimerWheel.never

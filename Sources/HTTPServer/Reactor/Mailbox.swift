@@ -9,8 +9,8 @@ enum Message {
     case call(@Sendable () -> Void)
     /// Run the server's own closure.
     case control(@Sendable () -> Void)
-    /// Take over an accepted socket.
-    case adopt(Int32)
+    /// Take over an accepted socket, and speak TLS on it or not.
+    case adopt(Int32, isSecure: Bool)
     /// Do something to an exchange, if it is still the one that was meant.
     case exchange(Exchange, generation: UInt32, RemoteAct)
     /// Go on with an exchange that was held while another thread ran code for it.

@@ -108,7 +108,7 @@ public final class Reactor: @unchecked Sendable {
     func closeMailbox() {
         for message in mailbox.close() {
             switch message {
-            case .adopt(let descriptor): linux_close(descriptor)
+            case .adopt(let descriptor, _): linux_close(descriptor)
             case .leave, .drain: break
             default: loop.obey(message)
             }
@@ -122,12 +122,12 @@ public final class Reactor: @unchecked Sendable {
     /// All reactors wait at one shared listener, so that a single descriptor can be handed to a new
     /// process and no backlog is lost when reactors come and go; the kernel alone would wake the
     /// same few of them again and again.
-    func passOn(_ descriptor: Int32) -> Bool {
+    func passOn(_ descriptor: Int32, isSecure: Bool) -> Bool {
         guard let other = peers.leastLoaded(), other !== self,
             other.load.load(ordering: .relaxed) + 1 < load.load(ordering: .relaxed)
         else { return false }
         other.load.add(1, ordering: .relaxed)
-        if other.mailbox.put(.adopt(descriptor)) { return true }
+        if other.mailbox.put(.adopt(descriptor, isSecure: isSecure)) { return true }
         other.load.subtract(1, ordering: .relaxed)
         return false
     }

@@ -24,6 +24,8 @@ public final class HTTPServer: Sendable {
     private struct Situation {
         var stage = Stage.made
         var listeners: [Int32] = []
+        var secureListeners: Set<Int> = []
+        var certificates: TLSCertificates?
         var threads: [ReactorThread] = []
         var isMoving = false
         var waiters: [CheckedContinuation<Void, Never>] = []
@@ -112,6 +114,16 @@ public final class HTTPServer: Sendable {
         }
     }
 
+    /// Has connections of some listeners speak TLS; call it before `start`.
+    ///
+    /// - Parameter listeners: their places in `listeners`.
+    public func secure(_ listeners: Set<Int>, by certificates: TLSCertificates) {
+        situation.withLock { situation in
+            situation.secureListeners = listeners
+            situation.certificates = certificates
+        }
+    }
+
     /// The listening sockets, in the order in which they came; the server keeps owning them.
     public var listeners: [Int32] { situation.withLock { $0.listeners } }
 
@@ -132,7 +144,10 @@ public final class HTTPServer: Sendable {
             return situation.listeners
         }
         guard let listeners else { throw HTTPServer.startedBefore }
-        for reactor in reactors { reactor.loop.setListeners(listeners) }
+        let (secure, certificates) = situation.withLock { ($0.secureListeners, $0.certificates) }
+        for reactor in reactors {
+            reactor.loop.setListeners(listeners, secure: secure, by: certificates)
+        }
         let threads = try startThreads(after: [])
         situation.withLock { $0.threads = threads }
         guard configuration.inlineBudgetMilliseconds > 0 else { return }

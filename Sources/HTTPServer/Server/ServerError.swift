@@ -10,6 +10,7 @@ public struct ServerError: Error, Sendable, Equatable {
         case descriptorInvalid
         case kernelRefused
         case directoryUnreadable
+        case certificateInvalid
         case configurationInvalid
         case alreadyStarted
     }
@@ -58,6 +59,7 @@ extension ServerError: CustomStringConvertible {
         case .descriptorInvalid: "not a listening socket"
         case .kernelRefused: "the kernel refused"
         case .directoryUnreadable: "cannot serve files"
+        case .certificateInvalid: "the certificate cannot be used"
         case .configurationInvalid: "the configuration contradicts itself"
         case .alreadyStarted: "the server has been started before"
         }

@@ -11,6 +11,7 @@ extension HostError {
             case .descriptorInvalid: "descriptor_invalid"
             case .kernelRefused: "kernel_refused"
             case .directoryUnreadable: "directory_unreadable"
+            case .certificateInvalid: "certificate_invalid"
             case .configurationInvalid: "configuration_invalid"
             case .alreadyStarted: "already_started"
             }
