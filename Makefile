@@ -75,7 +75,7 @@ needs-build:
 	@$(call packages,zlib1g-dev libsqlite3-dev libssl-dev)
 
 needs-test: needs-build
-	@$(call packages,curl wrk g++)
+	@$(call packages,curl wrk g++ openssl)
 
 .PHONY: help build plugins run test check check-headers bench fuzz install clean needs-build \
 	needs-test

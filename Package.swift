@@ -76,7 +76,9 @@ let package = Package(
             exclude: ["Cases"], swiftSettings: tests),
         .testTarget(
             name: "HTTPServerTests",
-            dependencies: ["HTTPServer", "HTTPWire", "CLinux", "CaseSupport"],
+            dependencies: [
+                "HTTPServer", "HTTPWire", "CLinux", "COpenSSL", "CaseSupport", "FuzzSupport",
+            ],
             exclude: ["Cases"], swiftSettings: tests),
         .testTarget(
             name: "DynamicLibraryTests",

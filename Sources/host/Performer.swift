@@ -73,6 +73,16 @@ struct Performer {
                     verb: .serve)
             }
         }
+        let keys = invocation.values("--tls-key")
+        let certificates = invocation.values("--tls-certificate")
+        guard keys.count == certificates.count else {
+            throw Invocation.UsageError(
+                message: "--tls-certificate and --tls-key go in pairs", verb: .serve)
+        }
+        for (certificate, key) in zip(certificates, keys) {
+            options.addCertificate(
+                CommandEnvironment.absolute(certificate), key: CommandEnvironment.absolute(key))
+        }
         options.threads = try invocation.number("--threads", in: 1...256)
         options.accessLog = invocation.value("--access-log").map { path in
             path == "-" ? path : CommandEnvironment.absolute(path)

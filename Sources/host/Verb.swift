@@ -70,7 +70,16 @@ enum Verb: String, CaseIterable {
                 Option(
                     name: "--listen", value: "ADDRESS:PORT",
                     meaning:
-                        "where to listen (127.0.0.1:8080); port 0 takes a free one; repeatable",
+                        "where to listen (127.0.0.1:8080); port 0 takes a free one; with https:// in"
+                        + " front TLS is spoken; repeatable",
+                    mayRepeat: true),
+                Option(
+                    name: "--tls-certificate", value: "FILE",
+                    meaning: "a certificate with its chain, in PEM; repeatable, chosen by name",
+                    mayRepeat: true),
+                Option(
+                    name: "--tls-key", value: "FILE",
+                    meaning: "the key of the certificate at the same place; repeatable",
                     mayRepeat: true),
                 Option(
                     name: "--threads", value: "N",

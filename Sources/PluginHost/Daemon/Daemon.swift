@@ -11,6 +11,9 @@ package struct Daemon: Sendable {
     package struct Options: Sendable {
         package var layout: RootLayout
         fileprivate var listen: [ListenAddress] = []
+        /// Those of them where TLS is spoken, by index.
+        fileprivate var secure: Set<Int> = []
+        fileprivate var certificates: [TLSCertificates.Pair] = []
         /// nil: one reactor for each processor.
         package var threads: Int?
         package var manager = ManagerOptions()
@@ -30,12 +33,38 @@ package struct Daemon: Sendable {
             self.layout = layout
         }
 
-        /// Adds `ADDRESS:PORT`, `[ADDRESS]:PORT` or `unix:PATH`; port 0 takes a free one.
+        /// Adds `ADDRESS:PORT`, `[ADDRESS]:PORT` or `unix:PATH`; port 0 takes a free one. TLS is
+        /// spoken where `https://` stands in front.
         ///
         /// - Throws: `address_invalid`.
         package mutating func addListener(_ text: String) throws(HostError) {
+            let isSecure = text.hasPrefix("https://")
+            let prefix = isSecure ? 8 : text.hasPrefix("http://") ? 7 : 0
             do throws(ServerError) {
-                listen.append(try ListenAddress(text))
+                listen.append(try ListenAddress(String(text.dropFirst(prefix))))
+                if isSecure { secure.insert(listen.count - 1) }
+            } catch {
+                throw HostError(error)
+            }
+        }
+
+        /// Adds a certificate with its chain, and its key, as paths of PEM files.
+        package mutating func addCertificate(_ certificate: String, key: String) {
+            certificates.append(TLSCertificates.Pair(certificate: certificate, key: key))
+        }
+
+        /// Reads the certificates; nil where TLS is spoken nowhere.
+        fileprivate func readCertificates() throws(HostError) -> TLSCertificates? {
+            guard !secure.isEmpty else { return nil }
+            guard !certificates.isEmpty else {
+                throw HostError(
+                    "certificate_missing", what: "the host cannot serve",
+                    subject: secure.map { "https://\(listen[$0])" }.sorted().first ?? "",
+                    why: "TLS is to be spoken, and there is no certificate",
+                    fix: "name one with --tls-certificate FILE --tls-key FILE")
+            }
+            do throws(ServerError) {
+                return try TLSCertificates(certificates)
             } catch {
                 throw HostError(error)
             }
@@ -65,7 +94,10 @@ package struct Daemon: Sendable {
         }
         let configuration = configuration
         let accessLog = try openAccessLog(configuration, log)
+        let certificates = try options.readCertificates()
         let (server, application, addresses) = try makeServer(configuration, accessLog, log)
+        if let certificates { server.secure(options.secure, by: certificates) }
+        let keeper = certificates.map { CertificateKeeper($0, log: log) }
         let manager = try await PluginManager(
             root: options.layout, options: options.manager, server: server, log: log)
         let api = AdminAPI(manager: manager)
@@ -99,7 +131,10 @@ package struct Daemon: Sendable {
             throw HostError(error)
         }
         try admin.start()
-        let urls = addresses.map(Self.url)
+        keeper?.watch()
+        let urls = addresses.enumerated().map { index, address in
+            Self.url(of: address, isSecure: options.secure.contains(index))
+        }
         manager.announce(
             "started",
             ["version": .string(HostVersion.text), "listening": .array(urls.map { .string($0) })])
@@ -107,6 +142,7 @@ package struct Daemon: Sendable {
         for await signal in signals.received {
             if signal == SIGHUP {
                 log.write(.info, "SIGHUP: looking for changes")
+                await keeper?.look(isTold: true)
                 await manager.lookForChanges()
             } else if signal == SIGUSR1 {
                 log.write(.info, "SIGUSR1: opening the access log again")
@@ -134,9 +170,9 @@ package struct Daemon: Sendable {
         log.flush()
     }
 
-    private static func url(of address: ListenAddress) -> String {
+    private static func url(of address: ListenAddress, isSecure: Bool) -> String {
         switch address {
-        case .ip: "http://\(address)"
+        case .ip: (isSecure ? "https://" : "http://") + address.description
         case .unix: "\(address)"
         }
     }

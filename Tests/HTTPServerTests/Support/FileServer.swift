@@ -21,7 +21,7 @@ enum FileServer {
     /// Runs the body while the directory is served.
     static func serving(
         _ directory: TestDirectory, options: StaticFileOptions = StaticFileOptions(),
-        _ body: (UInt16) throws -> Void
+        certificates: TLSCertificates? = nil, _ body: (UInt16) throws -> Void
     ) async throws {
         let files = try StaticFileResponder(directory: directory.path, options: options)
         var configuration = ServerConfiguration()
@@ -30,6 +30,7 @@ enum FileServer {
             configuration: configuration, application: FileApplication(files))
         let addresses = try server.listen([.ip("127.0.0.1", port: 0)])
         guard case .ip(_, let port)? = addresses.first else { return }
+        if let certificates { server.secure([0], by: certificates) }
         try server.start()
         do { try body(port) } catch {
             await server.stop(drainSeconds: 1)

@@ -1,4 +1,5 @@
 import CLinux
+import COpenSSL
 import Glibc
 
 /// A blocking socket with a receive timeout, for requests written byte by byte.
@@ -7,6 +8,8 @@ import Glibc
 /// another task reads.
 final class TestClient: @unchecked Sendable {
     let descriptor: Int32
+    /// What speaks TLS on the socket, if `shakeHands` was called.
+    private(set) var tls: OpaquePointer?
     private var buffer: [UInt8] = []
 
     struct Failure: Error, CustomStringConvertible {
@@ -51,7 +54,40 @@ final class TestClient: @unchecked Sendable {
         guard result == 0 else { throw Failure(description: "connect: \(errno)") }
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        SSL_free(tls)
+        close(descriptor)
+    }
+
+    /// Speaks TLS from now on.
+    ///
+    /// - Parameters:
+    ///   - name: the host that is asked for.
+    ///   - protocols: the names that are offered, each with its length in front.
+    ///   - session: one that is to be resumed.
+    ///   - prepare: what else is to be set before.
+    func shakeHands(
+        name: String? = nil, protocols: [UInt8] = [], resuming session: OpaquePointer? = nil,
+        prepare: (OpaquePointer) -> Void = { _ in }
+    ) throws {
+        let context = SSL_CTX_new(TLS_client_method())
+        defer { SSL_CTX_free(context) }
+        guard let tls = SSL_new(context) else { throw Failure(description: "SSL_new") }
+        self.tls = tls
+        SSL_set_fd(tls, descriptor)
+        if let name {
+            var text = Array(name.utf8CString)
+            SSL_ctrl(tls, SSL_CTRL_SET_TLSEXT_HOSTNAME, Int(TLSEXT_NAMETYPE_host_name), &text)
+        }
+        if !protocols.isEmpty { SSL_set_alpn_protos(tls, protocols, UInt32(protocols.count)) }
+        if let session { SSL_set_session(tls, session) }
+        prepare(tls)
+        ERR_clear_error()
+        let result = SSL_connect(tls)
+        guard result == 1 else {
+            throw Failure(description: "SSL_connect: \(SSL_get_error(tls, result))")
+        }
+    }
 
     func send(_ text: String) throws { try send(Array(text.utf8)) }
 
@@ -59,7 +95,12 @@ final class TestClient: @unchecked Sendable {
         var sent = 0
         while sent < bytes.count {
             let result = bytes.withUnsafeBytes {
-                linux_send(descriptor, $0.baseAddress! + sent, $0.count - sent, 0)
+                if let tls {
+                    return Int(
+                        SSL_write(tls, $0.baseAddress! + sent, Int32($0.count - sent)))
+                }
+                return
+                    linux_send(descriptor, $0.baseAddress! + sent, $0.count - sent, 0)
             }
             guard result > 0 else { throw Failure(description: "send: \(-result)") }
             sent += result
@@ -72,10 +113,26 @@ final class TestClient: @unchecked Sendable {
     /// Reads more into the buffer; false at the end of the stream.
     private func fill() throws -> Bool {
         var chunk = [UInt8](repeating: 0, count: 65_536)
+        if let tls { return try fill(tls, &chunk) }
         let result = recv(descriptor, &chunk, chunk.count, 0)
         if result < 0 { throw Failure(description: "recv: errno \(errno) after \(text(buffer))") }
         buffer += chunk[..<result]
         return result > 0
+    }
+
+    /// The end counts only if the other side has said so.
+    private func fill(_ tls: OpaquePointer, _ chunk: inout [UInt8]) throws -> Bool {
+        ERR_clear_error()
+        let result = SSL_read(tls, &chunk, Int32(chunk.count))
+        if result > 0 {
+            buffer += chunk[..<Int(result)]
+            return true
+        }
+        let error = SSL_get_error(tls, result)
+        guard error == SSL_ERROR_ZERO_RETURN else {
+            throw Failure(description: "SSL_read: \(error) after \(text(buffer))")
+        }
+        return false
     }
 
     private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }

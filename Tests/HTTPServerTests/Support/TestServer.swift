@@ -164,6 +164,7 @@ final class TestServer: Sendable {
         onRouted: (@Sendable (Exchange) -> Void)? = nil,
         onEnded: (@Sendable (Exchange) -> Void)? = nil,
         onReport: (@Sendable (ExchangeReport) -> Void)? = nil,
+        certificates: TLSCertificates? = nil,
         configure: (inout ServerConfiguration) -> Void = { _ in }
     ) throws {
         var configuration = ServerConfiguration()
@@ -176,6 +177,7 @@ final class TestServer: Sendable {
             throw TestClient.Failure(description: "no address")
         }
         self.port = port
+        if let certificates { server.secure([0], by: certificates) }
         try server.start()
     }
 
@@ -220,11 +222,13 @@ func withServer(
     _ routes: [String: TestApplication.Route], reactors: Int = 1,
     onEnded: (@Sendable (Exchange) -> Void)? = nil,
     onReport: (@Sendable (ExchangeReport) -> Void)? = nil,
+    certificates: TLSCertificates? = nil,
     configure: (inout ServerConfiguration) -> Void = { _ in },
     _ body: (TestServer) async throws -> Void
 ) async throws {
     let server = try TestServer(
-        routes, reactors: reactors, onEnded: onEnded, onReport: onReport, configure: configure)
+        routes, reactors: reactors, onEnded: onEnded, onReport: onReport,
+        certificates: certificates, configure: configure)
     do {
         try await onOwnThread { try await body(server) }
     } catch {
