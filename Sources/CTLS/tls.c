@@ -141,7 +141,7 @@ static int no_password(char *buffer, int size, int is_writing, void *argument) {
 }
 
 static void tell(char reason[tls_reason_max], const char *act, const char *path) {
-    unsigned long error = ERR_peek_last_error();
+    unsigned long error = ERR_peek_error();
     const char *why = ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error))
                                               : ERR_reason_error_string(error);
     snprintf(reason, tls_reason_max, "%s %s: %s", act, path, why ? why : "unknown reason");
