@@ -31,11 +31,11 @@ struct TLSTests {
     }
 
     private func withSecureServer(
-        reactors: Int = 1, configure: (inout ServerConfiguration) -> Void = { _ in },
-        _ body: (TestServer) async throws -> Void
+        reactors: Int = 1, headSeconds: Double = 15, _ body: (TestServer) async throws -> Void
     ) async throws {
         try await withServer(
-            routes, reactors: reactors, certificates: certificates, configure: configure, body)
+            routes, reactors: reactors, certificates: certificates,
+            configure: { $0.headTimeoutSeconds = headSeconds }, body)
     }
 
     private func secureClient(_ server: TestServer, name: String? = nil) throws -> TestClient {
@@ -139,7 +139,7 @@ struct TLSTests {
     }
 
     @Test func silentAndHalfHandshakes_endWithTheTimeForAHead() async throws {
-        try await withSecureServer(configure: { $0.headTimeoutSeconds = 0.2 }) { server in
+        try await withSecureServer(headSeconds: 0.2) { server in
             let silent = try server.client()
             #expect(silent.isClosedByPeer())
             let half = try server.client()

@@ -59,7 +59,12 @@ public final class TLSCertificates: Sendable {
         var reason = [CChar](repeating: 0, count: Int(tls_reason_max))
         let texts = pairs.map(\.certificate) + pairs.map(\.key)
         let copies = unsafe texts.map { unsafe UnsafePointer(strdup($0)) }
-        defer { unsafe copies.forEach { unsafe free(UnsafeMutablePointer(mutating: $0)) } }
+        defer {
+            var rest = unsafe copies
+            while let copy = unsafe rest.popLast() {
+                unsafe free(UnsafeMutablePointer(mutating: copy))
+            }
+        }
         let created = unsafe copies.withUnsafeBufferPointer { all in
             unsafe tls_context_create(
                 all.baseAddress, all.baseAddress.map { unsafe $0 + pairs.count }, pairs.count,
