@@ -1,4 +1,5 @@
 #include "book.h"
+#include "blackbox.h"
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
@@ -39,14 +40,14 @@ book_lock book_open(void) {
     book_lock lock;
     sigset_t all;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &lock.signals);
+    blackbox_mask(SIG_SETMASK, &all, &lock.signals);
     pthread_mutex_lock(&mutex);
     return lock;
 }
 
 void book_close(book_lock lock) {
     pthread_mutex_unlock(&mutex);
-    pthread_sigmask(SIG_SETMASK, &lock.signals, NULL);
+    blackbox_mask(SIG_SETMASK, &lock.signals, NULL);
 }
 
 void *book_next(const char *name) {
@@ -161,6 +162,7 @@ ledger_load ledger_begin_load(const char *path) {
         *load = (pending){loads, path, image};
         loads = load;
     }
+    blackbox_begin(image, path);
     book_close(lock);
     return (ledger_load){image, ledger_enter(image)};
 }
@@ -220,8 +222,9 @@ bool ledger_bind(uint32_t image, const char *path, ledger_span *span) {
         uint32_t known = book_image_at(s.spans[i].start);
         if (known == 0 || known == image) bound &= insert(image, s.spans[i].start, s.spans[i].end);
     }
-    book_close(lock);
     *span = (ledger_span){s.spans[0].start, s.spans[0].end, s.base};
+    blackbox_bind(image, span);
+    book_close(lock);
     return bound;
 }
 
@@ -237,6 +240,7 @@ void ledger_forget(uint32_t image) {
     book_forget_threads(image);
     book_lock lock = book_open();
     book_forget_signals(image);
+    blackbox_forget(image);
     size_t kept = 0;
     for (size_t i = 0; i < range_count; i++) {
         if (ranges[i].image != image) ranges[kept++] = ranges[i];

@@ -1,4 +1,5 @@
 #include "book.h"
+#include "blackbox.h"
 #include <string.h>
 
 NEXT(int, sigaction, (int, const struct sigaction *, struct sigaction *))
@@ -23,6 +24,16 @@ static uintptr_t handler_of(const struct sigaction *action) {
     return (uintptr_t)action->sa_handler;
 }
 
+/* What the image would find in force: what it left there, or the default. */
+static int pretend(int number, uint32_t image, struct sigaction *before) {
+    memset(before, 0, sizeof *before);
+    before->sa_handler = SIG_DFL;
+    const layer *layers = books[number - 1].layers;
+    for (int i = 0; i < layers_max; i++)
+        if (layers[i].image == image) *before = layers[i].action;
+    return 0;
+}
+
 static int change(int number, const struct sigaction *action, struct sigaction *old,
                   uintptr_t caller) {
     if (action == NULL || number < 1 || number > signals_max)
@@ -33,7 +44,10 @@ static int change(int number, const struct sigaction *action, struct sigaction *
     uint32_t image = 0;
     book_evidence(addresses, 3, &image);
     if (image == 0) image = ledger_acting;
-    int failure = next(sigaction)(number, &given, &before);
+    /* A signal that tells how the process ended is not given away: the image is told that it has
+     * it. */
+    bool is_kept = image != 0 && blackbox != NULL && blackbox_is_fatal(number);
+    int failure = is_kept ? pretend(number, image, &before) : next(sigaction)(number, &given, &before);
     if (failure == 0 && image != 0) {
         layer *mine = NULL, *layers = books[number - 1].layers;
         bool booked = false;
@@ -42,7 +56,7 @@ static int change(int number, const struct sigaction *action, struct sigaction *
             if (layers[i].image == image) mine = &layers[i];
             else if (layers[i].image == 0 && mine == NULL) mine = &layers[i];
         }
-        if (!booked && book_image_at(handler_of(&before)) == 0) books[number - 1].base = before;
+        if (!is_kept && !booked && book_image_at(handler_of(&before)) == 0) books[number - 1].base = before;
         if (mine != NULL) *mine = (layer){image, ++orders, given};
     }
     book_close(lock);
@@ -135,4 +149,20 @@ void book_forget_signals(uint32_t image) {
             if (books[i].layers[j].image == image) books[i].layers[j].image = 0;
         }
     }
+}
+
+bool blackbox_take_signal(int number, void (*handler)(int, siginfo_t *, void *)) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = handler;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigfillset(&action.sa_mask);
+    return next(sigaction)(number, &action, NULL) == 0;
+}
+
+void blackbox_let_die(int number) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    next(sigaction)(number, &action, NULL);
 }

@@ -1,4 +1,5 @@
 #include "book.h"
+#include "blackbox.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -51,6 +52,7 @@ __attribute__((constructor)) static void make_leaving_key(void) {
 static void *run(void *value) {
     birth *self = value;
     ledger_acting = self->image;
+    blackbox_shield_thread();
     book_lock lock = book_open();
     self->tid = gettid();
     self->handle = pthread_self();
@@ -100,11 +102,35 @@ static void drop_ended(uint32_t image) {
     }
 }
 
+/* What a thread of the host begins with when it is to be shielded. */
+typedef struct plain_start {
+    void *(*start)(void *);
+    void *argument;
+} plain_start;
+
+static void *run_plain(void *value) {
+    plain_start given = *(plain_start *)value;
+    free(value);
+    blackbox_shield_thread();
+    return given.start(given.argument);
+}
+
+static int create_plain(
+    pthread_t *handle, const pthread_attr_t *attributes, void *(*start)(void *), void *argument
+) {
+    plain_start *given = blackbox != NULL ? malloc(sizeof *given) : NULL;
+    if (given == NULL) return next(pthread_create)(handle, attributes, start, argument);
+    *given = (plain_start){start, argument};
+    int failure = next(pthread_create)(handle, attributes, run_plain, given);
+    if (failure != 0) free(given);
+    return failure;
+}
+
 static int create(
     pthread_t *handle, const pthread_attr_t *attributes, void *(*start)(void *), void *argument,
     uint32_t image
 ) {
-    if (image == 0) return next(pthread_create)(handle, attributes, start, argument);
+    if (image == 0) return create_plain(handle, attributes, start, argument);
     birth *thread = calloc(1, sizeof *thread);
     if (thread == NULL) return EAGAIN;
     thread->start = start;

@@ -5,9 +5,15 @@ import PluginHost
 /// Has what was asked for done, and prints it.
 struct Performer {
     let invocation: Invocation
+    /// What the process has of its supervisor, when it is an engine.
+    private let seat: EngineSeat?
+    /// The command line as it was given.
+    private let words: [String]
 
-    init(_ invocation: Invocation) {
+    init(_ invocation: Invocation, seat: EngineSeat? = nil, words: [String] = []) {
         self.invocation = invocation
+        self.seat = seat
+        self.words = words
     }
 
     /// - Throws: `HostError` when it was refused or failed; `UsageError` for a value that is wrong.
@@ -124,8 +130,19 @@ struct Performer {
         options.manager.signatures = try invocation.choice("--signatures") ?? .off
         options.manager.configuration = try configuration
         if invocation.has("--no-proof") { options.manager.probeExecutable = nil }
-        try await Daemon(options: options).run { addresses in
+        options.manager.onCrash = try invocation.choice("--on-crash") ?? .quarantine
+        let tell: ([String]) -> Void = { addresses in
             for address in addresses { Output.print("listening on \(address)\n") }
+        }
+        if seat != nil {
+            // Its supervisor tells.
+            try await Daemon(options: options, seat: seat).run { _ in }
+        } else if invocation.has("--no-supervisor") {
+            try await Daemon(options: options).run(ready: tell)
+        } else {
+            let supervisor = try Supervisor(options, arguments: Array(words.dropFirst()))
+            let status = try supervisor.run(ready: tell)
+            if status != 0 { exit(status) }
         }
     }
 

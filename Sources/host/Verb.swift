@@ -139,6 +139,13 @@ enum Verb: String, CaseIterable {
                     name: "--signatures", value: "POLICY",
                     meaning: "off, warn or require, if the root's own policy is not stricter"),
                 Option(
+                    name: "--on-crash", value: "WHAT",
+                    meaning: "what becomes of a plugin that brings the engine down: quarantine"
+                        + " (the default), isolate or restart"),
+                Option(
+                    name: "--no-supervisor",
+                    meaning: "serve from this very process, which ends when a plugin crashes"),
+                Option(
                     name: "--no-proof",
                     meaning: "load images without trying them in a throwaway process first"),
             ]

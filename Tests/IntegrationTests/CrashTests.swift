@@ -26,7 +26,7 @@ import Testing
             // The moment is the random input of this test; there is no event to wait for.
             let moment = Int32.random(in: 0..<Int32(microseconds / 1_000 + 1), using: &random)
             _ = poll(nil, 0, moment)
-            host.process.kill()
+            host.kill()
             _ = install.waitForEnd(within: 30)
 
             host = try HostProcess(root)
@@ -52,7 +52,7 @@ import Testing
         let root = try Root()
         var host = try HostProcess(root)
         try root.must("install", Fixtures.bundle("sound"))
-        host.process.kill()
+        host.kill()
         // With no daemon, the commands work on the root itself.
         try root.must("deactivate", "sound")
         host = try HostProcess(root)

@@ -86,7 +86,7 @@ import Testing
                 try settle(points)
             }
             let isDead = host.process.hasEnded
-            host.process.kill()
+            host.kill()
             try #require(isDead || command.status == 0, "\(command)")
             return command.status == 0
         }

@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "box.h"
+
 /* ---- Images ---- */
 
 /* A load in progress on one thread. */

@@ -198,6 +198,27 @@ int64_t linux_realtime_seconds(void);
 // where nobody has (fcntl(2), F_SETLEASE). 0 where it grants none for other reasons.
 int linux_is_being_written(int file);
 
+// Supervision. From now on the signals of a list that ends with 0 are told through the descriptor
+// that this returns, one byte each, instead of doing what they did; where the calling thread had
+// them blocked they no longer are. Once in a process.
+int linux_catch_signals(const int *signals);
+// The next signal that has come; 0 when none has.
+int linux_next_signal(int fd);
+// Blocks the same signals on the calling thread, so that none is lost while it becomes another
+// program.
+void linux_keep_signals(const int *signals);
+// Puts the default in force for a signal and sends it to this process.
+void linux_die_of(int signal);
+// Starts a program in a process group of its own, without blocked signals, which gets SIGKILL when
+// the calling thread ends. It has the standard three descriptors of this process, and those of
+// `passed` as 3, 4 and so on. Returns its pid, or the negated errno.
+int linux_start(const char *path, char *const arguments[], const int *passed, int count,
+                int *pidfd);
+// Waits until a child has ended: its exit status, or the negated number of the signal.
+int linux_reap(int pid);
+// Two connected sockets that keep messages apart; close-on-exec.
+int linux_message_sockets(int pair[2]);
+
 // Memory. Bytes that malloc has given out and not got back, in all its arenas.
 long linux_heap_bytes_in_use(void);
 

@@ -12,6 +12,7 @@ public struct LibraryError: Error, Sendable, Equatable, CustomStringConvertible 
         case alreadyLoaded = "already_loaded"
         case missingSymbol = "missing_symbol"
         case cannotSpawn = "cannot_spawn"
+        case cannotShare = "cannot_share"
     }
 
     /// The kind of failure.

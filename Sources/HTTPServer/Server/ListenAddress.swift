@@ -34,7 +34,7 @@ public enum ListenAddress: Sendable, Hashable {
     ///
     /// - Returns: the descriptor, which the caller owns.
     /// - Throws: `ServerError.Code.addressInvalid` or `listenFailed`.
-    func open(backlogMax: Int) throws(ServerError) -> Int32 {
+    public func open(backlogMax: Int) throws(ServerError) -> Int32 {
         let result: Int32
         switch self {
         case .ip(let host, let port):
@@ -75,7 +75,7 @@ public enum ListenAddress: Sendable, Hashable {
     }
 
     /// The address with the port that the kernel chose for the descriptor.
-    func resolved(by descriptor: Int32) -> ListenAddress {
+    public func resolved(by descriptor: Int32) -> ListenAddress {
         guard case .ip(let host, port: 0) = self else { return self }
         return .ip(host, port: UInt16(clamping: linux_local_port(descriptor)))
     }

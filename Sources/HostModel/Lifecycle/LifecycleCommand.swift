@@ -14,6 +14,10 @@ public enum LifecycleCommand: Hashable, Sendable {
     /// Take a service from it, whatever the default is.
     case revoke(String)
     case unmount(MountAddress)
+    /// Keep it from serving.
+    case quarantine(Quarantine)
+    /// Let it serve again.
+    case liftQuarantine(reason: String)
     case remove(keepData: Bool)
 
     /// Say that a change of several steps is under way.
@@ -76,6 +80,10 @@ extension PluginAggregate {
             return record.grants[service] == true ? [] : [.serviceGranted(service)]
         case .revoke(let service):
             return record.grants[service] == false ? [] : [.serviceRevoked(service)]
+        case .quarantine(let quarantine):
+            return record.quarantine == quarantine ? [] : [.quarantined(quarantine)]
+        case .liftQuarantine(let reason):
+            return record.quarantine == nil ? [] : [.quarantineLifted(reason: reason)]
         case .remove(let keepsData): return try remove(record, keepsData: keepsData)
         case .adopt(let directory, let version, let digest):
             guard record.directory != directory else { return [] }

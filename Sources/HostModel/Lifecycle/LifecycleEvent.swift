@@ -86,6 +86,12 @@ public struct LifecycleEvent: Hashable, Sendable {
         case pruned(directory: String)
         /// The process ended that these generations were loaded in.
         case lost(generations: [Int])
+        /// The process ended that plugins ran in; of the plugin whose doing it was, or of "host".
+        case engineCrashed(CrashReport)
+        /// The plugin is kept from serving.
+        case quarantined(Quarantine)
+        /// It no longer is.
+        case quarantineLifted(reason: String)
         /// A release has another status.
         case versionMoved(directory: String, to: VersionStatus, reason: String)
         /// The signature of the release in that directory was looked at.
@@ -127,6 +133,9 @@ extension LifecycleEvent.Fact {
         case .undone: "change_undone_v1"
         case .pruned: "release_pruned_v1"
         case .lost: "generations_lost_v1"
+        case .engineCrashed: "engine_crashed_v1"
+        case .quarantined: "plugin_quarantined_v1"
+        case .quarantineLifted: "quarantine_lifted_v1"
         case .versionMoved: "version_status_changed_v1"
         case .signatureChecked: "signature_checked_v1"
         case .canaryStarted: "canary_started_v1"
@@ -183,6 +192,9 @@ extension LifecycleEvent.Fact {
         case .pruned(let directory): ["directory": .string(directory)]
         case .lost(let generations):
             ["generations": .array(generations.map { .number(JSONNumber($0)) })]
+        case .engineCrashed(let report): report.json
+        case .quarantined(let quarantine): quarantine.json
+        case .quarantineLifted(let reason): ["reason": .string(reason)]
         case .versionMoved(let directory, let status, let reason):
             [
                 "directory": .string(directory), "status": .string(status.rawValue),
@@ -274,6 +286,10 @@ extension LifecycleEvent.Fact {
                 generation: try fields.integer("generation"), reason: try fields.text("reason"),
                 requests: try fields.integer("requests"), errors: try fields.integer("errors"))
         case "generations_lost_v1": self = .lost(generations: try fields.integers("generations"))
+        case "engine_crashed_v1": self = .engineCrashed(try CrashReport(json: payload))
+        case "plugin_quarantined_v1": self = .quarantined(try Quarantine(json: payload))
+        case "quarantine_lifted_v1":
+            self = .quarantineLifted(reason: try fields.text("reason"))
         case "version_status_changed_v1":
             self = .versionMoved(
                 directory: try fields.text("directory"), to: try fields.choice("status"),

@@ -36,6 +36,7 @@ public struct PluginAggregate: Hashable, Sendable {
         case .installed(let release): install(release, event.time)
         case .removed: remove()
         default:
+            if case .engineCrashed = event.fact { record?.noteCrash(at: event.time) }
             record?.evolve(event.fact, change: change)
             record?.changedAt = event.time
         }

@@ -19,6 +19,10 @@ public struct PluginRecord: Hashable, Sendable {
     public var loadedGenerations: [Int] = []
     /// The library that was loaded last, and came up.
     public var provenDigest: Digest?
+    /// Why it is kept from serving; nil when it is not.
+    public internal(set) var quarantine: Quarantine?
+    /// When it brought the engine down, lately.
+    public internal(set) var crashes: [Timestamp] = []
     /// Why the newest generation does not serve, until one does.
     public var lastError: HostError?
     public var lastUnload: UnloadReport?
@@ -81,6 +85,9 @@ extension PluginRecord {
             var release = release
             (release.version, release.bundleDigest) = (version, digest)
             putInForce(release, directory)
+        case .engineCrashed: break
+        case .quarantined(let quarantine): self.quarantine = quarantine
+        case .quarantineLifted: quarantine = nil
         case .pruned(let directory): versions.removeAll { $0.directory == directory }
         case .libraryReplaced(_, let digest): release.libraryDigest = digest
         case .loaded(let number, let digest, _): loaded(number, digest)
@@ -107,11 +114,23 @@ extension PluginRecord {
         }
     }
 
+    /// Only the last few count.
+    mutating func noteCrash(at time: Timestamp) {
+        crashes = crashes.suffix(CrashPolicy.forgiven) + [time]
+    }
+
+    /// Whether it has brought the engine down more often than it is forgiven.
+    public func crashesTooOften(at now: Timestamp) -> Bool {
+        let since = now.milliseconds - CrashPolicy.withinSeconds * 1_000
+        return crashes.count { $0.milliseconds > since } > CrashPolicy.forgiven
+    }
+
     private mutating func loaded(_ number: Int, _ digest: Digest) {
         provenDigest = digest
         generation = max(generation, number)
         loadedGenerations.append(number)
         lastError = nil
+        quarantine = nil
         let directory = directory
         signal(.connect) { $0.directory == directory }
         for index in versions.indices where versions[index].directory == directory {

@@ -11,8 +11,8 @@ package import HostModel
 ///   GET    /events                      ?since &limit &topic &plugin   {"events": [ENTRY, ...]}
 ///   GET    /events/subscriptions        ?plugin               {"subscriptions": [...]}
 ///   GET    /logs                        ?last &level &plugin          {"entries": [...]}
-///   GET    /plugins                     {"plugins": [STATUS, ...]}
-///   GET    /plugins/NAME                STATUS
+///   GET    /plugins                     {"plugins": [STATUS, ...], PIDS}
+///   GET    /plugins/NAME                STATUS, with PIDS
 ///   GET    /plugins/NAME/config         see `PluginManager.configurationReport`
 ///   GET    /config                      see `PluginManager.configurationCheck`
 ///   GET    /routes                      {"routes": [{"plugin","method","path","generation",
@@ -40,14 +40,38 @@ package import HostModel
 ///   DELETE /plugins/NAME                {"keep_data"?, "drain_seconds"?, "on_timeout"?,
 ///                                        "cascade"?}                            {}
 ///   ```
-///   STATUS is `PluginStatus.json`; `canary` is `PERCENT`, `PERCENT:SECONDS` or `0`; `on_timeout` is `wait`, `refuse` or `quarantine`. GET /events
+///   PIDS are `"engine_pid"` and `"supervisor_pid"`; STATUS is `PluginStatus.json`; `canary` is
+///   `PERCENT`, `PERCENT:SECONDS` or `0`; `on_timeout` is `wait`, `refuse` or `quarantine`. GET /events
 ///   and GET /logs are answered with a stream where `Accept` asks for one, and POST /events takes
 ///   CloudEvents (`EventsEndpoint`).
 package struct AdminAPI: Sendable {
-    let manager: PluginManager
+    /// The processes that answer; there are none where a command works on the root itself.
+    package struct Processes: Sendable {
+        /// Nil when the engine has no supervisor.
+        var supervisor: Int32?
+        var engine: Int32
 
-    package init(manager: PluginManager) {
+        fileprivate var members: JSONObject {
+            [
+                "supervisor_pid": supervisor.map { .number(JSONNumber(Int($0))) } ?? .null,
+                "engine_pid": .number(JSONNumber(Int(engine))),
+            ]
+        }
+    }
+
+    let manager: PluginManager
+    private let processes: Processes?
+
+    package init(manager: PluginManager, processes: Processes? = nil) {
         self.manager = manager
+        self.processes = processes
+    }
+
+    /// The object, with the processes behind.
+    private func telling(_ object: JSONValue) -> JSONValue {
+        guard let processes, case .object(var all) = object else { return object }
+        for (key, value) in processes.members.members { all[key] = value }
+        return .object(all)
     }
 
     /// Carries out one request.
@@ -60,7 +84,7 @@ package struct AdminAPI: Sendable {
         let segments = path.split(separator: "/").map(String.init)
         try Self.allow(method, path)
         switch (segments.first, segments.count) {
-        case ("health", 1): return await manager.healthReport()
+        case ("health", 1): return telling(await manager.healthReport())
         case ("events", 1) where method == "GET": return try await events(query)
         case ("events", 2): return try subscriptions(query)
         case ("logs", 1): return try logs(query)
@@ -76,10 +100,10 @@ package struct AdminAPI: Sendable {
         case ("trust", _): return try await trust(method, Array(segments.dropFirst()), body)
         case ("plugins", 1):
             if method == "POST" { return try await install(body) }
-            return ["plugins": .array(await manager.statuses().map(\.json))]
+            return telling(["plugins": .array(await manager.statuses().map(\.json))])
         case ("plugins", 2):
             let name = try PluginName(checking: segments[1])
-            if method == "GET" { return try await manager.status(name).json }
+            if method == "GET" { return telling(try await manager.status(name).json) }
             return try await remove(name, body)
         case ("config", 1): return await manager.configurationCheck()
         case ("plugins", 3) where segments[2] == "config":

@@ -35,11 +35,12 @@ package final class AdminServer: Sendable {
     ///
     /// - Parameters:
     ///   - path: where the socket is to be; its root's lock must be held.
+    ///   - lent: the socket, where another process has made it for this one.
     ///   - status: the HTTP status of an error.
     ///   - methods: the methods that a path takes, which are told with status 405.
     /// - Throws: `HostError` with code `admin_socket_failed`.
     package init(
-        path: String, status: @escaping @Sendable (HostError) -> UInt16,
+        path: String, lent: Int32? = nil, status: @escaping @Sendable (HostError) -> UInt16,
         methods: @escaping @Sendable (String) -> [String] = { _ in [] }, answer: @escaping Answer
     ) throws(HostError) {
         self.path = path
@@ -54,7 +55,7 @@ package final class AdminServer: Sendable {
         } catch {
             throw Self.failure(error, path)
         }
-        let descriptor = try AdminSocket.listen(at: path)
+        let descriptor = if let lent { lent } else { try AdminSocket.listen(at: path) }
         do throws(ServerError) {
             try server.adopt([descriptor])
         } catch {

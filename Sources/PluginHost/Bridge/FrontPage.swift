@@ -65,6 +65,7 @@ enum FrontPage {
         switch mount.availability {
         case .active: "active"
         case .unavailable: "unavailable"
+        case .quarantined: "quarantined"
         case .inactive: "inactive"
         }
     }

@@ -89,6 +89,10 @@ enum HostPages {
                 exchange, 503,
                 "The plugin \(mount.name) does not serve at the moment; try again later.",
                 [("Retry-After", String(seconds))])
+        case .quarantined(let reason):
+            problem(
+                exchange, 503,
+                "The plugin \(mount.name) is quarantined: \(reason); activating it lifts that.")
         case .inactive:
             problem(
                 exchange, 503,

@@ -69,12 +69,32 @@ package struct Daemon: Sendable {
                 throw HostError(error)
             }
         }
+
+        /// Opens the listeners for an engine: their descriptors, and the addresses as `run` tells
+        /// them.
+        func openListeners() throws(HostError) -> ([Int32], [String]) {
+            var opened: [Int32] = []
+            do throws(ServerError) {
+                let backlogMax = ServerConfiguration().backlogMax
+                for address in listen { opened.append(try address.open(backlogMax: backlogMax)) }
+            } catch {
+                for descriptor in opened { close(descriptor) }
+                throw HostError(error)
+            }
+            let urls = zip(listen, opened).enumerated().map { index, one in
+                Daemon.url(of: one.0.resolved(by: one.1), isSecure: secure.contains(index))
+            }
+            return (opened, urls)
+        }
     }
 
     private let options: Options
+    /// What the process has of its supervisor; nil when it has none.
+    private let seat: EngineSeat?
 
-    package init(options: Options) {
+    package init(options: Options, seat: EngineSeat? = nil) {
         self.options = options
+        self.seat = seat
     }
 
     /// Serves until SIGTERM or SIGINT, then drains; a second signal ends the process at once.
@@ -98,11 +118,16 @@ package struct Daemon: Sendable {
         let (server, application, addresses) = try makeServer(configuration, accessLog, log)
         if let certificates { server.secure(options.secure, by: certificates) }
         let keeper = certificates.map { CertificateKeeper($0, log: log) }
+        var managerOptions = options.manager
+        managerOptions.heldLock = seat?.lock
         let manager = try await PluginManager(
-            root: options.layout, options: options.manager, server: server, log: log)
-        let api = AdminAPI(manager: manager)
+            root: options.layout, options: managerOptions, server: server, log: log)
+        if let crash = seat?.crash, try await manager.note(crash) { seat?.tell(.forgiven) }
+        let api = AdminAPI(
+            manager: manager,
+            processes: AdminAPI.Processes(supervisor: seat?.supervisor, engine: getpid()))
         let admin = try AdminServer(
-            path: options.layout.socket, status: AdminAPI.httpStatus(of:),
+            path: options.layout.socket, lent: seat?.admin, status: AdminAPI.httpStatus(of:),
             methods: AdminAPI.methods(of:)
         ) { request throws(HostError) in
             try await api.answer(
@@ -138,12 +163,14 @@ package struct Daemon: Sendable {
         manager.announce(
             "started",
             ["version": .string(HostVersion.text), "listening": .array(urls.map { .string($0) })])
+        seat?.tell(.ready)
         ready(urls)
         for await signal in signals.received {
             if signal == SIGHUP {
                 log.write(.info, "SIGHUP: looking for changes")
                 await keeper?.look(isTold: true)
                 await manager.lookForChanges()
+                seat?.tell(.reloaded)
             } else if signal == SIGUSR1 {
                 log.write(.info, "SIGUSR1: opening the access log again")
                 accessLog?.reopen()
@@ -170,7 +197,7 @@ package struct Daemon: Sendable {
         log.flush()
     }
 
-    private static func url(of address: ListenAddress, isSecure: Bool) -> String {
+    fileprivate static func url(of address: ListenAddress, isSecure: Bool) -> String {
         switch address {
         case .ip: (isSecure ? "https://" : "http://") + address.description
         case .unix: "\(address)"
@@ -208,7 +235,12 @@ package struct Daemon: Sendable {
         }
         do throws(ServerError) {
             let server = try HTTPServer(configuration: configuration, application: application)
-            return (server, application, try server.listen(options.listen))
+            guard let seat else {
+                return (server, application, try server.listen(options.listen))
+            }
+            try server.adopt(seat.listeners)
+            let addresses = zip(options.listen, seat.listeners).map { $0.resolved(by: $1) }
+            return (server, application, addresses)
         } catch {
             throw HostError(error)
         }

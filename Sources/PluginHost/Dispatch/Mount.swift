@@ -8,6 +8,8 @@ package final class Mount: Sendable {
         case active
         /// 503: the plugin is installed and does not serve now.
         case unavailable(retryAfterSeconds: Int)
+        /// 503: the plugin has done harm, and is kept from serving.
+        case quarantined(reason: String)
         /// 503: the plugin is installed, and its operator does not want it to serve.
         case inactive
     }

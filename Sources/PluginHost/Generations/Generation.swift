@@ -106,9 +106,13 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
                 slots + reactor * ReactorSlot.strideBytes + ReactorSlot.trafficOffset)
         }
         unsafe serving.pointee.owner = Unmanaged.passUnretained(self)
+        unsafe BlackBox.count(
+            image, slots + ReactorSlot.inFlightOffset, count: reactors,
+            stride: ReactorSlot.strideBytes)
     }
 
     deinit {
+        unsafe BlackBox.count(serving.pointee.image, nil, count: 0, stride: 0)
         for reactor in 0..<reactorCount {
             unsafe serving.pointee.slot(reactor).deinitialize(count: 1)
         }

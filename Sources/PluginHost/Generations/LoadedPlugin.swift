@@ -111,6 +111,9 @@ import Synchronization
         _ staged: StagedLibrary, host: HostObject
     ) throws(HostError) -> LoadedPlugin {
         let image: LoadedImage
+        BlackBox.announceLoad(
+            name: staged.name.text, version: staged.manifest.version.description,
+            digest: staged.digest.hex, generation: staged.generation)
         do throws(LibraryError) {
             image = try LoadedImage(staged.copy, inspection: staged.inspection)
         } catch {

@@ -8,6 +8,8 @@ internal import Synchronization
 struct ReactorSlot: ~Copyable {
     static let strideBytes = 256
     static let trafficOffset = 64
+    /// Where `inFlight` is, the first of what is counted.
+    static let inFlightOffset = 0
 
     /// Requests that were handed to the plugin and are not released yet.
     let inFlight = Atomic<Int>(0)

@@ -61,6 +61,10 @@ package struct ManagerOptions: Sendable {
     package var inlineBudgetMilliseconds = 10
     /// What each plugin may take up, unless its manifest says otherwise.
     package var work = WorkLimits()
+    /// What becomes of a plugin that has brought the engine down.
+    package var onCrash = CrashPolicy.quarantine
+    /// The root's lock, where another process has taken it for this one: its descriptor.
+    package var heldLock: Int32?
     /// Whether a library is loaded only as it was installed; else replacing it is an operator's
     /// act, which is written down and loaded.
     package var pinsLibraries = false

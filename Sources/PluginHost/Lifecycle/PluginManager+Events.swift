@@ -25,6 +25,7 @@ extension LifecycleEvent.Fact {
     /// Under which topic the host tells of it: `host.plugin.installed` for `plugin_installed_v1`,
     /// `host.plugin.load-failed` for `load_failed_v1`.
     var topic: String {
+        if case .engineCrashed = self { return "host.engine.crashed" }
         var words = name.split(separator: "_").map(String.init)
         if words.last?.hasPrefix("v") == true { words.removeLast() }
         if words.first == "plugin", words.count > 1 { words.removeFirst() }

@@ -70,9 +70,12 @@ extension PluginManager {
         }
         var others: [Mount] = []
         for (name, record) in registry.plugins where slots[name]?.current?.generation == nil {
-            let availability: Mount.Availability =
-                record.isActive && !record.isDisabled
-                ? .unavailable(retryAfterSeconds: 1) : .inactive
+            var availability = Mount.Availability.inactive
+            if record.isActive && !record.isDisabled {
+                availability =
+                    record.quarantine.map { .quarantined(reason: $0.reason) }
+                    ?? .unavailable(retryAfterSeconds: 1)
+            }
             if table.mounts[name]?.availability != availability {
                 others.append(Mount(name: name, generation: nil, availability: availability))
             }

@@ -151,6 +151,7 @@ extension PluginManager {
         try await exclusively(name) { slot throws(HostError) in
             _ = try registry.installed(name)
             guard try await isEnabled(name) else { throw disabled(name) }
+            try await liftQuarantine(name, "host activate")
             if server != nil && slot.current == nil {
                 try await load(slot)
             }
@@ -254,6 +255,7 @@ extension PluginManager {
             }
             guard try await isEnabled(name) else { throw disabled(name) }
             let former = slot.current
+            try await liftQuarantine(name, "host reload")
             try await load(slot, force: force, policy: policy ?? options.drain, canary: canary)
             return slot.current === former ? nil : former
         }
@@ -287,11 +289,14 @@ extension PluginManager {
             var source = Source(installed, insists: record.release.isInsisted)
             source.unless = force ? nil : (slot.canary?.image ?? slot.current)?.loaded.digest
             let canary = try canary(wish, installed.manifest, slot)
+            let quarantine = slot.current == nil ? record.quarantine : nil
+            if let quarantine { source.unless = try quarantine.unwanted(name) }
             source.pinned = options.pinsLibraries ? record.release.libraryDigest : nil
             let judgement = try await judge(&source, of: name)
             let most = options.drainingImagesMax
             await waitForLeaving(slot) { slot.leaving.count { $0.use != .pinned } >= most }
             guard let image = try await bringUp(source, slot) else {
+                if let quarantine { throw quarantine.error(of: name) }
                 // What was sent back is told until something else serves.
                 if slot.lastError?.code != "canary_failed" { slot.lastError = nil }
                 return
@@ -308,8 +313,14 @@ extension PluginManager {
     }
 
     private func failed(_ error: HostError, _ slot: PluginSlot) async {
+        let isNews = slot.lastError != error
         slot.lastError = error
         tellReadiness()
+        // The journal knows that one.
+        if error.code == "quarantined" {
+            if isNews { say(.warning, error.description, slot.name) }
+            return
+        }
         let serving = slot.current.map { "; generation \($0.loaded.number) goes on serving" } ?? ""
         say(.error, error.description + serving, slot.name)
         await note(.loadFailed(generation: slot.lastNumber, error: error), on: slot.name)

@@ -76,7 +76,11 @@ package actor PluginManager {
         self.control = control
         let hadPlugins = Directory.isDirectory(layout.plugins)
         try layout.create()
-        lock = try RootLock(layout)
+        if let held = options.heldLock {
+            lock = RootLock(owning: held, layout)
+        } else {
+            lock = try RootLock(layout)
+        }
         let (journal, replayed) = try await Blocking.run { () throws(HostError) in
             let journal = try Journal(path: layout.database)
             return (journal, try journal.replay())
@@ -162,7 +166,8 @@ package actor PluginManager {
             },
             lastError: slot.isBlocked ? nil : slot.lastError ?? record.lastError,
             dependencies: dependencies(of: record.name), services: grants(of: record),
-            configuration: configuration(of: slot), signature: record.signature, images: images,
+            configuration: configuration(of: slot), signature: record.signature,
+            quarantine: record.quarantine, images: images,
             versions: record.versions.map {
                 PluginStatus.Version(
                     id: "\(record.name)@\($0.version)", version: $0,
@@ -182,6 +187,7 @@ package actor PluginManager {
         }
         guard record.isActive else { return .inactive }
         if record.isDisabled { return .disabled }
+        if record.quarantine != nil { return .quarantined }
         if server == nil { return .inactive }
         return slot.isBlocked ? .blocked : .failed
     }

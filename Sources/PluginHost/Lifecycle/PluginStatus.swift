@@ -13,6 +13,8 @@ package struct PluginStatus: Sendable {
         case disabled
         /// It should serve and cannot; `lastError` says why.
         case failed
+        /// It should serve, and has done harm; `quarantine` says what.
+        case quarantined
         /// It should serve, and waits for what it requires; `dependencies` say for what.
         case blocked
         /// It is being loaded for the first time.
@@ -139,6 +141,8 @@ package struct PluginStatus: Sendable {
     package var configuration: Configuration?
     /// What was found of the signature of the release in force; nil: nobody has looked.
     package var signature: SignatureNote?
+    /// Why it is kept from serving; nil when it is not.
+    package var quarantine: Quarantine?
     package var images: [Image]
     /// The releases on the disk, as they came.
     package var versions: [Version]
@@ -186,6 +190,7 @@ extension PluginStatus {
                 ]
             } ?? .null
         object["signature"] = signature?.json ?? .null
+        object["quarantine"] = quarantine?.json ?? .null
         object["images"] = .array(images.map(\.json))
         object["versions"] = .array(versions.map(\.json))
         object["work"] = work?.json ?? .null

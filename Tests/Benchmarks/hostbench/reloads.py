@@ -80,7 +80,7 @@ def wait_for_unload(host, plugin, generation):
     """Waits until the maps of the host hold no copy of that generation any more."""
     deadline = time.monotonic() + 30
     mark = re.compile(rf"/{re.escape(plugin)}/run/.*\.{generation}\.")
-    while mark.search(pathlib.Path(f"/proc/{host.process.pid}/maps").read_text()):
+    while mark.search(pathlib.Path(f"/proc/{host.engine}/maps").read_text()):
         if time.monotonic() > deadline:
             raise RuntimeError(f"generation {generation} of {plugin} is still mapped")
 
@@ -120,9 +120,9 @@ def measure_leak(bundles, count):
         with servers.Host([bundle], {plugin: f"/plugin/{plugin}/api/hello"}) as host:
             host.start()
             latencies(host, plugin, max(20, count // 4), never_seen=False)
-            before, heap = State(host.process.pid), heap_bytes(host, plugin)
+            before, heap = State(host.engine), heap_bytes(host, plugin)
             latencies(host, plugin, count - 2, never_seen=False)
-            after = State(host.process.pid)
+            after = State(host.engine)
             found[plugin] = {
                 "reloads": count,
                 "heap_bytes_each": round((heap_bytes(host, plugin) - heap) / count),

@@ -36,7 +36,7 @@ def start(host):
     """Starts a host; returns the seconds to the first answer, and what it then holds."""
     begun = time.monotonic()
     host.start(within=300)
-    return time.monotonic() - begun, State(host.process.pid)
+    return time.monotonic() - begun, State(host.engine)
 
 
 def measure_start(count):
@@ -76,11 +76,11 @@ def measure_idle(count):
         path = list(host.paths.values())[0]
         for _ in range(200):
             Connection(host.port).get(path)
-        before = State(host.process.pid)
+        before = State(host.engine)
         connections = [Connection(host.port) for _ in range(count)]
         for connection in connections:
             connection.get(path)
-        after = State(host.process.pid)
+        after = State(host.engine)
         for connection in connections:
             connection.close()
     grown = after.private - before.private

@@ -116,8 +116,13 @@ class Host(Server):
         bare = workplace.OUT / "host"
         if not workplace.is_newer(bare, workplace.HOST):
             workplace.run(["strip", "--strip-debug", workplace.HOST, "-o", bare])
-        self.command = [bare, *self.command[1:], "--no-proof"]
+        self.command = [bare, *self.command[1:], "--no-proof", "--no-supervisor"]
         self.start(prefix, within)
+
+    @property
+    def engine(self):
+        """The process in which the plugins are."""
+        return self.pids()[1]
 
     def run(self, *arguments):
         return workplace.run([workplace.HOST, *arguments, "--root", self.root])

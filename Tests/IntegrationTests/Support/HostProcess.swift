@@ -23,12 +23,14 @@ final class HostProcess {
         options: [String] = []
     ) throws {
         self.root = root
+        // What counts the calls of a process follows none of its children.
+        let alone = environment["KILL_POINTS"] != nil ? ["--no-supervisor"] : []
         let grants = options.contains("--grant-default") ? [] : ["--grant-default", "all"]
         process = try ChildProcess(
             [
                 Self.binary, "serve", "--root", root.path, "--listen", "127.0.0.1:0",
                 "--threads", "\(threads)",
-            ] + grants + options, environment: environment)
+            ] + grants + alone + options, environment: environment)
         let line = process.waitForLine(after: "listening on http://127.0.0.1:", within: 60)
         guard let line, let port = UInt16(line) else {
             process.kill()
@@ -37,9 +39,20 @@ final class HostProcess {
         self.port = port
     }
 
-    deinit { process.kill() }
+    deinit { kill() }
 
-    var state: ProcessState { ProcessState(pid: process.pid) }
+    /// The process in which the plugins are: the one that the supervisor has started, or the one
+    /// that was started where there is no supervisor.
+    var engine: pid_t { ProcessState(pid: process.pid).children.first ?? process.pid }
+    var state: ProcessState { ProcessState(pid: engine) }
+
+    /// Kills supervisor and engine, and waits until both are gone.
+    func kill() {
+        let engine = engine
+        process.kill()
+        try? eventually("the engine is gone") { !ProcessState(pid: engine).isAlive }
+    }
+
     var log: String { process.standardError }
 
     func client() throws -> HTTPClient { try HTTPClient(port: port) }

@@ -28,6 +28,22 @@ struct ProcessState {
             .filter { !$0.isEmpty }
     }
 
+    /// The processes that it has started and that have not been waited for.
+    var children: [pid_t] {
+        let tasks =
+            (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+        return tasks.flatMap { text("task/\($0)/children").split(separator: " ") }
+            .compactMap { pid_t($0) }
+    }
+
+    /// Whether it has not ended.
+    var isAlive: Bool {
+        let stat = text("stat")
+        guard let end = stat.lastIndex(of: ")") else { return false }
+        let state = stat[end...].dropFirst(2).first
+        return state != "Z" && state != "X"
+    }
+
     var fileDescriptorCount: Int {
         (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd"))?.count ?? 0
     }

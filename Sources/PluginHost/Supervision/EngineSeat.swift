@@ -1,0 +1,163 @@
+internal import CLinux
+internal import DynamicLibrary
+internal import Glibc
+package import HostModel
+
+/// The engine's side of its supervisor: what it was given, and the wire between the two.
+///
+/// - Shape: `host engine SEAT ARGUMENT...`; SEAT is `SUPERVISOR,LISTENERS,END`: the supervisor's
+///   pid, the number of listeners, and how the engine before ended (`EngineEnd`). The descriptors
+///   are in `Place`.
+package struct EngineSeat: Sendable {
+    /// Where the descriptors are that the engine is given.
+    enum Place {
+        static let wire: Int32 = 3
+        static let lock: Int32 = 4
+        static let box: Int32 = 5
+        static let admin: Int32 = 6
+        static let listeners: Int32 = 7
+    }
+
+    /// What the engine tells its supervisor, and the other way round.
+    enum Word: String {
+        /// It answers requests.
+        case ready
+        /// Whoever brought its predecessor down will not do so again.
+        case forgiven
+        /// It has looked for changes, as SIGHUP asks.
+        case reloaded
+        /// It ends by itself, with the exit status behind.
+        case end
+        /// Asks whether it answers, and says that it does.
+        case ping, pong
+    }
+
+    /// The verb that stands before the seat.
+    package static let verb = "engine"
+
+    let supervisor: Int32
+    let listeners: [Int32]
+    /// How the engine before this one ended, where it did not end well.
+    let crash: CrashReport?
+
+    /// Takes the place of an engine, and makes the black box this process's own; as the first act of
+    /// the process.
+    ///
+    /// - Throws: `seat_invalid` when no supervisor has started the process.
+    package init(_ text: String) throws(HostError) {
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+        guard parts.count == 3, let supervisor = Int32(parts[0]), supervisor == getppid(),
+            let count = Int32(parts[1]), (0...64).contains(count),
+            let end = EngineEnd(String(parts[2]))
+        else {
+            throw HostError(
+                "seat_invalid", what: "this process cannot be an engine",
+                why: "no supervisor has started it", fix: "use: host serve")
+        }
+        self.supervisor = supervisor
+        unsafe linux_name_thread("host-engine")
+        listeners = (0..<count).map { Place.listeners + $0 }
+        for descriptor in Place.wire..<(Place.listeners + count) {
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        }
+        do throws(LibraryError) {
+            let box = try BlackBox(descriptor: Place.box)
+            let record = box.takeRecord()
+            crash = end.report(record)
+            box.arm()
+        } catch {
+            throw HostError(error)
+        }
+    }
+
+    var lock: Int32 { Place.lock }
+    var admin: Int32 { Place.admin }
+
+    /// Tells the supervisor; one that is gone has taken this process with it.
+    func tell(_ word: Word, _ number: Int32 = 0) {
+        let text = Array("\(word.rawValue) \(number)".utf8)
+        _ = unsafe text.withUnsafeBytes {
+            unsafe linux_send(Place.wire, $0.baseAddress, $0.count, 0)
+        }
+    }
+
+    /// Says that the process ends by itself, with that status.
+    package func end(_ status: Int32) { tell(.end, status) }
+
+    /// Listens to the supervisor on a thread of its own, for the life of the process.
+    func listen(_ heard: @escaping @Sendable (Word, Int32) -> Void) {
+        _ = OwnThread.start("supervisor") {
+            while let (word, number) = Self.receive(from: Place.wire) { heard(word, number) }
+        }
+    }
+
+    /// Waits for the next message; nil when there will be none.
+    static func receive(from wire: Int32) -> (Word, Int32)? {
+        var buffer = [UInt8](repeating: 0, count: 128)
+        while true {
+            let count = unsafe recv(wire, &buffer, buffer.count, 0)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return nil }
+            let words = String(decoding: buffer[..<count], as: UTF8.self).split(separator: " ")
+            guard let word = words.first.flatMap({ Word(rawValue: String($0)) }) else { continue }
+            return (word, words.dropFirst().first.flatMap { Int32($0) } ?? 0)
+        }
+    }
+}
+
+/// How an engine ended, as its supervisor saw it.
+enum EngineEnd: Equatable {
+    /// There was none before, or it ended well.
+    case well
+    case exited(Int32)
+    case killed(Int32)
+    /// The kernel killed processes for lack of memory meanwhile.
+    case outOfMemory
+
+    init?(_ text: String) {
+        let parts = text.split(separator: ":")
+        switch (parts.first, parts.dropFirst().first.flatMap { Int32($0) }) {
+        case ("well", nil): self = .well
+        case ("memory", nil): self = .outOfMemory
+        case ("exited", let status?): self = .exited(status)
+        case ("killed", let signal?): self = .killed(signal)
+        default: return nil
+        }
+    }
+
+    var text: String {
+        switch self {
+        case .well: "well"
+        case .outOfMemory: "memory"
+        case .exited(let status): "exited:\(status)"
+        case .killed(let signal): "killed:\(signal)"
+        }
+    }
+
+    /// What is told when the box tells nothing.
+    var summary: String {
+        switch self {
+        case .well: "its own will"
+        case .outOfMemory: "SIGKILL, from the kernel for lack of memory"
+        case .exited(let status): "an exit with status \(status) that nobody announced"
+        case .killed(SIGKILL): "SIGKILL, from outside or from the kernel"
+        case .killed(let signal): ThrowawayProcess.name(ofSignal: signal)
+        }
+    }
+
+    func report(_ record: CrashRecord?) -> CrashReport? {
+        guard self != .well else { return nil }
+        guard let record else { return CrashReport(cause: summary) }
+        return CrashReport(
+            cause: record.summary, thread: record.thread,
+            culprit: record.culprit.flatMap { image in
+                PluginName(image.name).map {
+                    CrashReport.Culprit(
+                        plugin: $0, version: image.version,
+                        generation: Int(clamping: image.generation),
+                        digest: Digest(hex: image.digest))
+                }
+            },
+            backtrace: record.backtrace, requestsLost: record.requestsInFlight)
+    }
+}

@@ -1,0 +1,100 @@
+import HostModel
+import Testing
+
+@Suite struct CrashWindowTests {
+    @Test func window_forgivesItsNumber_andNotOneMore() {
+        var window = CrashWindow(countMax: 2, within: .seconds(10))
+        #expect(window.note(at: .seconds(1)))
+        #expect(window.note(at: .seconds(2)))
+        #expect(!window.note(at: .seconds(3)))
+        #expect(window.count == 3)
+    }
+
+    @Test func window_forgetsWhatIsLongAgo() {
+        var window = CrashWindow(countMax: 1, within: .seconds(10))
+        #expect(window.note(at: .seconds(1)))
+        #expect(window.note(at: .seconds(11)))
+        #expect(!window.note(at: .seconds(20)))
+    }
+
+    @Test func whatIsForgiven_doesNotCount() {
+        var window = CrashWindow(countMax: 1, within: .seconds(10))
+        window.forgive()
+        for moment in 1...5 {
+            #expect(window.note(at: .seconds(moment)))
+            window.forgive()
+        }
+        #expect(window.note(at: .seconds(6)))
+        #expect(!window.note(at: .seconds(7)))
+    }
+}
+
+@Suite struct QuarantineTests {
+    private func name(_ text: String) throws -> PluginName { try #require(PluginName(text)) }
+
+    private func installed() throws -> PluginAggregate {
+        let digest = try #require(Digest(hex: String(repeating: "ab", count: 32)))
+        var aggregate = PluginAggregate(name: try name("notes"))
+        let release = LifecycleEvent.Release(
+            version: try #require(SemanticVersion("1.0.0")), bundleDigest: digest,
+            libraryDigest: digest, mode: .inProcess)
+        evolve(&aggregate, .installed(release))
+        evolve(&aggregate, .activated)
+        return aggregate
+    }
+
+    private func evolve(
+        _ aggregate: inout PluginAggregate, _ fact: LifecycleEvent.Fact, at seconds: Int64 = 1
+    ) {
+        aggregate.evolve(
+            LifecycleEvent(
+                fact, plugin: aggregate.name, time: Timestamp(milliseconds: seconds * 1_000)))
+    }
+
+    @Test func quarantine_holdsUntilItIsLifted_orAnotherGenerationServes() throws {
+        var aggregate = try installed()
+        let quarantine = Quarantine(reason: "SIGSEGV at 0x0", generation: 3, digest: nil)
+        evolve(&aggregate, .quarantined(quarantine))
+        #expect(aggregate.record?.quarantine == quarantine)
+        #expect(try aggregate.decide(.quarantine(quarantine)).isEmpty)
+        let lifted = try aggregate.decide(.liftQuarantine(reason: "host activate"))
+        #expect(lifted == [.quarantineLifted(reason: "host activate")])
+        for fact in lifted { evolve(&aggregate, fact) }
+        #expect(aggregate.record?.quarantine == nil)
+        #expect(try aggregate.decide(.liftQuarantine(reason: "again")).isEmpty)
+
+        evolve(&aggregate, .quarantined(quarantine))
+        let digest = try #require(Digest(hex: String(repeating: "cd", count: 32)))
+        evolve(&aggregate, .loaded(generation: 4, libraryDigest: digest, milliseconds: 1))
+        #expect(aggregate.record?.quarantine == nil)
+    }
+
+    @Test func pluginThatCrashesAgainAndAgain_isToldFromOneThatDidOnce() throws {
+        var aggregate = try installed()
+        let crash = LifecycleEvent.Fact.engineCrashed(CrashReport(cause: "SIGSEGV"))
+        for second: Int64 in [0, 100, 110, 120] { evolve(&aggregate, crash, at: second) }
+        let record = try #require(aggregate.record)
+        #expect(record.crashesTooOften(at: Timestamp(milliseconds: 121_000)))
+        #expect(!record.crashesTooOften(at: Timestamp(milliseconds: 165_000)))
+    }
+
+    @Test func factsOfCrashes_readBackAsTheyWereWritten() throws {
+        let digest = try #require(Digest(hex: String(repeating: "ab", count: 32)))
+        let culprit = CrashReport.Culprit(
+            plugin: try name("notes"), version: "1.0.0", generation: 3, digest: digest)
+        let facts: [LifecycleEvent.Fact] = [
+            .engineCrashed(
+                CrashReport(
+                    cause: "SIGSEGV at 0x0", thread: "reactor-0", culprit: culprit,
+                    backtrace: ["notes#3 handle+0x1", "host +0x2"], requestsLost: 4)),
+            .engineCrashed(CrashReport(cause: "SIGKILL")),
+            .quarantined(Quarantine(reason: "SIGSEGV", generation: 3, digest: digest)),
+            .quarantined(Quarantine(reason: "it keeps threads", generation: 3, digest: nil)),
+            .quarantineLifted(reason: "host activate"),
+        ]
+        for fact in facts {
+            let again = try LifecycleEvent.Fact(name: fact.name, payload: fact.payload)
+            #expect(again == fact)
+        }
+    }
+}

@@ -1,0 +1,179 @@
+import Foundation
+import Glibc
+import Testing
+
+/// Plugins that bring their process down: it is there again at once, the others serve on, and who
+/// did it is known and kept from doing it again.
+@Suite(.ownThreads, .timeLimit(.minutes(10))) struct CrashLabTests {
+    /// One way to end the process, and what is told of it.
+    struct Way: CustomTestStringConvertible, Sendable {
+        let how: String
+        let cause: String
+        /// A function that the backtrace names.
+        var function = "handle"
+
+        var testDescription: String { how }
+    }
+
+    static let ways: [[Way]] = [
+        [
+            Way(how: "null", cause: "SIGSEGV at 0x0"),
+            Way(how: "abort", cause: "SIGABRT"),
+            Way(how: "overflow", cause: "SIGSEGV at 0x", function: "recurse"),
+            Way(how: "heap", cause: "SIGABRT"),
+            Way(how: "divide", cause: "SIGFPE at 0x"),
+            Way(how: "trap", cause: "SIGILL at 0x"),
+            Way(how: "exit", cause: "a call of exit(3)"),
+        ],
+        [
+            Way(how: "quick", cause: "a call of exit(0)"),
+            Way(how: "err", cause: "a call of exit(4)"),
+            Way(how: "kill", cause: "a call that sent SIGKILL"),
+            Way(how: "thread", cause: "SIGSEGV at 0x0", function: "write_from_thread"),
+            Way(how: "steal", cause: "SIGSEGV at 0x0"),
+            Way(how: "mask", cause: "SIGSEGV at 0x0"),
+            Way(how: "host", cause: "SIGSEGV at 0x8"),
+        ],
+    ]
+
+    @Test(arguments: ways)
+    func crash_isAttributed_andTheOthersServeOn(_ ways: [Way]) throws {
+        let root = try Root()
+        let host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("sound"))
+        try root.must("install", Fixtures.bundle("crash_lab"))
+        for (number, way) in ways.enumerated() {
+            let path = number.isMultiple(of: 2) ? "crash" : "late"
+            let engine = host.engine
+            #expect(
+                throws: HTTPClient.Failure.self, "\(way.how) ends the engine that it is in"
+            ) { try host.get("/plugin/crash-lab/api/\(path)?how=\(way.how)") }
+            #expect(try host.hello("sound") == hello, "\(way.how)")
+            #expect(host.engine != engine, "\(way.how)")
+
+            let story: Comment = "\(way.how)\n\(host.log.suffix(4_000))"
+            let refused = try host.get("/plugin/crash-lab/api/hello")
+            #expect(refused.status == 503 && refused.text.contains(way.cause), story)
+            let status = try root.status("crash-lab")
+            #expect(status["state"].string == "quarantined", story)
+            #expect(status["quarantine"]["reason"].string?.contains(way.cause) == true, story)
+            let told = try events(root, "engine_crashed_v1").last?["data"] ?? .null
+            #expect(told["culprit"]["plugin"].string == "crash-lab", "\(story) \(told)")
+            let backtrace = told["backtrace"].strings.joined(separator: "\n")
+            let isNamed = backtrace.contains(#/crash-lab#\d+ /#) && backtrace.contains(way.function)
+            #expect(isNamed, "\(story) \(told)")
+            #expect(told["requests_lost"].number == 1, "\(story) \(told)")
+            try root.must("activate", "crash-lab")
+            #expect(try host.hello("crash-lab") == hello, story)
+        }
+        #expect(try events(root, "plugin_quarantined_v1").count == ways.count)
+        #expect(try events(root, "quarantine_lifted_v1").count == ways.count)
+        #expect(try host.terminate() == 0)
+    }
+
+    @Test(arguments: ["crash_lab_init", "crash_lab_start"])
+    func crashOnTheWayUp_endsNoOther_andIsNotRepeated(_ fixture: String) throws {
+        let root = try Root()
+        try root.must("install", Fixtures.bundle("sound"))
+        try root.must("install", Fixtures.bundle(fixture), "--no-activate")
+        let name = fixture.replacing("_", with: "-")
+        let host = try HostProcess(root, options: ["--no-proof"])
+        // Its answer goes with the engine.
+        _ = try root.host("activate", name)
+        #expect(try host.hello("sound") == hello)
+        let status = try root.waitForStatus(name, "is known") {
+            ["quarantined", "inactive"].contains($0["state"].string)
+        }
+        #expect(status["quarantine"]["reason"].string?.contains("SIGSEGV") == true, "\(status)")
+        #expect(try events(root, "engine_crashed_v1").count == 1)
+        #expect(try host.terminate() == 0)
+    }
+
+    @Test func crashInStop_isAttributed() throws {
+        let root = try Root()
+        let host = try HostProcess(root, options: ["--no-proof"])
+        try root.must("install", Fixtures.bundle("sound"))
+        try root.must("install", Fixtures.bundle("crash_lab_stop"))
+        _ = try root.host("deactivate", "crash-lab-stop")
+        #expect(try host.hello("sound") == hello)
+        try eventually("it is told of") {
+            try events(root, "engine_crashed_v1").last?["plugin"].string == "crash-lab-stop"
+        }
+    }
+
+    @Test func newLibrary_endsTheQuarantine() throws {
+        let root = try Root()
+        let host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("crash_lab"))
+        _ = try? host.get("/plugin/crash-lab/api/crash?how=null")
+        try root.waitForStatus("crash-lab", "is quarantined") {
+            $0["state"].string == "quarantined"
+        }
+        let library = URL(fileURLWithPath: root.library("crash-lab"))
+        // What lies behind the sections is nobody's, and changes the digest.
+        let changed = try Data(contentsOf: library) + Data("changed".utf8)
+        try changed.write(to: URL(fileURLWithPath: library.path + ".new"))
+        #expect(rename(library.path + ".new", library.path) == 0)
+        try root.waitForStatus("crash-lab", "serves again") { $0["state"].string == "active" }
+        #expect(try host.hello("crash-lab") == hello)
+    }
+
+    @Test func engineThatIsKilledFromOutside_isReplaced_andNobodyIsBlamed() throws {
+        let root = try Root()
+        let host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("sound"))
+        let engine = host.engine
+        #expect(engine != host.process.pid)
+        #expect(kill(engine, SIGKILL) == 0)
+        try eventually("another engine is there") {
+            host.engine != engine && host.engine != host.process.pid
+        }
+        #expect(try host.hello("sound") == hello)
+        let told = try #require(try events(root, "engine_crashed_v1").last)
+        #expect(told["data"]["culprit"] == .null && told["plugin"].string == "host", "\(told)")
+        #expect(try root.status("sound")["state"].string == "active")
+        let list = try JSON(parsing: root.must("list", "--json").output)
+        #expect(list["engine_pid"].number == Double(host.engine))
+        #expect(list["supervisor_pid"].number == Double(host.process.pid))
+        #expect(try host.terminate() == 0)
+    }
+
+    @Test func enginesThatKeepEnding_areGivenUp() throws {
+        let root = try Root()
+        let host = try HostProcess(root)
+        var killed: Set<pid_t> = []
+        try eventually("the host gives up") {
+            let engine = host.engine
+            if engine != host.process.pid, killed.insert(engine).inserted { kill(engine, SIGKILL) }
+            return host.process.hasEnded
+        }
+        #expect(host.process.waitForEnd(within: 60) == .exited(1))
+        #expect(host.log.contains("the host has failed"), "\(host.log)")
+        #expect(killed.count == 6)
+    }
+
+    @Test func engine_endsWithItsSupervisor() throws {
+        let root = try Root()
+        let host = try HostProcess(root)
+        let engine = host.engine
+        #expect(kill(host.process.pid, SIGKILL) == 0)
+        try eventually("the engine is gone") { !ProcessState(pid: engine).isAlive }
+        let again = try HostProcess(root)
+        #expect(try again.get("/").status == 200)
+    }
+
+    @Test func hostWithoutSupervisor_isOneProcess() throws {
+        let root = try Root()
+        let host = try HostProcess(root, options: ["--no-supervisor"])
+        #expect(host.engine == host.process.pid)
+        let list = try JSON(parsing: root.must("list", "--json").output)
+        #expect(list["supervisor_pid"] == .null)
+        #expect(list["engine_pid"].number == Double(host.process.pid))
+        #expect(try host.terminate() == 0)
+    }
+
+    private func events(_ root: Root, _ name: String) throws -> [JSON] {
+        try JSON(parsing: root.must("events", "--since", "0", "--json").output)["events"].elements
+            .filter { $0["event"].string == name }
+    }
+}
