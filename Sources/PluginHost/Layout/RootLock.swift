@@ -33,7 +33,7 @@ package struct RootLock: ~Copyable {
             _ = lseek(file.number, 0, SEEK_SET)
             if tries < Self.triesMax, let number = Int32(pid), Self.isGone(number) {
                 tries += 1
-                _ = unsafe poll(nil, 0, Self.pauseMilliseconds)
+                _ = poll(nil, 0, Self.pauseMilliseconds)
                 continue
             }
             throw HostError(
