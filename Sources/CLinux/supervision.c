@@ -116,7 +116,7 @@ int linux_start(const char *path, char *const arguments[], const int *passed, in
     return -failure;
 }
 
-int linux_reap(int pid) {
+int linux_await_end(int pid) {
     int status = 0;
     while (waitpid(pid, &status, 0) < 0) {
         if (errno != EINTR) return 0;

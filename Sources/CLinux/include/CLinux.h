@@ -215,7 +215,7 @@ void linux_die_of(int signal);
 int linux_start(const char *path, char *const arguments[], const int *passed, int count,
                 int *pidfd);
 // Waits until a child has ended: its exit status, or the negated number of the signal.
-int linux_reap(int pid);
+int linux_await_end(int pid);
 // Two connected sockets that keep messages apart; close-on-exec.
 int linux_message_sockets(int pair[2]);
 

@@ -181,13 +181,13 @@ package actor PluginManager {
 
     func state(of slot: PluginSlot, _ record: PluginRecord) -> PluginStatus.State {
         if slot.current != nil { return .active }
+        if record.isActive, !record.isDisabled, record.quarantine != nil { return .quarantined }
         if slot.isLoading { return .loading }
         if slot.leaving.contains(where: { $0.use == .draining || $0.use == .stopping }) {
             return .draining
         }
         guard record.isActive else { return .inactive }
         if record.isDisabled { return .disabled }
-        if record.quarantine != nil { return .quarantined }
         if server == nil { return .inactive }
         return slot.isBlocked ? .blocked : .failed
     }

@@ -52,7 +52,7 @@ struct EngineProcess {
     /// Takes the end of the process in, and gives everything back: its exit status, or minus the
     /// signal.
     func reap() -> Int32 {
-        let status = linux_reap(pid)
+        let status = linux_await_end(pid)
         close(pidfd)
         close(wire)
         return status
