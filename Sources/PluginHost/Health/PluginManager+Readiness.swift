@@ -17,7 +17,7 @@ extension PluginManager {
                     }
                     return Readiness.Obstacle(
                         plugin: record.name, state: "unhealthy", reason: health.reason)
-                case .failed, .blocked, .loading, .draining:
+                case .failed, .quarantined, .blocked, .loading, .draining:
                     return Readiness.Obstacle(
                         plugin: record.name, state: state.rawValue,
                         reason: slot.isBlocked
