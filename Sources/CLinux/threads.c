@@ -35,6 +35,14 @@ int linux_enter_depth(void) { return ++depth; }
 
 void linux_leave_depth(void) { depth--; }
 
+static _Thread_local int hooks;
+
+void linux_enter_hook(void) { hooks++; }
+
+void linux_leave_hook(void) { hooks--; }
+
+int linux_is_in_hook(void) { return hooks > 0; }
+
 // Opens a file below /proc/self/task/THREAD.
 static int open_task(int thread, const char *name, int flags) {
     char path[64];

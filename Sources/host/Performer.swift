@@ -29,6 +29,7 @@ struct Performer {
         case .mount: try await mount()
         case .grant, .revoke: try await grant()
         case .unmount: try await unmount()
+        case .call: try await call()
         case .list: try await list()
         case .status: try await status()
         case .graph: try await graph()
@@ -172,22 +173,14 @@ struct Performer {
         let path = CommandEnvironment.absolute(invocation.arguments[0])
         let activates = !invocation.has("--no-activate")
         let services = invocation.values("--grant")
-        var body: JSONObject = [
-            "path": .string(path), "activate": .bool(activates && services.isEmpty),
-        ]
+        var body: JSONObject = ["path": .string(path), "activate": .bool(activates)]
+        if !services.isEmpty { body["grant"] = .array(services.map { .string($0) }) }
         let mode: PluginMode? = try invocation.choice("--mode")
         body["mode"] = mode.map { .string($0.rawValue) }
         body["canary"] = try canary
         if invocation.has("--allow-tombstoned") { body["allow_tombstoned"] = true }
         if invocation.has("--cascade") { body["cascade"] = true }
-        var answer = try await send("POST", "/plugins", .object(body))
-        if !services.isEmpty {
-            let plugin = "/plugins/" + (answer["name"]?.string ?? "")
-            let wanted: JSONValue = ["services": .array(services.map { .string($0) })]
-            answer = try await send("POST", plugin + "/grant", wanted)
-            if activates { answer = try await send("POST", plugin + "/activate", [:]) }
-        }
-        Output.print(Report.change(answer))
+        Output.print(Report.change(try await send("POST", "/plugins", .object(body))))
     }
 
     private func grant() async throws {

@@ -1,7 +1,7 @@
 /// What the command can be asked to do, with everything that its help says.
 enum Verb: String, CaseIterable {
     case serve, install, activate, deactivate, reload, rollback, remove, mount, unmount
-    case grant, revoke
+    case grant, revoke, call
     case list, status, graph, routes, mounts, hooks, capabilities, path, config, events, logs
     case inspect, pack, keygen, trust
 
@@ -27,6 +27,7 @@ enum Verb: String, CaseIterable {
         case .unmount: "take such a place back, or all places of a plugin"
         case .grant: "give a plugin services of the host, and reload it with them"
         case .revoke: "take services from a plugin, and reload it without them"
+        case .call: "call a method of a plugin, as other plugins do, and print its reply"
         case .list: "list the installed plugins"
         case .status: "tell everything about one plugin"
         case .graph: "show which plugins require which, and in which order they begin"
@@ -54,6 +55,7 @@ enum Verb: String, CaseIterable {
         case .activate, .deactivate, .reload, .rollback, .remove, .mount, .unmount, .status:
             ["NAME"]
         case .grant, .revoke: ["NAME", "SERVICE..."]
+        case .call: ["NAME", "[CAPABILITY/]METHOD", "[PAYLOAD|-]"]
         case .config: ["[NAME]"]
         case .inspect: ["FILE"]
         case .pack: ["DIRECTORY"]
@@ -220,6 +222,12 @@ enum Verb: String, CaseIterable {
                     meaning: "what to call the key that is added (the name of its file)")
             ]
         case .graph: options = [Option(name: "--dot", meaning: "print the language of Graphviz")]
+        case .call:
+            options = [
+                Option(
+                    name: "--timeout", value: "SECONDS",
+                    meaning: "how long the reply may take (30)")
+            ]
         case .events:
             options = [
                 Option(name: "--follow", meaning: "tell what happens from now on, as it happens"),
@@ -249,7 +257,7 @@ enum Verb: String, CaseIterable {
         let tellsInJSON: [Verb] = [
             .list, .status, .graph, .routes, .mounts, .hooks, .capabilities, .path, .config,
             .events,
-            .logs,
+            .logs, .call,
             .inspect, .trust,
         ]
         if tellsInJSON.contains(self) {

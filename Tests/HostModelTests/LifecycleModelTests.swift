@@ -39,9 +39,9 @@ import Testing
 
         mutating func apply(_ change: Change, of name: PluginName) {
             switch change {
-            case .install(_, let directory, _):
+            case .install(_, let directory, _, _):
                 disk[name] = Files(current: directory, releases: [directory])
-            case .upgrade(_, let directory, _, _):
+            case .upgrade(_, let directory, _, _, _):
                 disk[name]?.releases.insert(directory)
                 disk[name]?.current = directory
             case .rollback(_, let directory, _): disk[name]?.current = directory
@@ -85,7 +85,7 @@ import Testing
         private mutating func undo(_ change: Change, of name: PluginName) {
             switch change {
             case .install: disk[name] = nil
-            case .upgrade(_, let directory, let former, _):
+            case .upgrade(_, let directory, let former, _, _):
                 if disk[name]?.current == directory { disk[name]?.current = former }
                 disk[name]?.releases.remove(directory)
             case .rollback(_, let directory, let former):

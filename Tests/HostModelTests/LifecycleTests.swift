@@ -67,7 +67,9 @@ import Testing
         }
         #expect(Set(everyFact.map(\.name)).count == everyFact.count)
         let changes: [Change] = [
+            .install(release, directory: "1", activates: true, grants: ["ph.log/1"]),
             .upgrade(upgrade, directory: "2", from: "1", activates: false),
+            .upgrade(upgrade, directory: "2", from: "1", activates: true, grants: ["ph.log/1"]),
             .rollback(release, directory: "1", from: "2"), .removal(keepsData: true),
         ]
         for change in changes {

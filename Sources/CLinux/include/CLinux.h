@@ -167,6 +167,11 @@ static inline const void *linux_get_call_subject(void) { return linux_call_subje
 int linux_enter_depth(void);
 // Undoes linux_enter_depth.
 void linux_leave_depth(void);
+// Counts the thread into a hook at a point, and out of it.
+void linux_enter_hook(void);
+void linux_leave_hook(void);
+// Whether the thread is in such a hook.
+int linux_is_in_hook(void);
 // Whether the thread is there to run an event loop, so that nothing may wait on it; also after it
 // has lost its loop.
 extern _Thread_local int linux_thread_runs_loop __attribute__((tls_model("initial-exec")));

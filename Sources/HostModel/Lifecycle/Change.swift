@@ -4,10 +4,13 @@
 /// host that was killed in between finds the change in the journal, looks at the disk, and finishes
 /// or undoes it (`ending(found:)`).
 public enum Change: Hashable, Sendable {
-    /// The plugin comes into being.
-    case install(LifecycleEvent.Release, directory: String, activates: Bool)
-    /// Another release is put in the place of the one in force.
-    case upgrade(LifecycleEvent.Release, directory: String, from: String, activates: Bool)
+    /// The plugin comes into being, and is given these services.
+    case install(
+        LifecycleEvent.Release, directory: String, activates: Bool, grants: [String] = [])
+    /// Another release is put in the place of the one in force, and is given these services.
+    case upgrade(
+        LifecycleEvent.Release, directory: String, from: String, activates: Bool,
+        grants: [String] = [])
     /// A release that is on the disk already is put in force again.
     case rollback(LifecycleEvent.Release, directory: String, from: String)
     /// The plugin goes.
@@ -61,7 +64,7 @@ public enum Change: Hashable, Sendable {
     public func ending(found: Found) -> Ending {
         switch self {
         case .install: .undo
-        case .upgrade(_, let directory, _, _), .rollback(_, let directory, _):
+        case .upgrade(_, let directory, _, _, _), .rollback(_, let directory, _):
             found == .release(directory) ? .finish : .undo
         case .removal: found == .nothing ? .finish : .undo
         }
@@ -80,10 +83,19 @@ public enum Change: Hashable, Sendable {
     /// The release that it puts in force, with the name of its directory.
     public var target: (release: LifecycleEvent.Release, directory: String)? {
         switch self {
-        case .install(let release, let directory, _), .upgrade(let release, let directory, _, _),
+        case .install(let release, let directory, _, _),
+            .upgrade(let release, let directory, _, _, _),
             .rollback(let release, let directory, _):
             (release, directory)
         case .removal: nil
+        }
+    }
+
+    /// The services that it gives the plugin.
+    public var grants: [String] {
+        switch self {
+        case .install(_, _, _, let grants), .upgrade(_, _, _, _, let grants): grants
+        case .rollback, .removal: []
         }
     }
 
@@ -101,13 +113,14 @@ extension Change: JSONRepresentable {
             object["release"] = target.release.json
         }
         switch self {
-        case .install(_, _, let activates): object["activates"] = .bool(activates)
-        case .upgrade(_, _, let from, let activates):
+        case .install(_, _, let activates, _): object["activates"] = .bool(activates)
+        case .upgrade(_, _, let from, let activates, _):
             object["from"] = .string(from)
             object["activates"] = .bool(activates)
         case .rollback(_, _, let from): object["from"] = .string(from)
         case .removal(let keepsData): object["keeps_data"] = .bool(keepsData)
         }
+        if !grants.isEmpty { object["grants"] = .array(grants.map { .string($0) }) }
         return .object(object)
     }
 
@@ -123,13 +136,18 @@ extension Change: JSONRepresentable {
         switch kind {
         case .install:
             self = .install(
-                release, directory: directory, activates: try fields.truth("activates"))
+                release, directory: directory, activates: try fields.truth("activates"),
+                grants: Self.grants(json))
         case .upgrade:
             self = .upgrade(
                 release, directory: directory, from: try fields.text("from"),
-                activates: try fields.truth("activates"))
+                activates: try fields.truth("activates"), grants: Self.grants(json))
         case .rollback, .removal:
             self = .rollback(release, directory: directory, from: try fields.text("from"))
         }
+    }
+
+    private static func grants(_ json: JSONValue) -> [String] {
+        (json["grants"]?.array ?? []).compactMap(\.string)
     }
 }

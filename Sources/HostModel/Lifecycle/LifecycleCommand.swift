@@ -159,16 +159,22 @@ extension PluginAggregate {
     private func finish() throws(HostError) -> [Fact] {
         guard let change else { throw noChange("finished") }
         switch change {
-        case .install(let release, _, let activates):
-            return activates ? [.installed(release), .activated] : [.installed(release)]
-        case .upgrade(let release, _, _, let activates):
+        case .install(let release, _, let activates, let grants):
+            return [.installed(release)] + granted(grants) + (activates ? [.activated] : [])
+        case .upgrade(let release, _, _, let activates, let grants):
             let record = try installed()
             let upgraded = Fact.upgraded(from: record.release.version, to: release)
-            return activates && !record.isActive ? [upgraded, .activated] : [upgraded]
+            return [upgraded] + granted(grants)
+                + (activates && !record.isActive ? [.activated] : [])
         case .rollback(let release, _, _):
             return [.upgraded(from: try installed().release.version, to: release)]
         case .removal(let keepsData): return try remove(try installed(), keepsData: keepsData)
         }
+    }
+
+    /// What giving the plugin services comes to.
+    private func granted(_ services: [String]) -> [Fact] {
+        services.filter { record?.grants[$0] != true }.map { .serviceGranted($0) }
     }
 
     private func remove(_ record: PluginRecord, keepsData: Bool) throws(HostError) -> [Fact] {

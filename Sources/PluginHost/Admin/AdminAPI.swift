@@ -27,7 +27,7 @@ package import HostModel
 ///   GET    /trust                       see AdminAPI+Trust
 ///   GET    /capabilities                {"capabilities": [CAPABILITY, ...]}
 ///   POST   /plugins                     {"path", "mode"?, "activate"?, "allow_tombstoned"?,
-///                                        "cascade"?, "canary"?}                 STATUS
+///                                        "cascade"?, "canary"?, "grant"?: [ID, ...]} STATUS
 ///   POST   /plugins/NAME/activate                                               STATUS
 ///   POST   /plugins/NAME/deactivate     {"drain_seconds"?, "on_timeout"?, "cascade"?}  STATUS
 ///   POST   /plugins/NAME/reload         {"force"?, "drain_seconds"?, "on_timeout"?,
@@ -37,6 +37,7 @@ package import HostModel
 ///   POST   /plugins/NAME/unmount        {"at"?, "host"?}; all without "at"      STATUS
 ///   POST   /plugins/NAME/grant          {"services": [ID, ...]}                 STATUS
 ///   POST   /plugins/NAME/revoke         {"services": [ID, ...]}                 STATUS
+///   POST   /plugins/NAME/call           see AdminAPI+Calls
 ///   DELETE /plugins/NAME                {"keep_data"?, "drain_seconds"?, "on_timeout"?,
 ///                                        "cascade"?}                            {}
 ///   ```
@@ -108,6 +109,8 @@ package struct AdminAPI: Sendable {
         case ("config", 1): return await manager.configurationCheck()
         case ("plugins", 3) where segments[2] == "config":
             return try await manager.configurationReport(try PluginName(checking: segments[1]))
+        case ("plugins", 3) where segments[2] == "call":
+            return try await call(try PluginName(checking: segments[1]), body)
         case ("plugins", 3):
             let name = try PluginName(checking: segments[1])
             return try await act(segments[2], on: name, body)
@@ -190,11 +193,13 @@ package struct AdminAPI: Sendable {
         let allowsTombstoned = form.truth("allow_tombstoned") ?? false
         let cascades = form.truth("cascade") ?? false
         let canary = form.canary()
+        let services = form.has("grant") ? form.services("grant") : []
         if path?.hasPrefix("/") != true { form.object("path", "an absolute path of a bundle") }
         try form.end()
         return try await manager.install(
             bundle: path ?? "", mode: mode, activates: activates,
-            allowsTombstoned: allowsTombstoned, cascades: cascades, canary: canary
+            allowsTombstoned: allowsTombstoned, cascades: cascades, granting: services,
+            canary: canary
         ).json
     }
 
@@ -255,7 +260,8 @@ package struct AdminAPI: Sendable {
         case ("plugins", 3) where segments[2] == "config": return ["GET"]
         case ("plugins", 1): return ["GET", "POST"]
         case ("plugins", 2): return ["GET", "DELETE"]
-        case ("plugins", 3) where verbs.contains(segments[2]): return ["POST"]
+        case ("plugins", 3) where segments[2] == "call" || verbs.contains(segments[2]):
+            return ["POST"]
         default: return []
         }
     }
@@ -274,7 +280,8 @@ package struct AdminAPI: Sendable {
             "no_such_resource", what: "there is nothing at \(path)",
             why: "the admin interface has /health, /plugins, /plugins/NAME, /plugins/NAME/VERB,"
                 + " /plugins/NAME/config, /capabilities, /config, /graph, /mounts and /routes",
-            fix: "VERB is activate, deactivate, reload, rollback, mount, unmount, grant or revoke")
+            fix: "VERB is activate, deactivate, reload, rollback, mount, unmount, grant, revoke or"
+                + " call")
     }
 }
 
@@ -299,11 +306,24 @@ struct Form {
         return value.string
     }
 
+    /// Whether the request has that member at all.
+    func has(_ key: String) -> Bool { members[key] != nil }
+
     mutating func truth(_ key: String) -> Bool? {
         known.append(key)
         guard let value = members[key] else { return nil }
         if value.bool == nil { object(key, "true or false") }
         return value.bool
+    }
+
+    mutating func number(_ key: String, in range: ClosedRange<Int>) -> Int? {
+        known.append(key)
+        guard let value = members[key] else { return nil }
+        if let number = value.integer.flatMap({ Int(exactly: $0) }), range.contains(number) {
+            return number
+        }
+        object(key, "a number from \(range.lowerBound) to \(range.upperBound)")
+        return nil
     }
 
     mutating func version(_ key: String) -> SemanticVersion? {

@@ -19,7 +19,7 @@ extension Installer {
         case .install:
             guard Directory.isDirectory(directory.path) else { return }
             _ = try remove(name, keepData: false)
-        case .upgrade(_, let release, let former, _):
+        case .upgrade(_, let release, let former, _, _):
             try turnBack(directory, from: release, to: former)
             try bury(release, of: directory)
         case .rollback(_, let release, let former):

@@ -1,4 +1,5 @@
 import Glibc
+internal import HTTPWire
 package import HostModel
 
 /// What a command knows of the process it runs in.
@@ -9,10 +10,13 @@ package enum CommandEnvironment {
 
     /// Writes text to a standard stream; a stream that is closed is no error.
     package static func write(_ text: String, to stream: Stream) {
+        write(Array(text.utf8), to: stream)
+    }
+
+    private static func write(_ bytes: [UInt8], to stream: Stream) {
         let descriptor = stream == .output ? STDOUT_FILENO : STDERR_FILENO
-        var text = text
-        text.withUTF8 { bytes in
-            var rest = UnsafeRawBufferPointer(bytes)
+        unsafe bytes.withUnsafeBytes { bytes in
+            var rest = unsafe bytes
             while rest.count > 0 {
                 let count = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
                 if count < 0 && errno == EINTR { continue }
@@ -20,6 +24,24 @@ package enum CommandEnvironment {
                 unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             }
         }
+    }
+
+    /// The most bytes that a command takes from its standard input.
+    private static let inputBytesMax = 512 << 10
+
+    /// Reads the standard input to its end.
+    ///
+    /// - Throws: `HostError` when it cannot be read or is longer than 512 KiB.
+    package static func input() throws(HostError) -> [UInt8] {
+        try Descriptor(opening: "/dev/stdin", flags: O_RDONLY).readAll(bytesMax: inputBytesMax)
+    }
+
+    /// Bytes as they travel in JSON.
+    package static func base64(_ bytes: [UInt8]) -> String { Base64.text(of: bytes) }
+
+    /// Writes bytes that have travelled so to the standard output.
+    package static func writeBase64(_ text: String) {
+        write(Base64.bytes(of: text) ?? [], to: .output)
     }
 
     /// A path made absolute against the working directory.

@@ -1,3 +1,4 @@
+import HTTPWire
 import HostModel
 
 /// Events as CloudEvents 1.0.

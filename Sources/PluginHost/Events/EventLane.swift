@@ -4,10 +4,11 @@ import Synchronization
 ///
 /// A subscription for which events wait stands in line here; a few jobs take one after the other
 /// and hand over some of its events. As long as they get on, two jobs do; when those are held up by
-/// subscribers that take their time, more are begun, so that the others do not wait for them.
+/// subscribers that take their time, more are begun, so that the others do not wait for them: three
+/// quarters of the threads that a plugin has unless somebody says otherwise. The rest is for calls.
 final class EventLane: Sendable {
     private static let eagerJobsMax = 2
-    private static let jobsMax = 16
+    private static let jobsMax = 48
     /// After how long without progress another job is begun.
     private static let patience = Duration.milliseconds(20)
 

@@ -18,6 +18,7 @@ final class HookPoint: @unchecked Sendable {
     let name: PointName
     private let block: UnsafeMutablePointer<Block>
     private let chain = Mutex<PointChain?>(nil)
+    private let filledOrEmptied = Mutex<(@Sendable () -> Void)?>(nil)
 
     init(_ name: PointName) {
         self.name = name
@@ -47,13 +48,20 @@ final class HookPoint: @unchecked Sendable {
     /// The hooks as they are now; nil when there are none.
     var hooks: PointChain? { chain.withLock { $0 } }
 
-    /// Hangs these hooks on it, in order, and no other ones.
+    /// Has a closure called after the first hook has come and after the last one has gone.
+    func whenFilledOrEmptied(_ body: @escaping @Sendable () -> Void) {
+        filledOrEmptied.withLock { $0 = body }
+    }
+
+    /// Hangs these hooks on it, in order, and no other ones; for one caller at a time.
     func set(_ hooks: [RegisteredHook]) {
+        let wasEmpty = isEmpty
         chain.withLock { $0 = hooks.isEmpty ? nil : PointChain(hooks) }
         let offset = MemoryLayout<ph_point>.offset(of: \.hook_count) ?? 0
         let count = unsafe (UnsafeMutableRawPointer(pointer) + offset).assumingMemoryBound(
             to: Atomic<UInt32>.self)
         unsafe count.pointee.store(UInt32(hooks.count), ordering: .relaxed)
+        if wasEmpty != hooks.isEmpty { filledOrEmptied.withLock(\.self)?() }
     }
 }
 

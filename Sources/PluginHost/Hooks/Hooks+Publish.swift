@@ -9,9 +9,7 @@ extension Hooks {
     func publish(
         _ draft: EventDraft, by member: Member, _ perform: () -> ph_status
     ) -> ph_status {
-        let depth = linux_enter_depth()
-        defer { linux_leave_depth() }
-        guard depth == 1, let chain = publish.hooks else { return perform() }
+        guard linux_is_in_hook() == 0, let chain = publish.hooks else { return perform() }
         let run = PointRun(publish, chain, plugin: member.name.text, text: draft.shown)
         return run.run { _ in perform() }
     }

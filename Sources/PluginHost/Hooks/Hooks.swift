@@ -23,13 +23,16 @@ final class Hooks: SwitchboardPart {
     let load: HookPoint
     let unload: HookPoint
     let publish: HookPoint
+    /// Looked at through the endpoints of methods, see `Endpoint.isHooked`.
+    let rpc: HookPoint
 
     init() {
         install = HookPoint(.install)
         load = HookPoint(.load)
         unload = HookPoint(.unload)
         publish = HookPoint(.publish)
-        let own = [install, load, unload, publish]
+        rpc = HookPoint(.rpc)
+        let own = [install, load, unload, publish, rpc]
         state.withLock { state in
             for point in own { state.points[point.name] = point }
         }

@@ -8,9 +8,10 @@ struct PointName: Hashable, Comparable, Sendable, CustomStringConvertible {
     static let load = PointName(known: "load")
     static let unload = PointName(known: "unload")
     static let publish = PointName(known: "publish")
+    static let rpc = PointName(known: "rpc")
 
     /// The points of the host, in the order in which they are listed.
-    static let host = [request, response, install, load, unload, publish]
+    static let host = [request, response, install, load, unload, publish, rpc]
 
     let description: String
 

@@ -1,3 +1,4 @@
+import CLinux
 import CPluginABI
 import DynamicLibrary
 import Glibc
@@ -21,9 +22,16 @@ final class PointRun {
         let run: Unmanaged<PointRun>
     }
 
+    /// Which method is called, at the point of calls.
+    struct Callee: Sendable {
+        var provider: String
+        var method: OfferedMethod.Key
+    }
+
     let point: HookPoint
     private let chain: PointChain
     private let plugin: String
+    private let callee: Callee?
     private let payloadGiven: UnsafeRawBufferPointer
     /// What hooks and the work have given instead; the last one counts, and the others are kept
     /// because somebody may be reading them.
@@ -39,11 +47,16 @@ final class PointRun {
 
     /// - Parameters:
     ///   - plugin: whose work it is; empty for the host's.
-    ///   - payload: valid until the run is over.
-    init(_ point: HookPoint, _ chain: PointChain, plugin: String, payload: UnsafeRawBufferPointer) {
+    ///   - callee: what is called, at the point of calls.
+    ///   - payload: valid until the run is over, or has been settled.
+    init(
+        _ point: HookPoint, _ chain: PointChain, plugin: String, callee: Callee? = nil,
+        payload: UnsafeRawBufferPointer
+    ) {
         self.point = point
         self.chain = chain
         self.plugin = plugin
+        self.callee = callee
         unsafe payloadGiven = payload
     }
 
@@ -52,11 +65,19 @@ final class PointRun {
         unsafe payloadsTaken.last?.bytes ?? payloadGiven
     }
 
+    /// Whether somebody has given another payload.
+    var hasOtherPayload: Bool { !payloadsTaken.isEmpty }
+
     /// Gives the work another payload, which is copied; false when it is too long.
     func take(_ payload: UnsafeRawBufferPointer) -> Bool {
         guard payload.count <= Self.payloadBytesMax else { return false }
-        unsafe payloadsTaken.append(OwnedBytes(payload))
+        unsafe settle(payload)
         return true
+    }
+
+    /// Gives what the work has come to, however long that is; it is copied.
+    func settle(_ payload: UnsafeRawBufferPointer) {
+        unsafe payloadsTaken.append(OwnedBytes(payload))
     }
 
     /// The run behind what a hook was shown.
@@ -166,7 +187,11 @@ final class PointRun {
                 capacity: buffer.count, length: 0)
             let status = unsafe withCall(&word) { call in
                 let context = unsafe ImageContext.enter(hook.record.pointee.image)
-                defer { ImageContext.leave(context) }
+                linux_enter_hook()
+                defer {
+                    linux_leave_hook()
+                    ImageContext.leave(context)
+                }
                 return unsafe body(hook.functions.context, call, &error)
             }
             let length = unsafe min(error.length, buffer.count)
@@ -183,22 +208,36 @@ final class PointRun {
         unsafe withText(point.name.description) { point in
             unsafe withText(plugin) { plugin in
                 unsafe withUnsafeMutablePointer(to: &word) { word in
-                    let payload = unsafe self.payload
-                    var frame = unsafe Frame(
-                        call: ph_point_call(
-                            size: UInt32(MemoryLayout<ph_point_call>.size), reserved: 0,
-                            point: point, plugin: plugin,
-                            payload: ph_bytes(
-                                data: payload.baseAddress?.assumingMemoryBound(to: UInt8.self),
-                                length: payload.count),
-                            word: word),
-                        run: Unmanaged.passUnretained(self))
-                    return unsafe withUnsafePointer(to: &frame) { frame in
-                        unsafe body(
-                            UnsafeRawPointer(frame).assumingMemoryBound(to: ph_point_call.self))
+                    var call = unsafe ph_point_call()
+                    unsafe call.size = UInt32(MemoryLayout<ph_point_call>.size)
+                    unsafe call.point = unsafe point
+                    unsafe call.plugin = unsafe plugin
+                    unsafe call.payload.data = payload.baseAddress?.assumingMemoryBound(
+                        to: UInt8.self)
+                    unsafe call.payload.length = payload.count
+                    unsafe call.word = unsafe word
+                    guard let callee else { return unsafe show(call, body) }
+                    return unsafe withText(callee.provider) { provider in
+                        unsafe withText(callee.method.capability) { capability in
+                            unsafe withText(callee.method.name) { method in
+                                unsafe call.provider = unsafe provider
+                                unsafe call.capability = unsafe capability
+                                unsafe call.method = unsafe method
+                                return unsafe show(call, body)
+                            }
+                        }
                     }
                 }
             }
+        }
+    }
+
+    private func show<Result>(
+        _ call: ph_point_call, _ body: (UnsafePointer<ph_point_call>) -> Result
+    ) -> Result {
+        var frame = unsafe Frame(call: call, run: Unmanaged.passUnretained(self))
+        return unsafe withUnsafePointer(to: &frame) { frame in
+            unsafe body(UnsafeRawPointer(frame).assumingMemoryBound(to: ph_point_call.self))
         }
     }
 }

@@ -7,8 +7,10 @@ package import HostModel
 extension PluginManager {
     /// Which of some services a plugin is given.
     func grants(of name: PluginName, asking services: [String]) -> ServiceGrants {
-        ServiceGrants(
-            asked: services, decisions: registry[name]?.grants ?? [:], policy: options.grants,
+        var decisions = registry[name]?.grants ?? [:]
+        for service in slots[name]?.grantsToCome ?? [] { decisions[service] = true }
+        return ServiceGrants(
+            asked: services, decisions: decisions, policy: options.grants,
             offered: ServiceDoor.offered)
     }
 
@@ -29,9 +31,7 @@ extension PluginManager {
         _ name: PluginName, _ services: [String]
     ) async throws(HostError) -> PluginStatus {
         _ = try registry.installed(name)
-        let asked = asked(by: name)
-        let strangers = services.filter { !asked.contains($0) }
-        guard strangers.isEmpty else { throw Self.notAsked(strangers, by: name, asking: asked) }
+        try Self.expect(services, by: name, asking: asked(by: name))
         try await decide(name, services.map { .grant($0) })
         return try await status(name)
     }
@@ -57,6 +57,24 @@ extension PluginManager {
             return slot.current === former ? nil : former
         }
         if let former { await waitUntilGone(former, slot(name), .seconds(1)) }
+    }
+
+    /// Gives services to a plugin that is being installed and is there already as it is to be.
+    func give(_ services: [String], to slot: PluginSlot) async throws(HostError) {
+        for service in services { try await execute(.grant(service), on: slot.name) }
+        try await putGrantsInForce(slot)
+    }
+
+    /// - Throws: `service_not_asked` for what a bundle's manifest does not ask for.
+    static func expect(_ services: [String], of manifest: Manifest) throws(HostError) {
+        try expect(services, by: manifest.name, asking: manifest.services)
+    }
+
+    private static func expect(
+        _ services: [String], by name: PluginName, asking asked: [String]
+    ) throws(HostError) {
+        let strangers = services.filter { !asked.contains($0) }
+        guard strangers.isEmpty else { throw notAsked(strangers, by: name, asking: asked) }
     }
 
     private func putGrantsInForce(_ slot: PluginSlot) async throws(HostError) {

@@ -20,7 +20,7 @@ extension PluginManager {
     /// - Throws: `HostError` of the step that refused it; nothing is left behind.
     package func install(
         bundle path: String, mode: PluginMode?, activates: Bool, allowsTombstoned: Bool = false,
-        cascades: Bool = false,
+        cascades: Bool = false, granting services: [String] = [],
         as expected: PluginName? = nil, canary: CanaryWish = .byManifest
     ) async throws(HostError) -> PluginStatus {
         guard mode != .isolated else { throw Self.isolationMissing }
@@ -35,6 +35,7 @@ extension PluginManager {
                 why: "the bundle is of plugin \"\(name)\"",
                 fix: "install that one with: host install FILE.tar.gz")
         }
+        try Self.expect(services, of: bundle.manifest)
         let judgement = try await judge(bundle.directory, of: name, always: true)
         try await exclusively(name) { slot throws(HostError) in
             try await throughHooks(
@@ -44,7 +45,8 @@ extension PluginManager {
             ) { () async throws(HostError) in
                 try await install(
                     bundle, insists: mode == .inProcess, activates: activates,
-                    allowsTombstoned: allowsTombstoned, cascades: cascades, canary: canary, slot)
+                    allowsTombstoned: allowsTombstoned, cascades: cascades, granting: services,
+                    canary: canary, slot)
             }
             await note(judgement, of: name)
         }
@@ -53,7 +55,7 @@ extension PluginManager {
 
     private func install(
         _ bundle: BundleInHand, insists: Bool, activates: Bool, allowsTombstoned: Bool,
-        cascades: Bool, canary wish: CanaryWish, _ slot: PluginSlot
+        cascades: Bool, granting services: [String], canary wish: CanaryWish, _ slot: PluginSlot
     ) async throws(HostError) {
         let name = slot.name
         let release = LifecycleEvent.Release(
@@ -65,12 +67,16 @@ extension PluginManager {
         let isEnabled = try await isEnabled(name)
         let isWanted = (activates || wasActive) && server != nil && isEnabled
         let isSo = facts.isEmpty && (wasActive || !activates)
-        if isSo && (slot.current != nil || !isWanted) { return }
+        if isSo && (slot.current != nil || !isWanted) {
+            return try await give(services, to: slot)
+        }
         let canary = try canary(wish, bundle.manifest, slot)
         await supersedeCanary(slot)
         slot.isLoading = true
+        slot.grantsToCome = services
         defer {
             slot.isLoading = false
+            slot.grantsToCome = []
             settled(slot)
         }
         let serves = isWanted ? try await admit(bundle.manifest, slot, cascades: cascades) : false
@@ -82,9 +88,10 @@ extension PluginManager {
         let isNew = registry[name] == nil
         let change: Change =
             isNew
-            ? .install(release, directory: directory, activates: activates)
+            ? .install(release, directory: directory, activates: activates, grants: services)
             : .upgrade(
-                release, directory: directory, from: await current(name), activates: activates)
+                release, directory: directory, from: await current(name), activates: activates,
+                grants: services)
         let image = try await carryOut(change, slot) { () async throws(HostError) in
             var source =
                 isNew

@@ -122,6 +122,8 @@ final class PluginSlot {
     var isLoading = false
     /// It should serve, and waits for what it requires.
     var isBlocked = false
+    /// Services that it is given by the installation that is under way.
+    var grantsToCome: [String] = []
     /// Services that were denied before the journal knew the plugin.
     var denials: [LifecycleEvent.Fact] = []
     var lastError: HostError?

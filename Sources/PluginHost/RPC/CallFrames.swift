@@ -4,7 +4,7 @@ import DynamicLibrary
 import Glibc
 import Synchronization
 
-/// A call as its provider sees it.
+/// A call that runs on a pool, as its provider sees it.
 ///
 /// A `ph_call` is the address of such a record with the low 16 bits of its serial number in the
 /// upper 16 bits, which no user-space address has. Records are never freed, only used again with
@@ -28,24 +28,9 @@ struct CallRecord: ~Copyable {
 
     /// The serial number and the phase.
     let word = Atomic<UInt64>(0)
-    var receive: CallRecord.Receiver?
-    var context: UnsafeMutableRawPointer?
-    /// Whom the receiver belongs to.
-    var callerImage: UInt32 = 0
-    /// What came of a call that is complete.
-    var status: ph_status = 0
-    /// Whether it is one of a thread's own, for calls that are inline.
-    let isInline: Bool
-    /// What else there is to a call that runs on a pool.
+    /// What else there is to the call.
     var pooled: Unmanaged<PooledCall>?
     var next: CallPointer?
-
-    init(isInline: Bool) { unsafe self.isInline = isInline }
-
-    typealias Receiver =
-        @convention(c) (
-            UnsafeMutableRawPointer?, ph_status, Int32, ph_bytes
-        ) -> Void
 }
 
 /// The address of a record.
@@ -59,13 +44,13 @@ struct CallPointer: @unchecked Sendable {  // because it is only an address
     @inline(__always)
     init(_ record: UnsafeMutablePointer<CallRecord>) { unsafe self.record = record }
 
-    /// Takes a record for a call that is not inline.
+    /// Takes a record for a call.
     static func take() -> CallPointer {
         unsafe unused.withLock { unused in
             if unsafe unused == nil {
                 let slab = unsafe UnsafeMutablePointer<CallRecord>.allocate(capacity: slabCount)
                 for index in unsafe 0..<slabCount {
-                    unsafe (slab + index).initialize(to: CallRecord(isInline: false))
+                    unsafe (slab + index).initialize(to: CallRecord())
                     unsafe (slab + index).pointee.next = unused
                     unsafe unused = CallPointer(slab + index)
                 }
@@ -143,20 +128,28 @@ struct CallPointer: @unchecked Sendable {  // because it is only an address
 struct CallFrames {
     static let depthMax = Int(PH_RPC_DEPTH_MAX)
 
-    /// How many calls are within each other here, those on other threads that led here included.
-    var depth = 0
+    /// The record of the call that is made next; as many calls as there are before it are within
+    /// each other here, those on other threads that led here included.
+    var top: UnsafeMutablePointer<InlineCall>
+    /// Behind the last record.
+    let end: UnsafeMutablePointer<InlineCall>
+    let records: UnsafeMutablePointer<InlineCall>
     /// How many of them are on other threads.
     var depthElsewhere = 0
     /// The images that wait for what this thread does, on other threads.
     var imagesElsewhere: [UInt32] = []
     /// When the call that this thread works on ends, in nanoseconds; 0: it works on none.
     var expires: UInt64 = 0
-    let records: UnsafeMutablePointer<CallRecord>
 
-    /// Whether a record is the thread's own.
-    @inline(__always)
-    func owns(_ call: CallPointer) -> Bool {
-        unsafe call.record >= records && call.record < records + CallFrames.depthMax
+    init(records: UnsafeMutablePointer<InlineCall>) {
+        unsafe self.records = unsafe records
+        unsafe top = unsafe records
+        unsafe end = unsafe records + Self.depthMax
+    }
+
+    var depth: Int {
+        get { unsafe top - records }
+        set { unsafe top = unsafe records + newValue }
     }
 
     /// Whom calls that are made now lead back to: all who wait for what this thread does.
@@ -214,12 +207,13 @@ struct CallFramesPointer: @unchecked Sendable {  // because it is only an addres
     }
 
     private static func allocate() -> UnsafeMutablePointer<CallFrames> {
-        let records = unsafe UnsafeMutablePointer<CallRecord>.allocate(
+        let records = unsafe UnsafeMutablePointer<InlineCall>.allocate(
             capacity: CallFrames.depthMax)
-        for index in unsafe 0..<CallFrames.depthMax {
-            unsafe (records + index).initialize(to: CallRecord(isInline: true))
-        }
         let frames = UnsafeMutablePointer<CallFrames>.allocate(capacity: 1)
+        for index in unsafe 0..<CallFrames.depthMax {
+            let record = unsafe records + index
+            unsafe record.initialize(to: InlineCall(at: record, of: frames))
+        }
         unsafe frames.initialize(to: CallFrames(records: records))
         return unsafe frames
     }

@@ -19,10 +19,18 @@ struct Endpoint: ~Copyable {
 
     /// What the method is called.
     final class Label: Sendable {
+        let key: OfferedMethod.Key
+        /// As it is told to operators.
         let text: String
 
-        init(_ text: String) { self.text = text }
+        init(_ key: OfferedMethod.Key) {
+            self.key = key
+            text = key.description
+        }
     }
+
+    /// Set in `flags`, beside those of the ABI, while hooks hang on the point of calls.
+    static let isHooked: UInt32 = 1 << 31
 
     /// Set when no more callers are let in.
     static let closed: UInt64 = 1 << 32
@@ -33,10 +41,10 @@ struct Endpoint: ~Copyable {
 
     /// The stamp in the upper 16 bits, `closed` and `free`, and in the lower half who is inside.
     let word = Atomic<UInt64>(closed | free)
-    var function: Function?
+    var function: Function = { _, _, _ in ph_status(PH_GONE) }
     var context: UnsafeMutableRawPointer?
     var image: UInt32 = 0
-    var flags: UInt32 = 0
+    let flags = Atomic<UInt32>(0)
     var member: Unmanaged<Member>?
     var label: Unmanaged<Label>?
     var next: EndpointPointer?
@@ -70,15 +78,18 @@ struct EndpointPointer: @unchecked Sendable {  // because it is only an address
     }
 
     /// Opens an endpoint for a method of a generation that begins to serve.
-    static func open(_ method: OfferedMethod, of member: Member) -> EndpointPointer {
+    static func open(
+        _ method: OfferedMethod, of member: Member, isHooked: Bool
+    ) -> EndpointPointer {
         let pointer = unsafe take()
         let endpoint = unsafe pointer.endpoint
         unsafe endpoint.pointee.function = unsafe method.function
         unsafe endpoint.pointee.context = unsafe method.context
-        unsafe endpoint.pointee.flags = method.flags
+        unsafe endpoint.pointee.flags.store(
+            method.flags | (isHooked ? Endpoint.isHooked : 0), ordering: .relaxed)
         unsafe endpoint.pointee.image = member.image
         unsafe endpoint.pointee.member = .passRetained(member)
-        unsafe endpoint.pointee.label = .passRetained(Endpoint.Label(method.key.description))
+        unsafe endpoint.pointee.label = .passRetained(Endpoint.Label(method.key))
         member.gate.pin()
         // Somebody who comes much too late may be counted just now: the count is left alone.
         unsafe endpoint.pointee.word.bitwiseXor(
@@ -106,7 +117,7 @@ struct EndpointPointer: @unchecked Sendable {  // because it is only an address
     @inline(__always)
     func enter(_ target: UInt) -> Bool {
         let former = unsafe endpoint.pointee.word.wrappingAdd(1, ordering: .acquiring).oldValue
-        if former >> 32 == UInt64(target >> 48) << 16 { return true }
+        if _fastPath(former >> 32 == UInt64(target >> 48) << 16) { return true }
         unsafe leave()
         return false
     }
@@ -117,10 +128,26 @@ struct EndpointPointer: @unchecked Sendable {  // because it is only an address
         let word = unsafe endpoint.pointee.word.wrappingSubtract(
             1, ordering: .acquiringAndReleasing
         ).newValue
-        if unsafe word & (Endpoint.free | Endpoint.closed | Endpoint.countMask) == Endpoint.closed {
-            unsafe giveBack(word)
+        if unsafe _slowPath(word & Endpoint.closed != 0) { unsafe hasLeft(word) }
+    }
+
+    /// Somebody has left who was inside when no more were let in.
+    @inline(never)
+    private func hasLeft(_ word: UInt64) {
+        if unsafe word & (Endpoint.free | Endpoint.countMask) == 0 { unsafe giveBack(word) }
+    }
+
+    /// Has calls pass by the hooks of their point, or not any more.
+    func hook(_ isHooked: Bool) {
+        if isHooked {
+            unsafe endpoint.pointee.flags.bitwiseOr(Endpoint.isHooked, ordering: .relaxed)
+        } else {
+            unsafe endpoint.pointee.flags.bitwiseAnd(~Endpoint.isHooked, ordering: .relaxed)
         }
     }
+
+    /// How calls are made.
+    var flags: UInt32 { unsafe endpoint.pointee.flags.load(ordering: .relaxed) }
 
     /// Lets nobody in any more; when the last one has left, the endpoint goes.
     func close() {

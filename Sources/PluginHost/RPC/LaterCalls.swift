@@ -19,7 +19,7 @@ enum LaterCalls {
     @inline(never)
     static func call(
         _ host: UnsafePointer<ph_host>?, _ method: EndpointPointer, _ payload: ph_bytes,
-        _ options: UnsafePointer<ph_call_options>?, _ receive: CallRecord.Receiver?,
+        _ options: UnsafePointer<ph_call_options>?, _ receive: InlineCall.Receiver?,
         _ context: UnsafeMutableRawPointer?
     ) -> Outcome? {
         guard linux_runs_loop() == 0 else {
@@ -38,7 +38,7 @@ enum LaterCalls {
     /// Has a method called; it has been entered, and is left in the end.
     static func begin(
         _ host: UnsafePointer<ph_host>?, _ method: EndpointPointer, _ payload: ph_bytes,
-        _ options: UnsafePointer<ph_call_options>?, _ receive: CallRecord.Receiver?,
+        _ options: UnsafePointer<ph_call_options>?, _ receive: InlineCall.Receiver?,
         _ context: UnsafeMutableRawPointer?, isAwaited: Bool, _ result: inout PooledCall?
     ) -> Outcome? {
         let callerImage = ImageContext.enter(0)
@@ -76,14 +76,14 @@ enum LaterCalls {
         return .settled(status)
     }
 
-    /// Settles a call, unless somebody else does.
+    /// Settles a call, unless somebody else does or has done so.
     @inline(never)
     static func complete(
-        _ call: CallPointer, _ word: UInt64, _ status: ph_status, _ code: Int32, _ reply: ph_bytes
+        _ handle: OpaquePointer?, _ status: ph_status, _ code: Int32, _ reply: ph_bytes
     ) -> ph_status {
         let provider = ImageContext.enter(0)
         defer { ImageContext.leave(provider) }
-        guard unsafe call.claim(word),
+        guard let (call, word) = unsafe CallPointer.owed(handle), unsafe call.claim(word),
             let pooled = unsafe call.record.pointee.pooled?.takeUnretainedValue()
         else { return ph_status(PH_WRONG_STATE) }
         unsafe pooled.deliver(status, code, reply)

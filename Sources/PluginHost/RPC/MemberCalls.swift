@@ -30,10 +30,20 @@ final class MemberCalls: Sendable {
     // MARK: - Methods
 
     /// Lets callers in; with the registry's lock.
-    func open(of member: Member) {
+    func open(of member: Member, isHooked: Bool) {
         state.withLock { state in
             for (key, method) in state.methods where unsafe state.endpoints[key] == nil {
-                unsafe state.endpoints[key] = unsafe EndpointPointer.open(method, of: member)
+                unsafe state.endpoints[key] = unsafe EndpointPointer.open(
+                    method, of: member, isHooked: isHooked)
+            }
+        }
+    }
+
+    /// Has calls of its methods pass by the hooks of their point, or not; with the registry's lock.
+    func hook(_ isHooked: Bool) {
+        state.withLock { state in
+            for key in state.methods.keys {
+                unsafe state.endpoints[key]?.hook(isHooked)
             }
         }
     }
@@ -52,7 +62,7 @@ final class MemberCalls: Sendable {
     ///
     /// - Returns: what came of it, and the endpoints of methods that were replaced, to be closed.
     func add(
-        _ methods: [OfferedMethod], of member: Member, opens: Bool
+        _ methods: [OfferedMethod], of member: Member, opens: Bool, isHooked: Bool
     ) -> (status: ph_status, replaced: [EndpointPointer]) {
         unsafe state.withLock { state in
             guard !state.hasEnded else { return unsafe (ph_status(PH_WRONG_STATE), []) }
@@ -65,7 +75,7 @@ final class MemberCalls: Sendable {
                 state.methods[method.key] = method
                 guard opens else { continue }
                 let former = unsafe state.endpoints.updateValue(
-                    .open(method, of: member), forKey: method.key)
+                    .open(method, of: member, isHooked: isHooked), forKey: method.key)
                 if let former = unsafe former { unsafe replaced.append(former) }
             }
             return unsafe (ph_status(PH_OK), replaced)

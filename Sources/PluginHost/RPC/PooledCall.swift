@@ -24,7 +24,7 @@ final class PooledCall: @unchecked Sendable {
         /// Given when the payload is lent: what tells that it is not needed any more.
         var release: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
         var releaseContext: UnsafeMutableRawPointer?
-        var receive: CallRecord.Receiver?
+        var receive: InlineCall.Receiver?
         var context: UnsafeMutableRawPointer?
         /// Whether the calling thread waits.
         var isAwaited: Bool
@@ -194,14 +194,14 @@ final class PooledCall: @unchecked Sendable {
             data: order.payload.baseAddress?.assumingMemoryBound(to: UInt8.self),
             length: order.payload.count)
         let host = unsafe ImageContext.enter(endpoint.pointee.image)
-        let status = unsafe endpoint.pointee.function?(
+        let status = unsafe endpoint.pointee.function(
             endpoint.pointee.context, record.handle(word), payload)
         ImageContext.leave(host)
         unsafe frames.pointee.depth = 0
         unsafe frames.pointee.depthElsewhere = 0
         unsafe frames.pointee.imagesElsewhere = []
         unsafe frames.pointee.expires = 0
-        returned(status ?? ph_status(PH_OK))
+        returned(status)
     }
 
     private func returned(_ status: ph_status) {

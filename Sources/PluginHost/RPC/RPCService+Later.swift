@@ -50,7 +50,7 @@ extension RPCService {
 
     static func callAsync(
         _ host: UnsafePointer<ph_host>?, _ handle: ph_handle, _ payload: ph_bytes,
-        _ options: UnsafePointer<ph_call_options>?, _ receive: CallRecord.Receiver?,
+        _ options: UnsafePointer<ph_call_options>?, _ receive: InlineCall.Receiver?,
         _ context: UnsafeMutableRawPointer?, _ ticket: UnsafeMutablePointer<ph_ticket>?
     ) -> ph_status {
         unsafe ticket?.pointee = 0
@@ -59,7 +59,10 @@ extension RPCService {
         else { return ph_status(PH_INVALID) }
         var failure = ph_status(PH_STALE)
         guard let method = unsafe enter(handle, &failure) else { return failure }
-        if unsafe method.endpoint.pointee.flags & UInt32(PH_METHOD_INLINE) != 0 {
+        if let hooked = unsafe HookedCall.begin(host, method, payload, receive, context) {
+            return unsafe hooked.callAsync(host, method, options, ticket)
+        }
+        if unsafe method.flags & UInt32(PH_METHOD_INLINE) != 0 {
             guard unsafe CallFramesPointer.current.pointee.depth < CallFrames.depthMax else {
                 unsafe method.leave()
                 return ph_status(PH_TOO_DEEP)
@@ -79,16 +82,19 @@ extension RPCService {
         }
         var failure = ph_status(PH_STALE)
         guard let method = unsafe enter(handle, &failure) else { return failure }
-        if unsafe method.endpoint.pointee.flags & UInt32(PH_METHOD_INLINE) != 0 {
+        if let hooked = unsafe HookedCall.begin(host, method, payload, nil, nil) {
+            return unsafe hooked.cast(host, method)
+        }
+        if unsafe method.flags & UInt32(PH_METHOD_INLINE) != 0 {
             let status = unsafe callHere(method, payload, nil, nil)
             return status == ph_status(PH_TOO_DEEP) ? status : ph_status(PH_OK)
         }
         return unsafe later(host, method, payload, nil, nil, nil, nil)
     }
 
-    private static func later(
+    static func later(
         _ host: UnsafePointer<ph_host>?, _ method: EndpointPointer, _ payload: ph_bytes,
-        _ options: UnsafePointer<ph_call_options>?, _ receive: CallRecord.Receiver?,
+        _ options: UnsafePointer<ph_call_options>?, _ receive: InlineCall.Receiver?,
         _ context: UnsafeMutableRawPointer?, _ ticket: UnsafeMutablePointer<ph_ticket>?
     ) -> ph_status {
         var call: PooledCall?

@@ -22,7 +22,7 @@ enum RPCService {
                 cast: { unsafe cast($0, $1, $2) },
                 reply: { unsafe reply($0, $1) },
                 refuse: { unsafe refuse($0, $1, $2) },
-                is_over: { unsafe CallPointer.owed($0) == nil ? 1 : 0 }))
+                is_over: { unsafe isOver($0) ? 1 : 0 }))
         return unsafe UnsafePointer(table)
     }()
 
@@ -37,44 +37,79 @@ enum RPCService {
     /// atomic operations (`make bench`, figure `rpc`).
     private static func call(
         _ host: UnsafePointer<ph_host>?, _ handle: ph_handle, _ payload: ph_bytes,
-        _ options: UnsafePointer<ph_call_options>?, _ receive: CallRecord.Receiver?,
+        _ options: UnsafePointer<ph_call_options>?, _ receive: InlineCall.Receiver?,
         _ context: UnsafeMutableRawPointer?
     ) -> ph_status {
-        guard unsafe payload.data != nil || payload.length == 0, unsafe host != nil else {
-            return ph_status(PH_INVALID)
-        }
+        guard unsafe _fastPath(unsafe payload.data != nil) || payload.length == 0,
+            _fastPath(unsafe host != nil)
+        else { return ph_status(PH_INVALID) }
         var failure = ph_status(PH_STALE)
-        if let method = unsafe enter(handle, &failure) {
-            let isInline = unsafe method.endpoint.pointee.flags & UInt32(PH_METHOD_INLINE) != 0
-            if isInline {
-                let status = unsafe callHere(method, payload, receive, context)
-                if unsafe options != nil { unsafe release(options) }
-                return status
-            }
-            let status = unsafe LaterCalls.call(host, method, payload, options, receive, context)
-            guard let status else { return ph_status(PH_INVALID) }
-            switch status {
-            case .settled(let status): return status
-            case .refused(let status): failure = status
-            }
+        guard let method = unsafe enter(handle, &failure) else {
+            return unsafe end(failure, receive, context)
         }
+        guard _fastPath(unsafe method.flags == UInt32(PH_METHOD_INLINE)) else {
+            return unsafe callOtherwise(host, method, payload, options, receive, context)
+        }
+        let status = unsafe callHere(method, payload, receive, context)
+        if unsafe options != nil { unsafe release(options) }
+        return status
+    }
+
+    /// Calls a method between the hooks of calls, or on a thread of its provider.
+    @inline(never)
+    private static func callOtherwise(
+        _ host: UnsafePointer<ph_host>?, _ method: EndpointPointer, _ payload: ph_bytes,
+        _ options: UnsafePointer<ph_call_options>?, _ receive: InlineCall.Receiver?,
+        _ context: UnsafeMutableRawPointer?
+    ) -> ph_status {
+        if let hooked = unsafe HookedCall.begin(host, method, payload, receive, context) {
+            return unsafe hooked.call(host, method, options)
+        }
+        if unsafe method.flags & UInt32(PH_METHOD_INLINE) != 0 {
+            let status = unsafe callHere(method, payload, receive, context)
+            unsafe release(options)
+            return status
+        }
+        switch unsafe LaterCalls.call(host, method, payload, options, receive, context) {
+        case nil: return ph_status(PH_INVALID)
+        case .settled(let status): return status
+        case .refused(let status): return unsafe end(status, receive, context)
+        }
+    }
+
+    /// Tells the caller why nothing has come of its call.
+    @inline(never)
+    static func end(
+        _ status: ph_status, _ receive: InlineCall.Receiver?, _ context: UnsafeMutableRawPointer?
+    ) -> ph_status {
         if let receive = unsafe receive {
-            unsafe receive(context, failure, 0, CallWords.bytes(for: failure))
+            unsafe receive(context, status, 0, CallWords.bytes(for: status))
         }
-        return failure
+        return status
     }
 
     /// Enters the method that a handle leads to; nil when it leads nowhere, and why.
     @inline(__always)
     static func enter(_ handle: ph_handle, _ failure: inout ph_status) -> EndpointPointer? {
         guard let place = unsafe HandlePointer(handle) else { return nil }
+        let target = unsafe place.slot.pointee.target.load(ordering: .acquiring)
+        if let method = unsafe EndpointPointer(target: target), unsafe method.enter(target) {
+            return unsafe method
+        }
+        return unsafe enterAgain(place, &failure)
+    }
+
+    /// Enters after a method that has just been closed, or that leads nowhere.
+    @inline(never)
+    private static func enterAgain(
+        _ place: HandlePointer, _ failure: inout ph_status
+    ) -> EndpointPointer? {
         while true {
             let target = unsafe place.slot.pointee.target.load(ordering: .acquiring)
             guard let method = unsafe EndpointPointer(target: target) else {
-                failure = unsafe place.slot.pointee.reason.load(ordering: .acquiring)
+                failure = unsafe place.reason
                 return nil
             }
-            // One that has just been closed: the handle leads elsewhere by now.
             if unsafe method.enter(target) { return unsafe method }
         }
     }
@@ -82,30 +117,31 @@ enum RPCService {
     /// Calls a method that is inline, on the calling thread, and leaves it.
     @inline(__always)
     static func callHere(
-        _ method: EndpointPointer, _ payload: ph_bytes, _ receive: CallRecord.Receiver?,
+        _ method: EndpointPointer, _ payload: ph_bytes, _ receive: InlineCall.Receiver?,
         _ context: UnsafeMutableRawPointer?
     ) -> ph_status {
         let frames = unsafe CallFramesPointer.current
-        let depth = unsafe frames.pointee.depth
-        guard unsafe depth < CallFrames.depthMax else {
-            return unsafe tooDeep(method, receive, context)
+        let call = unsafe frames.pointee.top
+        guard _fastPath(unsafe call != frames.pointee.end) else {
+            unsafe method.leave()
+            return unsafe end(ph_status(PH_TOO_DEEP), receive, context)
         }
-        let call = unsafe CallPointer(frames.pointee.records + depth)
-        unsafe call.record.pointee.receive = unsafe receive
-        unsafe call.record.pointee.context = unsafe context
         let endpoint = unsafe method.endpoint
+        unsafe call.pointee.receive = unsafe receive
+        unsafe call.pointee.context = unsafe context
         let caller = unsafe ImageContext.enter(endpoint.pointee.image)
-        unsafe call.record.pointee.callerImage = caller
-        let word = unsafe call.begin()
-        unsafe frames.pointee.depth = depth &+ 1
-        let returned = unsafe endpoint.pointee.function?(
-            endpoint.pointee.context, call.handle(word), payload)
-        unsafe frames.pointee.depth = depth
+        unsafe call.pointee.callerImage = caller
+        let word = unsafe call.pointee.word.load(ordering: .relaxed) &+ InlineCall.next
+        unsafe call.pointee.word.store(word, ordering: .releasing)
+        unsafe frames.pointee.top = call + 1
+        let returned = unsafe endpoint.pointee.function(
+            endpoint.pointee.context, OpaquePointer(bitPattern: UInt(word)), payload)
+        unsafe frames.pointee.top = call
         ImageContext.leave(caller)
-        if unsafe call.record.pointee.word.load(ordering: .acquiring) != word | 3 {
-            unsafe endWithoutReply(call, word, returned ?? 0)
+        if _slowPath(unsafe call.pointee.word.load(ordering: .relaxed) == word) {
+            unsafe endWithoutReply(call, word, returned)
         }
-        let status = unsafe call.record.pointee.status
+        let status = unsafe call.pointee.status
         unsafe method.leave()
         return status
     }
@@ -113,29 +149,15 @@ enum RPCService {
     /// Completes a call whose method has returned without having done so.
     @inline(never)
     private static func endWithoutReply(
-        _ call: CallPointer, _ word: UInt64, _ returned: ph_status
+        _ call: UnsafeMutablePointer<InlineCall>, _ word: UInt64, _ returned: ph_status
     ) {
         let status = ph_status(returned < 0 ? PH_REFUSED : PH_NO_REPLY)
-        if let receive = unsafe call.record.pointee.receive {
+        if let receive = unsafe call.pointee.receive {
             unsafe receive(
-                call.record.pointee.context, status, min(returned, 0),
-                CallWords.bytes(for: status))
+                call.pointee.context, status, min(returned, 0), CallWords.bytes(for: status))
         }
-        unsafe call.record.pointee.status = status
-        unsafe call.complete(word)
-    }
-
-    @inline(never)
-    private static func tooDeep(
-        _ method: EndpointPointer, _ receive: CallRecord.Receiver?,
-        _ context: UnsafeMutableRawPointer?
-    ) -> ph_status {
-        unsafe method.leave()
-        let status = ph_status(PH_TOO_DEEP)
-        if let receive = unsafe receive {
-            unsafe receive(context, status, 0, CallWords.bytes(for: status))
-        }
-        return status
+        unsafe call.pointee.status = status
+        unsafe call.pointee.word.store(word ^ InlineCall.mark, ordering: .releasing)
     }
 
     /// Tells the caller that a payload which it lent is not needed any more.
@@ -149,7 +171,9 @@ enum RPCService {
     // MARK: - Completing
 
     private static func reply(_ handle: OpaquePointer?, _ reply: ph_bytes) -> ph_status {
-        guard unsafe reply.data != nil || reply.length == 0 else { return ph_status(PH_INVALID) }
+        guard unsafe _fastPath(unsafe reply.data != nil) || reply.length == 0 else {
+            return ph_status(PH_INVALID)
+        }
         return unsafe complete(handle, ph_status(PH_OK), 0, reply)
     }
 
@@ -167,23 +191,27 @@ enum RPCService {
     private static func complete(
         _ handle: OpaquePointer?, _ status: ph_status, _ code: Int32, _ reply: ph_bytes
     ) -> ph_status {
-        guard let (call, word) = unsafe CallPointer.owed(handle) else {
-            return ph_status(PH_WRONG_STATE)
-        }
-        guard unsafe call.record.pointee.isInline else {
-            return unsafe LaterCalls.complete(call, word, status, code, reply)
+        let word = UInt64(UInt(bitPattern: handle))
+        guard unsafe _fastPath(word & InlineCall.mark != 0) else {
+            return unsafe LaterCalls.complete(handle, status, code, reply)
         }
         // The thread's own call: nobody else can come in between.
-        guard unsafe CallFramesPointer.current.pointee.owns(call) else {
-            return ph_status(PH_WRONG_STATE)
-        }
-        if let receive = unsafe call.record.pointee.receive {
-            let provider = unsafe ImageContext.enter(call.record.pointee.callerImage)
-            unsafe receive(call.record.pointee.context, status, code, reply)
+        guard let call = unsafe InlineCall.owed(word),
+            unsafe UnsafeMutableRawPointer(call.pointee.owner) == linux_get_call_frames()
+        else { return ph_status(PH_WRONG_STATE) }
+        if let receive = unsafe call.pointee.receive {
+            let provider = unsafe ImageContext.enter(call.pointee.callerImage)
+            unsafe receive(call.pointee.context, status, code, reply)
             ImageContext.leave(provider)
         }
-        unsafe call.record.pointee.status = status
-        unsafe call.complete(word)
+        unsafe call.pointee.status = status
+        unsafe call.pointee.word.store(word ^ InlineCall.mark, ordering: .releasing)
         return ph_status(PH_OK)
+    }
+
+    private static func isOver(_ handle: OpaquePointer?) -> Bool {
+        let word = UInt64(UInt(bitPattern: handle))
+        return unsafe word & InlineCall.mark != 0
+            ? unsafe InlineCall.owed(word) == nil : unsafe CallPointer.owed(handle) == nil
     }
 }

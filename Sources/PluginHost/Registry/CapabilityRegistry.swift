@@ -29,6 +29,21 @@ final class CapabilityRegistry: SwitchboardPart {
     }
 
     private let state = Mutex(State())
+    /// The point of calls between plugins.
+    let callPoint: HookPoint
+
+    init(callPoint: HookPoint) {
+        self.callPoint = callPoint
+        callPoint.whenFilledOrEmptied { [weak self] in self?.noteHooks() }
+    }
+
+    /// Has all calls pass by the hooks of their point while there are any, and none otherwise.
+    private func noteHooks() {
+        state.withLock { state in
+            let isHooked = !callPoint.isEmpty
+            for member in state.serving.values { member.calls.hook(isHooked) }
+        }
+    }
 
     // MARK: - Changes
 
@@ -43,7 +58,7 @@ final class CapabilityRegistry: SwitchboardPart {
                 all.insert(provider, at: place)
                 state.providers[provision.capability] = all
             }
-            member.calls.open(of: member)
+            member.calls.open(of: member, isHooked: !callPoint.isEmpty)
             state.leadHandles(concerning: [former, member])
             return former
         }
@@ -65,7 +80,8 @@ final class CapabilityRegistry: SwitchboardPart {
     func provide(_ methods: [OfferedMethod], by member: Member) -> ph_status {
         let (status, replaced) = unsafe state.withLock { state in
             let serves = state.serving[member.name] === member
-            let result = unsafe member.calls.add(methods, of: member, opens: serves)
+            let result = unsafe member.calls.add(
+                methods, of: member, opens: serves, isHooked: !callPoint.isEmpty)
             if serves { state.leadHandles(concerning: [member]) }
             return unsafe result
         }

@@ -1,4 +1,5 @@
 import CPluginABI
+import Glibc
 import Synchronization
 
 /// Where a handle leads: one place of the table that all handles of the process are kept in.
@@ -12,8 +13,8 @@ struct HandleSlot: ~Copyable {
     let stamp = Atomic<UInt32>(0)
     /// The endpoint and its stamp, see `EndpointPointer`; 0: it leads nowhere.
     let target = Atomic<UInt>(0)
-    /// Why it leads nowhere.
-    let reason = Atomic<Int32>(Int32(PH_STALE))
+    /// Why it leads nowhere; 0: it never led anywhere.
+    let reason = Atomic<Int32>(0)
 }
 
 /// The address of a place in the table of handles.
@@ -22,47 +23,43 @@ struct HandlePointer: @unchecked Sendable {  // because it is only an address
     let slot: UnsafeMutablePointer<HandleSlot>
     let index: UInt32
 
-    private static let chunkShift: UInt32 = 8
-    private static let chunkCount = 1 << chunkShift
-    private static let chunksMax = 1_024
+    private static let countMax = 1 << 18
 
     private struct Free {
         var indices: [UInt32] = []
-        var chunks = 0
+        /// How many places have ever been taken.
+        var used = 0
     }
 
-    /// The chunks; only ever added to, and there from the first handle on. Not a constant that is
-    /// made when it is first needed: every call would ask whether it has been.
-    // because a chunk is there before a handle of it is told to anybody
-    nonisolated(unsafe) private static var chunks:
-        UnsafeMutablePointer<UnsafeMutablePointer<HandleSlot>?>?
+    /// All places; there from the first handle on. The kernel has a page of them when it is first
+    /// needed. Not a constant that is made when it is first needed: every call would ask whether it
+    /// has been.
+    // because it is written once, before a handle is told to anybody
+    nonisolated(unsafe) private static var places: UnsafeMutablePointer<HandleSlot>?
     private static let free = Mutex(Free())
 
     /// Takes a place; nil when there are too many handles.
     static func take() -> HandlePointer? {
         let index: UInt32? = unsafe free.withLock { free in
-            if free.indices.isEmpty {
-                guard unsafe free.chunks < chunksMax else { return nil }
-                if unsafe chunks == nil {
-                    let all = unsafe UnsafeMutablePointer<UnsafeMutablePointer<HandleSlot>?>
-                        .allocate(capacity: chunksMax)
-                    unsafe all.initialize(repeating: nil, count: chunksMax)
-                    unsafe chunks = unsafe all
-                }
-                let chunk = unsafe UnsafeMutablePointer<HandleSlot>.allocate(capacity: chunkCount)
-                for offset in unsafe 0..<chunkCount {
-                    unsafe (chunk + offset).initialize(to: HandleSlot())
-                }
-                unsafe chunks?[free.chunks] = chunk
-                let first = unsafe UInt32(free.chunks * chunkCount)
-                free.chunks += 1
-                free.indices = unsafe (first..<first + UInt32(chunkCount)).reversed()
-            }
-            return free.indices.popLast()
+            if let index = free.indices.popLast() { return index }
+            guard unsafe free.used < countMax, unsafe reserve() else { return nil }
+            free.used += 1
+            return UInt32(free.used - 1)
         }
         guard let index, let pointer = unsafe HandlePointer(index) else { return nil }
         unsafe pointer.slot.pointee.stamp.add(1, ordering: .releasing)
         return unsafe pointer
+    }
+
+    /// Reserves room for all places: zeros, which is what places that were never taken are.
+    private static func reserve() -> Bool {
+        if unsafe places != nil { return true }
+        let room = unsafe mmap(
+            nil, countMax * MemoryLayout<HandleSlot>.stride, PROT_READ | PROT_WRITE,
+            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard let room = unsafe room, unsafe room != MAP_FAILED else { return false }
+        unsafe places = room.assumingMemoryBound(to: HandleSlot.self)
+        return true
     }
 
     /// Gives the place back; nobody's handle leads through it any more.
@@ -75,21 +72,18 @@ struct HandlePointer: @unchecked Sendable {  // because it is only an address
 
     @inline(__always)
     private init?(_ index: UInt32) {
-        let chunk = unsafe Int(index >> Self.chunkShift)
-        guard unsafe chunk < Self.chunksMax, let first = unsafe Self.chunks?[chunk] else {
-            return nil
-        }
-        unsafe slot = first + Int(index & UInt32(Self.chunkCount - 1))
+        guard unsafe Int(index) < Self.countMax, let first = unsafe Self.places else { return nil }
+        unsafe slot = first + Int(index)
         unsafe self.index = index
     }
 
-    /// The place of a handle; nil when it has been given back, or never was one.
+    /// The place of a handle; nil when it has been given back, or never was one. A number that
+    /// nobody was told may lead to a place that is not taken, which leads nowhere.
     @inline(__always)
     init?(_ handle: ph_handle) {
         guard let pointer = unsafe HandlePointer(UInt32(truncatingIfNeeded: handle) &- 1),
             unsafe pointer.slot.pointee.stamp.load(ordering: .acquiring)
-                == UInt32(truncatingIfNeeded: handle >> 32),
-            handle >> 32 & 1 == 1
+                == UInt32(truncatingIfNeeded: handle >> 32)
         else { return nil }
         unsafe self = pointer
     }
@@ -98,6 +92,12 @@ struct HandlePointer: @unchecked Sendable {  // because it is only an address
     var handle: ph_handle {
         let stamp = unsafe slot.pointee.stamp.load(ordering: .relaxed)
         return unsafe ph_handle(stamp) << 32 | ph_handle(index + 1)
+    }
+
+    /// Why the place leads nowhere.
+    var reason: ph_status {
+        let reason = unsafe slot.pointee.reason.load(ordering: .acquiring)
+        return reason < 0 ? reason : ph_status(PH_STALE)
     }
 
     func lead(to target: UInt) {

@@ -19,10 +19,11 @@ final class Switchboard: Sendable {
     let events = EventBus()
     let hooks = Hooks()
     /// Who provides what, and the calls between plugins.
-    let registry = CapabilityRegistry()
+    let registry: CapabilityRegistry
     private let parts: [any SwitchboardPart]
 
     init() {
+        registry = CapabilityRegistry(callPoint: hooks.rpc)
         parts = [events, hooks, registry]
     }
 

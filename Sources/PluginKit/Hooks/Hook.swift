@@ -1,6 +1,6 @@
-/// What a failure of a hook means for the request.
+/// What a failure of a hook means for the request, or for the work of another point.
 public enum HookFailure: Sendable {
-    /// The client gets 500.
+    /// The client gets 500; other work is not done.
     case failRequest
     /// It goes on without the hook.
     case skipHook
@@ -51,6 +51,8 @@ public struct RequestHook<Owner: Plugin> {
     @usableFromInline let enter: Enter?
     @usableFromInline let leave: Leave?
     @usableFromInline let respond: Respond?
+    /// What it does at a point that is not that of requests.
+    @usableFromInline let part: PointPart<Owner>?
 
     @inlinable
     init(_ shape: HookShape, enter: Enter? = nil, leave: Leave? = nil, respond: Respond? = nil) {
@@ -58,6 +60,16 @@ public struct RequestHook<Owner: Plugin> {
         self.enter = enter
         self.leave = leave
         self.respond = respond
+        part = nil
+    }
+
+    @inlinable
+    init(_ shape: HookShape, at part: PointPart<Owner>) {
+        self.shape = shape
+        enter = nil
+        leave = nil
+        respond = nil
+        self.part = part
     }
 
     /// Makes a hook that sees requests before their plugin does, and may answer them.
@@ -148,18 +160,21 @@ struct BoundHook {
     let enter: (@Sendable (HookCall) throws(HandlerError) -> HookVerdict)?
     let leave: (@Sendable (HookCall, RequestOutcome) -> Void)?
     let respond: (@Sendable (HookCall, borrowing ResponseHead) -> Void)?
+    let part: BoundPart?
 
     @usableFromInline
     init(
         _ shape: HookShape,
         enter: (@Sendable (HookCall) throws(HandlerError) -> HookVerdict)?,
         leave: (@Sendable (HookCall, RequestOutcome) -> Void)?,
-        respond: (@Sendable (HookCall, borrowing ResponseHead) -> Void)?
+        respond: (@Sendable (HookCall, borrowing ResponseHead) -> Void)?,
+        part: BoundPart?
     ) {
         self.shape = shape
         self.enter = enter
         self.leave = leave
         self.respond = respond
+        self.part = part
     }
 
     @inlinable
@@ -180,7 +195,8 @@ struct BoundHook {
             bound.respond = { call, head in respond(plugin, call, head) }
         }
         self.init(
-            hook.shape, enter: bound.enter, leave: bound.leave, respond: bound.respond)
+            hook.shape, enter: bound.enter, leave: bound.leave, respond: bound.respond,
+            part: hook.part.map { BoundPart($0, plugin) })
     }
 }
 

@@ -38,9 +38,14 @@ final class Hooker {
             unsafe options.on_failure = UInt32(PH_HOOK_DISABLE)
             unsafe options.failures_max = count
         }
-        let status =
-            hook.respond == nil
-            ? unsafe addRequest(host, &options) : unsafe addResponse(host, &options)
+        let status: ph_status
+        if let part = hook.part {
+            status = unsafe add(part, host, &options)
+        } else if hook.respond == nil {
+            status = unsafe addRequest(host, &options)
+        } else {
+            status = unsafe addResponse(host, &options)
+        }
         return status >= done ? "" : "the host refused a hook (\(status))"
     }
 
@@ -65,6 +70,22 @@ final class Hooker {
         table.size = UInt32(MemoryLayout<ph_response_hook>.size)
         unsafe table.respond = { unsafe Hooker.at($0)?.respond($1, $2) ?? wrongState }
         return unsafe functions.pointee.add_response?(host, options, &table) ?? failed
+    }
+
+    private func add(
+        _ part: BoundPart, _ host: UnsafePointer<ph_host>, _ options: UnsafePointer<ph_hook>
+    ) -> ph_status {
+        var table = ph_point_hook()
+        table.size = UInt32(MemoryLayout<ph_point_hook>.size)
+        if part.enter != nil {
+            unsafe table.enter = { unsafe Hooker.at($0)?.enter($1, $2) ?? wrongState }
+        }
+        if part.leave != nil {
+            unsafe table.leave = { context, call, result, _ in
+                unsafe Hooker.at(context)?.leave(call, result) ?? wrongState
+            }
+        }
+        return unsafe functions.pointee.add?(host, ph_text(part.point), options, &table) ?? failed
     }
 
     private static func at(_ context: UnsafeMutableRawPointer?) -> Hooker? {
@@ -117,4 +138,41 @@ final class Hooker {
         unsafe respond(HookCall(unsafe: raw, http), ResponseHead(unsafe: functions, head))
         return done
     }
+
+    // MARK: - Other points
+
+    private func enter(
+        _ raw: UnsafePointer<ph_point_call>?, _ error: UnsafeMutablePointer<ph_error>?
+    ) -> ph_status {
+        guard let raw = unsafe raw, let enter = hook.part?.enter else { return invalid }
+        do {
+            let hasDoneIt = try enter(unsafe PointCall(unsafe: functions, raw))
+            return hasDoneIt || hook.shape.kind != UInt32(PH_HOOK_REPLACE) ? done : ph_status(PH_UNSUPPORTED)
+        } catch let refusal {
+            return unsafe refuse(refusal, Complaint(unsafe: error))
+        }
+    }
+
+    private func leave(
+        _ raw: UnsafePointer<ph_point_call>?, _ result: ph_status
+    ) -> ph_status {
+        guard let raw = unsafe raw, let leave = hook.part?.leave else { return invalid }
+        leave(unsafe PointCall(unsafe: functions, raw), PointOutcome(code: result))
+        return done
+    }
+
+    #if hasFeature(Embedded)
+        private func refuse(_ refusal: PointError, _ complaint: Complaint) -> ph_status {
+            complaint.write(refusal.message)
+            return refusal.code
+        }
+    #else
+        private func refuse(_ refusal: any Error, _ complaint: Complaint) -> ph_status {
+            guard let refusal = refusal as? PointError else {
+                return complaint.fail(describe(refusal))
+            }
+            complaint.write(refusal.message)
+            return refusal.code
+        }
+    #endif
 }

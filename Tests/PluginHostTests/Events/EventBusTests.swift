@@ -62,9 +62,9 @@ import Testing
 
     @Test func slowSubscriber_holdsUpNobodyElse_noMatterHowMany() async throws {
         let door = Door()
-        let peer = try EventPeer("a", on: bus, threads: 32)
+        let peer = try EventPeer("a", on: bus, threads: 64)
         peer.serve()
-        for _ in 0..<8 {
+        for _ in 0..<40 {
             try peer.subscribe(
                 EventSink { _ in
                     door.pass()
@@ -75,7 +75,7 @@ import Testing
         try peer.subscribe(quick, to: ">")
         for _ in 0..<100 { #expect(peer.publish("a.b") == .accepted) }
         await quick.reach(100)
-        let slow = bus.accounts.prefix(8).map(\.figures)
+        let slow = bus.accounts.prefix(40).map(\.figures)
         #expect(slow.allSatisfy { $0.dropped >= 95 && $0.waiting <= 4 && $0.delivered == 0 })
         door.open()
     }

@@ -50,7 +50,7 @@ import Testing
     // MARK: - Names
 
     @Test(arguments: [
-        "request", "response", "install", "load", "unload", "publish", "notes/render",
+        "request", "response", "install", "load", "unload", "publish", "rpc", "notes/render",
     ])
     func name_ofAPoint_isTaken(text: String) {
         #expect(PointName(text)?.description == text)

@@ -9,6 +9,7 @@
  *   "load"      a generation of a plugin is loaded and begins to serve
  *   "unload"    a generation ceases to serve and is taken out of memory
  *   "publish"   a plugin publishes an event (pluginhost/events.h)
+ *   "rpc"       a plugin calls another one (pluginhost/rpc.h)
  * Plugins have points of their own, called "plugin/point".
  *
  * PAYLOADS. At "install", "load" and "unload": {"plugin", "version", "digest",
@@ -17,7 +18,12 @@
  * when the host stops no hook is called. At "publish": {"topic", "type", "subject",
  * "content_type", "data"}; what a hook refuses is published to nobody, and publish
  * returns what the hook has returned; what a hook publishes in turn passes none.
- * There it is of no use to give another payload.
+ * There it is of no use to give another payload. At "rpc", what is sent, and then
+ * the reply or the words of a refusal, as they are; who calls, and what, is in
+ * ph_point_call. The caller gets what set_payload has given, and from a call that
+ * a hook refuses PH_REFUSED, the hook's status as its code, and its words. The
+ * hooks of call_async leave where it is completed, and those of cast when it has
+ * been handed over. What a hook of any of these points calls in turn passes none.
  *
  * KINDS. A before hook enters, an after hook leaves, an around hook does both,
  * and a replace hook does the work in place of whoever would have done it.
@@ -168,6 +174,11 @@ typedef struct ph_point_call {
      * host's points; at others, what the plugin says. */
     ph_bytes payload;
     void **word; /* as in ph_request_call */
+    /* At "rpc", where `plugin` is the caller: whom it calls, and by which method of
+     * which capability, if of any. Elsewhere empty. */
+    ph_text provider;
+    ph_text capability;
+    ph_text method;
     /* ---- ph.hooks/1 ends here */
 } ph_point_call;
 

@@ -1,11 +1,12 @@
 /// Octets as text.
 ///
 /// - Source: RFC 4648, section 4.
-enum Base64 {
-    private static let digits = Array(
+public enum Base64 {
+    static let digits = Array(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-    static func text(of bytes: [UInt8]) -> String {
+    /// Writes octets, padded to a multiple of four characters.
+    public static func text(of bytes: [UInt8]) -> String {
         var text: [UInt8] = []
         text.reserveCapacity((bytes.count + 2) / 3 * 4)
         for start in stride(from: 0, to: bytes.count, by: 3) {
@@ -21,8 +22,10 @@ enum Base64 {
         return String(decoding: text, as: UTF8.self)
     }
 
+    /// Reads what `text(of:)` writes.
+    ///
     /// - Returns: nil when the text is not padded, or has other characters.
-    static func bytes(of text: String) -> [UInt8]? {
+    public static func bytes(of text: String) -> [UInt8]? {
         let characters = Array(text.utf8)
         guard characters.count % 4 == 0 else { return nil }
         let padding = characters.reversed().prefix { $0 == UInt8(ascii: "=") }.count
