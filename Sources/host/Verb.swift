@@ -27,7 +27,7 @@ enum Verb: String, CaseIterable {
         case .unmount: "take such a place back, or all places of a plugin"
         case .grant: "give a plugin services of the host, and reload it with them"
         case .revoke: "take services from a plugin, and reload it without them"
-        case .call: "call a method of a plugin, as other plugins do, and print its reply"
+        case .call: "call a plugin's METHOD or CAPABILITY/METHOD, and print its reply"
         case .list: "list the installed plugins"
         case .status: "tell everything about one plugin"
         case .graph: "show which plugins require which, and in which order they begin"
@@ -55,7 +55,7 @@ enum Verb: String, CaseIterable {
         case .activate, .deactivate, .reload, .rollback, .remove, .mount, .unmount, .status:
             ["NAME"]
         case .grant, .revoke: ["NAME", "SERVICE..."]
-        case .call: ["NAME", "[CAPABILITY/]METHOD", "[PAYLOAD|-]"]
+        case .call: ["NAME", "METHOD", "[PAYLOAD|-]"]
         case .config: ["[NAME]"]
         case .inspect: ["FILE"]
         case .pack: ["DIRECTORY"]

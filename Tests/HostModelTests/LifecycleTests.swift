@@ -77,6 +77,31 @@ import Testing
         }
     }
 
+    @Test func servicesThatAChangeGives_areOneStepWithIt() throws {
+        var registry = Registry()
+        let services = ["ph.log/1", "ph.rpc/1"]
+        registry.evolve(
+            event(.began(.install(release, directory: "1", activates: true, grants: services))))
+        let installed = try registry.decide(.finish, on: name)
+        #expect(
+            installed == [
+                .installed(release), .serviceGranted("ph.log/1"), .serviceGranted("ph.rpc/1"),
+                .activated,
+            ])
+        for fact in installed { registry.evolve(event(fact)) }
+        #expect(registry[name]?.grants == ["ph.log/1": true, "ph.rpc/1": true])
+        registry.evolve(event(.serviceRevoked("ph.rpc/1")))
+        registry.evolve(
+            event(
+                .began(
+                    .upgrade(
+                        upgrade, directory: "2", from: "1", activates: true, grants: services))))
+        #expect(
+            try registry.decide(.finish, on: name) == [
+                .upgraded(from: release.version, to: upgrade), .serviceGranted("ph.rpc/1"),
+            ])
+    }
+
     @Test func everyEvent_isRefusedByName_whenAFieldIsMissing() {
         for fact in everyFact {
             for key in fact.payload.object?.keys ?? [] where key != "milliseconds" {

@@ -42,6 +42,36 @@ import Testing
         try expectAnswers("/plugin/rpc-ping/api/quick", 1)
     }
 
+    @Test func operator_callsAMethod_asPluginsDo() throws {
+        for method in ["pair/quick", "pair/slow"] {
+            #expect(try root.must("call", "rpc-ping", method, "hello").output == "hello\n")
+        }
+        #expect(try root.must("call", "rpc-ping", "pair/quick").output == "")
+        let json = try JSON(
+            parsing: root.must("call", "rpc-pong", "pair/quick", #"{"a":1}"#, "--json").output)
+        #expect(json["plugin"].string == "rpc-pong" && json["method"].string == "quick")
+        #expect(json["capability"].string == "pair" && json["reply"].string == #"{"a":1}"#)
+        let piped = try Command.shell(
+            #"printf 'a\377\0b' | "$HOST" call rpc-ping pair/slow - --root "$ROOT" | od -An -tx1"#,
+            environment: ["HOST": HostProcess.binary, "ROOT": root.path])
+        #expect(piped.output == " 61 ff 00 62\n", "\(piped)")
+    }
+
+    @Test func operatorsCall_thatBringsNoReply_saysWhy() throws {
+        expectRefusal(
+            try root.host("call", "rpc-ping", "quick"), "no method of that name",
+            "host capabilities")
+        expectRefusal(try root.host("call", "nobody", "quick"), "nobody")
+        let late = try root.host("call", "rpc-ping", "pair/hang", "--timeout", "1")
+        expectRefusal(late, "did not answer in time", "--timeout SECONDS")
+        try "".write(
+            toFile: root.plugin("rpc-ping") + "/run/release", atomically: false, encoding: .utf8)
+        #expect(try root.host("call", "rpc-ping", "pair/quick", "--timeout", "0").status == 2)
+        #expect(try root.host("call", "rpc-ping").status == 2)
+        #expect(try host.terminate() == 0)
+        expectRefusal(try root.host("call", "rpc-ping", "pair/quick"), "no daemon runs")
+    }
+
     /// `RPC_CALLS` and `RPC_RELOADS` make it longer.
     @Test func everyCall_isAnsweredOrFailsByACode_whileBothPluginsAreReloaded() throws {
         let environment = ProcessInfo.processInfo.environment

@@ -92,6 +92,40 @@ import Testing
             "install", Fixtures.bundle("needs_log"), "--grant", "ph.log/1")
         #expect(told.output.hasPrefix("needs-log 1.0.0 is active"), "\(told)")
         #expect(try answer(host, "needs-log") == "granted")
+        // The attempt before had the first number, and there was no other one.
+        #expect(try root.status("needs-log")["generation"].number == 2)
+        // The journal has all of it in one step, in this order.
+        let kinds = try root.must("events", "--plugin", "needs-log").output
+            .split(separator: "\n").compactMap { line in
+                ["plugin_installed_v1", "service_granted_v1", "plugin_activated_v1"]
+                    .first { line.contains($0) }
+            }
+        #expect(
+            kinds == ["plugin_installed_v1", "service_granted_v1", "plugin_activated_v1"])
+    }
+
+    @Test func servicesOfAnUpgrade_areGrantedWithIt_andOfWhatIsThere_atOnce() throws {
+        let host = try HostProcess(root, options: ["--grant-default", "none"])
+        let bundle = try Fixtures.bundle("asks_for_log")
+        try root.must("install", bundle)
+        #expect(try answer(host) == "null")
+        try root.must("install", bundle, "--grant", "ph.log/1")
+        #expect(try answer(host) == "granted")
+        try root.must("revoke", "asks-for-log", "ph.log/1")
+        let draft = try DraftBundle(copying: "asks_for_log")
+        try FileManager.default.createDirectory(
+            atPath: "\(draft.path)/priv/static", withIntermediateDirectories: true)
+        try draft.write("priv/static/new.txt", "new")
+        try root.must("install", draft.pack(), "--grant", "ph.log/1")
+        #expect(try answer(host) == "granted")
+        #expect(try root.status("asks-for-log")["services"]["denied"].strings.isEmpty)
+    }
+
+    @Test func installationWithAServiceThatIsNotAskedFor_leavesNothing() throws {
+        let told = try root.host(
+            "install", Fixtures.bundle("asks_for_log"), "--grant", "ph.lgo/1")
+        expectRefusal(told, "does not ask for ph.lgo/1", "ph.log/1")
+        #expect(try root.list().isEmpty)
     }
 
     @Test func wrongServices_areRefused_withTheRightOnes() throws {

@@ -16,7 +16,7 @@ public struct Events: @unchecked Sendable {
         /// publishers has no more room.
         case publishedAsLast
         /// Nobody got it: such a subscriber has no room, or the host can keep no more last values,
-        /// or there are more than 1 MiB of data. Try again later.
+        /// or there are more than 1 MiB of data, or a hook does not want it told.
         case refused
         /// Nobody got it: its topic is none, or not the plugin's, or a text is too long.
         case invalid
@@ -79,8 +79,8 @@ public struct Events: @unchecked Sendable {
         switch status {
         case done: return .published
         case ph_status(PH_FULL): return .publishedAsLast
-        case ph_status(PH_LIMIT), ph_status(PH_NO_MEMORY): return .refused
-        default: return .invalid
+        case ph_status(PH_INVALID): return .invalid
+        default: return .refused
         }
     }
 

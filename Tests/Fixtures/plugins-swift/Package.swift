@@ -13,13 +13,21 @@ let unloadable: [LinkerSetting] = [
 
 let package = Package(
     name: "plugins-swift",
-    products: [.library(name: "unruly", type: .dynamic, targets: ["Unruly"])],
+    products: [
+        .library(name: "unruly", type: .dynamic, targets: ["Unruly"]),
+        .library(name: "extending", type: .dynamic, targets: ["Extending"]),
+    ],
     dependencies: [.package(name: "plugin-host", path: "../../..")],
     targets: [
         .target(
             name: "Unruly",
             dependencies: [.product(name: "PluginKit", package: "plugin-host")],
             swiftSettings: [.unsafeFlags(["-static-stdlib"])],
-            linkerSettings: unloadable)
+            linkerSettings: unloadable),
+        .target(
+            name: "Extending",
+            dependencies: [.product(name: "PluginKit", package: "plugin-host")],
+            swiftSettings: [.unsafeFlags(["-static-stdlib"])],
+            linkerSettings: unloadable),
     ]
 )

@@ -38,8 +38,10 @@
  * ceases, together with all its other hooks; what it adds later takes effect
  * soon. What has entered leaves: a generation is not stopped as long as a
  * request that one of its hooks has entered, or another call, has not left. So a
- * reload loses none and calls none twice. Hooks may hang on a point of a plugin
- * that is not there: they take effect when it is.
+ * reload loses none and calls none twice; and a response without an end, such as
+ * a stream of events, keeps the generation of a hook that waits to leave it.
+ * Hooks may hang on a point of a plugin that is not there: they take effect when
+ * it is.
  *
  * FAILURES. A hook that returns an error has failed, and its on_failure says
  * what that means for the work: PH_HOOK_FAIL ends it, the others go on without
