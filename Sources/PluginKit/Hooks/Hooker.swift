@@ -147,7 +147,8 @@ final class Hooker {
         guard let raw = unsafe raw, let enter = hook.part?.enter else { return invalid }
         do {
             let hasDoneIt = try enter(unsafe PointCall(unsafe: functions, raw))
-            return hasDoneIt || hook.shape.kind != UInt32(PH_HOOK_REPLACE) ? done : ph_status(PH_UNSUPPORTED)
+            return hasDoneIt || hook.shape.kind != UInt32(PH_HOOK_REPLACE)
+                ? done : ph_status(PH_UNSUPPORTED)
         } catch let refusal {
             return unsafe refuse(refusal, Complaint(unsafe: error))
         }
