@@ -1,3 +1,4 @@
+internal import HTTPWire
 package import HostModel
 
 /// What a signature of a bundle is made over: every file with its digest and its mode, and every

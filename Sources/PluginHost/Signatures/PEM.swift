@@ -1,3 +1,4 @@
+internal import HTTPWire
 internal import HostModel
 
 /// The text of a key file.
