@@ -104,7 +104,7 @@ final class HookedCall: @unchecked Sendable {
         return begun
     }
 
-    /// Calls without wanting to know what comes of it; the hooks leave when it has been handed over.
+    /// Calls without wanting to know what comes of it; the hooks leave once it is handed over.
     func cast(_ host: UnsafePointer<ph_host>?, _ method: EndpointPointer) -> ph_status {
         guard unsafe enter(method) else {
             leave(status)
