@@ -10,8 +10,8 @@ extension AdminAPI {
     /// Calls a method of a plugin and tells what it replies.
     ///
     /// - Shape: `{"method", "capability"?, "payload"? | "payload_base64"?,
-    ///   "timeout_milliseconds"?}`; answered with `{"plugin", "capability"?, "method", "milliseconds", "reply" |
-    ///   "reply_base64"}`, where the latter stands for what is not UTF-8.
+    ///   "timeout_milliseconds"?}`; answered with `{"plugin", "capability"?, "method",
+    ///   "milliseconds", "reply" | "reply_base64"}`, where the latter stands for what is not UTF-8.
     /// - Throws: `daemon_not_running` where nothing serves, and `call_failed` or `call_refused`.
     func call(_ name: PluginName, _ body: JSONValue?) async throws(HostError) -> JSONValue {
         let order = try Self.order(name, body)
