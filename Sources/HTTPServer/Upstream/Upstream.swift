@@ -66,6 +66,7 @@ public final class Upstream: Sendable {
     private let endpointList = Mutex<[Endpoint]>([])
     /// Changes when the endpoints do, so that reactors need not ask for them each time.
     let version = Atomic<Int>(0)
+    let isClosed = Atomic<Bool>(false)
     let requestCount = Atomic<Int>(0)
     let connectionCount = Atomic<Int>(0)
     let retryCount = Atomic<Int>(0)
@@ -98,6 +99,13 @@ public final class Upstream: Sendable {
     /// Takes an endpoint out: requests that are under way there end there, others no longer come.
     public func remove(_ endpoint: Endpoint) {
         endpointList.withLock { $0.removeAll { $0 === endpoint } }
+        version.add(1, ordering: .releasing)
+    }
+
+    /// Takes all endpoints out for good; the reactors forget about it in time.
+    public func close() {
+        endpointList.withLock { $0 = [] }
+        isClosed.store(true, ordering: .relaxed)
         version.add(1, ordering: .releasing)
     }
 

@@ -1,5 +1,6 @@
 import CLinux
 import HTTPWire
+import Synchronization
 
 /// One loop's connections to upstreams, and what they share.
 @safe
@@ -25,13 +26,23 @@ final class UpstreamRoom {
     deinit { unsafe fields.deallocate() }
 
     /// The most fields of a response.
-    static let fieldCountMax = 128
+    static let fieldCountMax = 1_024
 
     func pool(of upstream: Upstream) -> UpstreamPool {
         if let latest, latest.upstream === upstream { return latest }
-        let pool = pools[ObjectIdentifier(upstream)] ?? UpstreamPool(upstream)
-        pools[ObjectIdentifier(upstream)] = pool
+        let pool = pools[ObjectIdentifier(upstream)] ?? makePool(upstream)
         latest = pool
+        return pool
+    }
+
+    /// Makes a pool, and forgets those of upstreams that are closed: a new one most often takes the
+    /// place of an old one.
+    private func makePool(_ upstream: Upstream) -> UpstreamPool {
+        for former in pools.values where former.upstream.isClosed.load(ordering: .relaxed) {
+            forget(former.upstream)
+        }
+        let pool = UpstreamPool(upstream)
+        pools[ObjectIdentifier(upstream)] = pool
         return pool
     }
 

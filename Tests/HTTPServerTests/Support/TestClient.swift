@@ -54,6 +54,14 @@ final class TestClient: @unchecked Sendable {
         guard result == 0 else { throw Failure(description: "connect: \(errno)") }
     }
 
+    /// Takes over a connected socket.
+    init(adopting descriptor: Int32, timeoutSeconds: Int = 90) {
+        self.descriptor = descriptor
+        var timeout = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
+        setsockopt(
+            descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+    }
+
     deinit {
         SSL_free(tls)
         close(descriptor)
