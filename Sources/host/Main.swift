@@ -10,6 +10,7 @@ struct Main {
         var words = Array(CommandLine.arguments.dropFirst())
         if words.first == "probe" { exit(Probe.main(Array(words.dropFirst()))) }
         if words.first == "confine" { exit(ConfineCommand.main(Array(words.dropFirst()))) }
+        if words == ["worker"] { exit(await WorkerProcess.main()) }
         var seat: EngineSeat?
         do {
             if words.first == EngineSeat.verb {

@@ -131,6 +131,7 @@ struct Performer {
         options.manager.signatures = try invocation.choice("--signatures") ?? .off
         options.manager.configuration = try configuration
         if invocation.has("--no-proof") { options.manager.probeExecutable = nil }
+        try readSupervision(&options.manager)
         options.manager.onCrash = try invocation.choice("--on-crash") ?? .quarantine
         let tell: ([String]) -> Void = { addresses in
             for address in addresses { Output.print("listening on \(address)\n") }
@@ -144,6 +145,20 @@ struct Performer {
             let supervisor = try Supervisor(options, arguments: Array(words.dropFirst()))
             let status = try supervisor.run(ready: tell)
             if status != 0 { exit(status) }
+        }
+    }
+
+    private func readSupervision(_ options: inout ManagerOptions) throws(Invocation.UsageError) {
+        options.workerExecutable = CommandEnvironment.executable
+        if let seconds = try invocation.number(
+            "--ping-seconds", in: ManagerOptions.pingSecondsRange)
+        {
+            options.pingSeconds = seconds
+        }
+        if let count = try invocation.number(
+            "--restarts-per-minute", in: ManagerOptions.restartsRange)
+        {
+            options.restarts.restartsMax = count
         }
     }
 

@@ -150,12 +150,20 @@ enum Verb: String, CaseIterable {
                 Option(
                     name: "--no-proof",
                     meaning: "load images without trying them in a throwaway process first"),
+                Option(
+                    name: "--ping-seconds", value: "N",
+                    meaning: "how often processes of plugins are asked for a sign of life"
+                        + " (5; 0: never)"),
+                Option(
+                    name: "--restarts-per-minute", value: "N",
+                    meaning: "how often a plugin's process may end before it is given up (8)"),
             ]
         case .install:
             options = [
                 Option(
                     name: "--mode", value: "MODE",
-                    meaning: "in-process: load it even if it can never be unloaded"),
+                    meaning: "isolated: in a process of its own; in-process: in the host, even if"
+                        + " it can never be unloaded"),
                 Option(name: "--no-activate", meaning: "put it in place and do not serve it yet"),
                 Option(
                     name: "--grant", value: "SERVICE",

@@ -48,6 +48,8 @@ import Testing
             .undone(reason: "killed"), .pruned(directory: "000001-1.0.0"),
             .serviceGranted("ph.log/1"), .serviceRevoked("ph.log/1"),
             .serviceDenied("ph.log/1", generation: 3, reason: "it is not granted"),
+            .workerEnded(generation: 3, reason: "killed by SIGSEGV"),
+            .workerRestarted(generation: 3, milliseconds: 12.5),
             .lost(generations: [3, 4]), .blocked(reasons: ["it requires plugin \"a\""]),
             .versionMoved(directory: "000001-1.0.0", to: .retired, reason: "unhealthy"),
             .signatureChecked(

@@ -20,6 +20,9 @@ extension Connection {
         exchange.state.keepsAlive =
             exchange.state.head.keepAlive
             && state.requestCount < loop.state.limits.requestsPerConnectionMax
+        if loop.state.limits.takesRelayed {
+            guard takeRelay(exchange) else { return }
+        }
         exchange.state.isAccounted =
             exchange.state.head.hasRequestID || loop.state.limits.reportsExchanges
         if exchange.state.isAccounted { exchange.beginAccount(carriesID: true) }

@@ -57,6 +57,12 @@ extension Exchange {
             if state.response == .none { carryID() }
             leaveLoop(entry)
         }
+        return quietID
+    }
+
+    /// As `requestID`, but the response's head does not say it for that.
+    var quietID: ByteSlice {
+        if state.head.hasRequestID, let given = givenID { return given }
         let made = unsafe make(
             state.remote.pointee.namesMade.request,
             withUnsafeMutableBytes(of: &state.identity.request) { unsafe $0 }
@@ -93,6 +99,26 @@ extension Exchange {
         }
         return unsafe ByteSlice(made)
     }
+
+    /// Takes over the names that another server has made for the request; where they are empty, the
+    /// client has given them.
+    func adopt(requestID: ByteSlice, traceparent: ByteSlice) {
+        if requestID.count == RequestIdentifier.madeBytes {
+            _ = unsafe make(
+                state.remote.pointee.namesMade.request,
+                withUnsafeMutableBytes(of: &state.identity.request) { unsafe $0 }
+            ) { unsafe $0.copyMemory(from: requestID.buffer) }
+        }
+        if traceparent.count == TraceParent.bytes {
+            _ = unsafe make(
+                state.remote.pointee.namesMade.trace,
+                withUnsafeMutableBytes(of: &state.identity.trace) { unsafe $0 }
+            ) { unsafe $0.copyMemory(from: traceparent.buffer) }
+        }
+    }
+
+    /// Whether the client has given a `traceparent` that counts.
+    var hasGivenTraceparent: Bool { givenTraceparent != nil }
 
     /// The first valid name that the client gave.
     private var givenID: ByteSlice? {

@@ -24,6 +24,7 @@ struct LoopLimits {
     let outputBytesMax: Int
     let turnBytesMax: Int
     let reportsExchanges: Bool
+    let takesRelayed: Bool
     let wire: WireLimits
 
     init(_ configuration: ServerConfiguration) {
@@ -52,6 +53,7 @@ struct LoopLimits {
         outputBytesMax = configuration.outputBytesMax
         turnBytesMax = configuration.turnBytesMax
         reportsExchanges = configuration.reportsExchanges
+        takesRelayed = configuration.takesRelayed
         wire = configuration.wire
     }
 }

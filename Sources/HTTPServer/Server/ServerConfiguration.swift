@@ -66,6 +66,9 @@ public struct ServerConfiguration: Sendable {
     /// Whether `Application.report` is called for every exchange, as an access log needs it; every
     /// response has `X-Request-ID` then.
     public var reportsExchanges = false
+    /// Whether every request comes from another server of this kind, which says at the end of its
+    /// head whom it has it from; see `Exchange.writeRelay`.
+    public var takesRelayed = false
     /// The value of the `Server` field; none is sent when it is empty.
     public var serverName = "PluginHost"
 

@@ -35,6 +35,21 @@ public struct LifecycleEvent: Hashable, Sendable {
             self.mode = mode
             self.isInsisted = isInsisted
         }
+
+        /// The mode that the operator asked for; nil when that was left to the host.
+        public var chosenMode: PluginMode? {
+            isInsisted ? .inProcess : mode == .inProcess ? nil : mode
+        }
+
+        /// Makes one with the mode that the operator asked for.
+        public init(
+            version: SemanticVersion, bundleDigest: Digest, libraryDigest: Digest,
+            chosen: PluginMode?
+        ) {
+            self.init(
+                version: version, bundleDigest: bundleDigest, libraryDigest: libraryDigest,
+                mode: chosen ?? .inProcess, isInsisted: chosen == .inProcess)
+        }
     }
 
     /// What happened.
@@ -84,6 +99,10 @@ public struct LifecycleEvent: Hashable, Sendable {
         case undone(reason: String)
         /// A release that was one too many is gone from the disk.
         case pruned(directory: String)
+        /// A process of a generation ended that should not have.
+        case workerEnded(generation: Int, reason: String)
+        /// A process took the place of one that had ended.
+        case workerRestarted(generation: Int, milliseconds: Double)
         /// The process ended that these generations were loaded in.
         case lost(generations: [Int])
         /// The process ended that plugins ran in; of the plugin whose doing it was, or of "host".
@@ -132,6 +151,8 @@ extension LifecycleEvent.Fact {
         case .extracted: "package_extracted_v1"
         case .undone: "change_undone_v1"
         case .pruned: "release_pruned_v1"
+        case .workerEnded: "worker_ended_v1"
+        case .workerRestarted: "worker_restarted_v1"
         case .lost: "generations_lost_v1"
         case .engineCrashed: "engine_crashed_v1"
         case .quarantined: "plugin_quarantined_v1"
@@ -190,6 +211,13 @@ extension LifecycleEvent.Fact {
             ]
         case .undone(let reason): ["reason": .string(reason)]
         case .pruned(let directory): ["directory": .string(directory)]
+        case .workerEnded(let generation, let reason):
+            ["generation": .number(JSONNumber(generation)), "reason": .string(reason)]
+        case .workerRestarted(let generation, let milliseconds):
+            [
+                "generation": .number(JSONNumber(generation)),
+                "milliseconds": JSONNumber(milliseconds).map { .number($0) } ?? .null,
+            ]
         case .lost(let generations):
             ["generations": .array(generations.map { .number(JSONNumber($0)) })]
         case .engineCrashed(let report): report.json
@@ -285,6 +313,13 @@ extension LifecycleEvent.Fact {
             self = .canaryFailed(
                 generation: try fields.integer("generation"), reason: try fields.text("reason"),
                 requests: try fields.integer("requests"), errors: try fields.integer("errors"))
+        case "worker_ended_v1":
+            self = .workerEnded(
+                generation: try fields.integer("generation"), reason: try fields.text("reason"))
+        case "worker_restarted_v1":
+            self = .workerRestarted(
+                generation: try fields.integer("generation"),
+                milliseconds: payload["milliseconds"]?.number?.double ?? 0)
         case "generations_lost_v1": self = .lost(generations: try fields.integers("generations"))
         case "engine_crashed_v1": self = .engineCrashed(try CrashReport(json: payload))
         case "plugin_quarantined_v1": self = .quarantined(try Quarantine(json: payload))

@@ -70,7 +70,7 @@ extension PluginRecord {
         tally.note(fact)
         switch fact {
         case .installed, .removed, .mounted, .unmounted, .began, .undone, .blocked,
-            .serviceDenied, .stateHandedOver:
+            .serviceDenied, .stateHandedOver, .workerEnded, .workerRestarted:
             break
         case .serviceGranted(let service): grants[service] = true
         case .serviceRevoked(let service): grants[service] = false

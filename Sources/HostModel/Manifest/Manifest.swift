@@ -27,6 +27,11 @@ public struct Manifest: Hashable, Sendable {
     public var configuration = Configuration()
     /// How a new generation is tried on a share of the clients first; nil: not at all.
     public var canary: CanaryPolicy?
+    /// Where its code is to run unless the operator says otherwise; nil: in the host, if it can be
+    /// unloaded.
+    public var mode: PluginMode?
+    /// How many processes it has when it does not run in the host.
+    public var instances = 1
 
     /// Makes a manifest that has only what every manifest has.
     public init(
@@ -160,6 +165,8 @@ public enum ManifestLimit {
     public static let patternBytesMax = 1024
     public static let cacheRulesMax = 64
     public static let headersMax = 32
+    /// How many processes a plugin may have.
+    public static let instancesRange = 1...64
     /// The longest value of a response's field.
     public static let headerBytesMax = 1024
 }

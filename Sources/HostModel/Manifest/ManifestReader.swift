@@ -46,7 +46,7 @@ struct ManifestReader {
         let keys = [
             "name", "version", "abi", "description", "license", "authors", "homepage", "language",
             "library", "services", "provides", "requires", "routes", "static", "limits",
-            "configuration", "canary",
+            "configuration", "canary", "mode", "instances",
         ]
         guard let root = object(value, at: "", keys: keys) else { return nil }
         let name = required(root, "name", cure: "add \"name\": \"my-plugin\"")
@@ -69,6 +69,8 @@ struct ManifestReader {
         let limits = limits(root["limits"])
         let configuration = configuration(root["configuration"])
         let canary = canary(root["canary"])
+        let mode = mode(root["mode"])
+        let instances = instances(root)
         guard let name, let version, let abi, let library else { return nil }
         var manifest = Manifest(name: name, version: version, abi: abi, library: library)
         manifest.description = description
@@ -84,6 +86,8 @@ struct ManifestReader {
         manifest.limits = limits
         manifest.configuration = configuration
         manifest.canary = canary
+        manifest.mode = mode
+        manifest.instances = instances
         return manifest
     }
 

@@ -56,6 +56,18 @@ package enum CommandEnvironment {
         list.split(separator: ":").map { absolute(String($0)) }
     }
 
+    /// This very program, for children that are to be it as well.
+    package static let executable = "/proc/self/exe"
+
+    /// Some of the variables that the process was started with.
+    static func variables(_ names: [String]) -> [String: String] {
+        var result: [String: String] = [:]
+        for name in names {
+            result[name] = unsafe getenv(name).map { unsafe String(cString: $0) }
+        }
+        return result
+    }
+
     /// The search path of `PLUGIN_HOST_PATH`.
     package static var searchPath: [String] {
         guard let list = unsafe getenv("PLUGIN_HOST_PATH") else { return [] }

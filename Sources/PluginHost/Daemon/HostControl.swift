@@ -18,6 +18,7 @@ package enum HostControl: Sendable {
         }
         var options = ManagerOptions()
         options.configuration = configuration
+        options.workerExecutable = CommandEnvironment.executable
         let manager = try await PluginManager(
             root: layout, options: options, server: nil, log: HostLog(minimum: .warning))
         self = .offline(AdminAPI(manager: manager))

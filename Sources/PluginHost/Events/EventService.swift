@@ -36,6 +36,11 @@ enum EventService {
         guard let draft = unsafe EventDraft(event.pointee, of: door.member) else {
             return ph_status(PH_INVALID)
         }
+        return publish(checked: draft, by: door)
+    }
+
+    /// Publishes an event of a plugin, after the hooks that may refuse or change it.
+    static func publish(checked draft: EventDraft, by door: ServiceDoor) -> ph_status {
         if !door.switchboard.hooks.publish.isEmpty {
             return door.switchboard.hooks.publish(draft, by: door.member) {
                 publish(draft, by: door)
@@ -102,7 +107,7 @@ enum EventService {
 }
 
 /// What a plugin wants to subscribe to, read and checked.
-private struct EventWish: CustomStringConvertible {
+struct EventWish: CustomStringConvertible {
     let pattern: TopicPattern
     let name: String
     let shape: EventQueue.Shape
@@ -132,7 +137,7 @@ private struct EventWish: CustomStringConvertible {
 ///
 /// `@unchecked Sendable` because it is written once; the plugin lets any thread use its context.
 @safe
-private final class EventTarget: @unchecked Sendable {
+final class EventTarget: @unchecked Sendable {
     typealias OnEvent =
         @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<ph_event>?) -> ph_status
     typealias OnEnd = @convention(c) (UnsafeMutableRawPointer?, ph_status) -> Void
@@ -177,7 +182,7 @@ private final class EventTarget: @unchecked Sendable {
 
 extension Member {
     /// Where its subscribers are called.
-    fileprivate var eventLane: EventLane {
+    var eventLane: EventLane {
         events.state.withLock { state in
             if let lane = state.lane { return lane }
             let lane = EventLane { [weak self] job in self?.pool?.submit(job) ?? false }
@@ -199,26 +204,34 @@ extension EventDraft {
     /// Reads and copies what a plugin wants to publish.
     ///
     /// - Returns: nil when a member is not of the form asked for, or the topic is not the plugin's.
-    fileprivate init?(_ event: ph_event, of member: Member) {
-        guard let topic = unsafe String(checking: event.topic), Topic.isValid(topic.utf8),
-            topic.utf8.starts(with: (member.name.text + ".").utf8),
-            !EventBus.reservedNames.contains(member.name.text),
+    init?(_ event: ph_event, of member: Member) {
+        guard let topic = unsafe String(checking: event.topic),
             let type = unsafe String(checking: event.type),
             let subject = unsafe String(checking: event.subject),
             let contentType = unsafe String(checking: event.content_type),
-            [type, subject, contentType].allSatisfy({
-                $0.utf8.count <= EventLimits.textBytesMax && $0.unicodeScalars.allSatisfy(\.isText)
-            }),
             unsafe event.data.data != nil || event.data.length == 0,
             unsafe event.flags & ~UInt32(PH_EVENT_RETAIN) == 0
+        else { return nil }
+        self.init(topic: topic, type: type, subject: subject, contentType, of: member)
+        data = unsafe Array(
+            UnsafeBufferPointer(start: event.data.data, count: event.data.length))
+        isRetained = unsafe event.flags & UInt32(PH_EVENT_RETAIN) != 0
+    }
+
+    /// Checks what a plugin wants to publish, apart from the data.
+    init?(
+        topic: String, type: String, subject: String, _ contentType: String, of member: Member
+    ) {
+        guard Topic.isValid(topic.utf8), topic.utf8.starts(with: (member.name.text + ".").utf8),
+            !EventBus.reservedNames.contains(member.name.text),
+            [type, subject, contentType].allSatisfy({
+                $0.utf8.count <= EventLimits.textBytesMax && $0.unicodeScalars.allSatisfy(\.isText)
+            })
         else { return nil }
         self.init(topic: topic, source: member.events.source(of: member))
         self.type = type
         self.subject = subject
         self.contentType = contentType
-        data = unsafe Array(
-            UnsafeBufferPointer(start: event.data.data, count: event.data.length))
-        isRetained = unsafe event.flags & UInt32(PH_EVENT_RETAIN) != 0
     }
 }
 

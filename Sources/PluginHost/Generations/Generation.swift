@@ -27,6 +27,8 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
     let serving: UnsafeMutablePointer<ServingRecord>
     /// Answers on the loop's thread, where the host and no plugin does; set before it serves.
     var hostAnswers: ((Exchange) -> Void)?
+    /// Whether requests go on to a process that answers them.
+    let isRelayed: Bool
     /// Set in one that only lets requests wait: its `handle` is never called.
     let hold: RequestHold?
     let reactorCount: Int
@@ -52,6 +54,23 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
             hold: nil)
     }
 
+    /// Makes one whose requests are answered by a process that the host relays them to; bodies are
+    /// streamed there, and it watches the time itself.
+    ///
+    /// - Parameter relay: called on the loop's thread with each request whose head is there.
+    convenience init(
+        name: PluginName, number: UInt64, version: SemanticVersion, tree: RouteTree,
+        reactors: Int, limits: WorkLimits, relay: @escaping (Exchange) -> Void
+    ) {
+        var limits = limits
+        limits.requestSeconds = 0
+        unsafe self.init(
+            name: name, number: number, version: version, tree: tree, reactors: reactors,
+            handle: { _, _, _ in ph_status(PH_WRONG_STATE) }, state: nil, image: 0, limits: limits,
+            overrides: [], hold: nil, isRelayed: true)
+        hostAnswers = relay
+    }
+
     /// Makes one that lets requests wait which another one would answer.
     convenience init(holding other: Generation, overrides: [Manifest.Route]) {
         unsafe self.init(
@@ -63,8 +82,10 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
     private init(
         name: PluginName, number: UInt64, version: SemanticVersion, tree: RouteTree,
         reactors: Int, handle: @escaping Handle, state: UnsafeMutableRawPointer?,
-        image: UInt32, limits: WorkLimits, overrides: [Manifest.Route], hold: RequestHold?
+        image: UInt32, limits: WorkLimits, overrides: [Manifest.Route], hold: RequestHold?,
+        isRelayed: Bool = false
     ) {
+        self.isRelayed = isRelayed
         self.name = name
         self.number = number
         self.version = version
@@ -87,11 +108,12 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
             let blocks = route.flags & UInt32(PH_ROUTE_BLOCKING) != 0
             unsafe (routeLimits + index).initialize(
                 to: RouteLimits(
-                    bodyBytesMax: route.bodyBytesMax,
+                    bodyBytesMax: isRelayed ? 0 : route.bodyBytesMax,
                     requestSeconds: UInt32(override?.requestSeconds ?? limits.requestSeconds),
-                    streamsBody: route.flags & UInt32(PH_ROUTE_STREAM_BODY) != 0,
+                    streamsBody: isRelayed || route.flags & UInt32(PH_ROUTE_STREAM_BODY) != 0,
                     parameterCount: UInt8(tree.parameterCounts[index]),
-                    runsOnPool: Atomic(blocks || override?.isBlocking == true || hold != nil)))
+                    runsOnPool: Atomic(
+                        blocks || override?.isBlocking == true || hold != nil || isRelayed)))
         }
         texts = GenerationTexts(name, tree.routes)
         unsafe serving = .allocate(capacity: 1)
@@ -133,9 +155,11 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
 
     /// The routes whose calls run on the pool.
     package var pooledRoutes: [RouteDeclaration] {
-        routes.indices.filter {
-            unsafe serving.pointee.limits[$0].runsOnPool.load(ordering: .relaxed)
-        }.map { routes[$0] }
+        isRelayed
+            ? []
+            : routes.indices.filter {
+                unsafe serving.pointee.limits[$0].runsOnPool.load(ordering: .relaxed)
+            }.map { routes[$0] }
     }
 
     /// Who has been inside the plugin for longer than that, a line each, such as `thread "pool-a"

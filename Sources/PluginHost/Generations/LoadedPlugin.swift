@@ -37,7 +37,8 @@ import Synchronization
     let code: PluginCode
     let image: LoadedImage
     let member: Member
-    private let host: HostObject
+    /// What it was handed.
+    let host: HostObject
 
     var mode: PluginMode { .inProcess }
     var granted: Set<String> { host.granted }
@@ -78,12 +79,12 @@ import Synchronization
     nonisolated(nonsending) static func open(
         _ staged: StagedLibrary, directory: PluginDirectory, granted: Set<String>,
         switchboard: Switchboard, configuration: ConfigurationSnapshot, log: HostLog, seconds: Int,
-        onDenial: @escaping ServiceDoor.Denial
+        remote: RemoteServices? = nil, onDenial: @escaping ServiceDoor.Denial
     ) async throws(HostError) -> LoadedPlugin {
         let member = Member(manifest: staged.manifest, number: staged.generation)
         member.configuration.current = configuration
         let door = ServiceDoor(
-            member: member, granted: granted, switchboard: switchboard, log: log,
+            member: member, granted: granted, switchboard: switchboard, log: log, remote: remote,
             onDenial: onDenial)
         let host = unsafe HostObject(
             door: door,

@@ -34,6 +34,8 @@ protocol PluginInstance: AnyObject, Sendable {
     var stuckReason: String? { get }
     /// Whether what keeps it from being closed can come to an end.
     var mayStillLeave: Bool { get }
+    /// The processes that it runs in; none in the host's.
+    var workerStatuses: [WorkerStatus] { get }
 
     // MARK: - Step 2
 
@@ -86,6 +88,9 @@ protocol PluginInstance: AnyObject, Sendable {
 
     // MARK: - Steps 4 and 5
 
+    /// Hears of a step of its draining, where it has to be told apart from its `generation`.
+    nonisolated(nonsending) func drain(_ step: DrainStep) async
+
     /// Ends the plugin's work.
     nonisolated(nonsending) func stop(seconds: Int) async throws(HostError)
 
@@ -96,7 +101,22 @@ protocol PluginInstance: AnyObject, Sendable {
     nonisolated(nonsending) func close(seconds: Int) async -> UnloadOutcomeReport
 }
 
+/// What an instance that ceases to serve is told.
+enum DrainStep: Sendable {
+    /// Responses are waited for.
+    case began
+    /// Its WebSockets are to close.
+    case sockets
+    /// It serves again.
+    case over
+}
+
 extension PluginInstance {
+    nonisolated(nonsending) func drain(_ step: DrainStep) async {}
+
+    /// The processes that it runs in; none in the host's.
+    var workerStatuses: [WorkerStatus] { [] }
+
     var name: PluginName { member.name }
     var version: SemanticVersion { manifest.version }
     var imageBytes: Int { 0 }

@@ -12,6 +12,8 @@ struct StagedLibrary: Sendable {
     let inspection: ImageInspection
     /// What the manifest beside it says.
     let manifest: Manifest
+    /// Where its code is to run.
+    var mode = PluginMode.inProcess
 
     func discard() {
         copy.remove()

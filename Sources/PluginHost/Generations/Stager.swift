@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// 1. A private copy is made, so that nobody can change what will be mapped.
 /// 2. The ELF file is inspected: what is damaged, foreign or has no entry is refused; what cannot
-///    be unloaded is refused unless the operator insists.
+///    be unloaded runs isolated unless the operator insists.
 /// 3. Its digest is taken, and compared with the one that runs already, if one does, and with the
 ///    one that it must have, if it is pinned.
 /// 4. It is loaded and closed in a throwaway process: what crashes or hangs there never enters. The
@@ -21,9 +21,9 @@ final class Stager: Sendable {
         var manifest: Manifest
         var directory: PluginDirectory
         var generation: UInt64
-        /// The operator asked for `--mode in-process`: what cannot be unloaded is loaded all the
-        /// same.
-        var insists: Bool
+        /// Where the operator wants its code to run: what cannot be unloaded is loaded in the host
+        /// only if that was asked for. nil: wherever it can.
+        var mode: PluginMode?
         /// A library with this digest is not wanted: it is what runs already.
         var unless: Digest?
         /// The only digest that the library may have; nil: any.
@@ -119,11 +119,23 @@ final class Stager: Sendable {
             throw HostError(error)
         }
         try PluginImage.check(inspection, subject: request.library)
-        guard inspection.verdict == .close || request.insists else {
+        guard mode(request, inspection) == .inProcess || options.workerExecutable != nil else {
+            guard request.mode == nil else { throw Self.isolationMissing }
             throw PluginImage.cannotUnload(inspection, name: request.name, request.library)
         }
         return inspection
     }
+
+    /// Where the code is to run.
+    private func mode(_ request: Request, _ inspection: ImageInspection) -> PluginMode {
+        if let mode = request.mode { return mode }
+        return inspection.verdict == .close ? request.manifest.mode ?? .inProcess : .isolated
+    }
+
+    private static let isolationMissing = HostError(
+        "isolation_unavailable", what: "the plugin cannot run isolated",
+        why: "this host was not told how to start a process for it",
+        fix: "run it in the host: --mode in-process")
 
     /// Takes the digest, and loads the image in a throwaway process unless it is known.
     ///
@@ -156,7 +168,8 @@ final class Stager: Sendable {
         remember(digest, draft.sample)
         return StagedLibrary(
             name: request.name, generation: request.generation, copy: draft.copy, digest: digest,
-            inspection: draft.inspection, manifest: request.manifest)
+            inspection: draft.inspection, manifest: request.manifest,
+            mode: mode(request, draft.inspection))
     }
 
     /// Loads the image in a throwaway process; nil if that is not asked for.
@@ -168,8 +181,10 @@ final class Stager: Sendable {
             return .success(
                 try await Probe.run(
                     executable: executable, library: draft.copy.path, name: request.name,
-                    closes: !request.insists, seconds: options.probeSeconds,
-                    subject: request.library, needing: draft.inspection.libraryFiles))
+                    closes: request.mode != .inProcess
+                        && mode(request, draft.inspection) == .inProcess,
+                    seconds: options.probeSeconds, subject: request.library,
+                    needing: draft.inspection.libraryFiles))
         } catch {
             return .failure(error)
         }

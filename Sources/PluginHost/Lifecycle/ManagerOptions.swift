@@ -35,6 +35,15 @@ package struct ManagerOptions: Sendable {
     /// first; nil: images enter without that proof.
     package var probeExecutable: String? = "/proc/self/exe"
     package var probeSeconds = 10
+    /// The executable that is run as `worker` for each process of an isolated plugin; nil: none is
+    /// isolated.
+    package var workerExecutable: String?
+    /// How often processes of isolated plugins are started again.
+    package var restarts = RestartPolicy()
+    /// How often they are asked whether they live; 0: never.
+    package var pingSeconds = 5
+    package static let pingSecondsRange = 0...3_600
+    package static let restartsRange = 0...1_000_000
     /// For plugins whose manifest does not say otherwise.
     package var startSeconds = 10
     package var stopSeconds = 10

@@ -69,8 +69,7 @@ extension PluginManager {
         }
         let release = LifecycleEvent.Release(
             version: installed.manifest.version, bundleDigest: installed.bundleDigest,
-            libraryDigest: installed.installedLibraryDigest, mode: .inProcess,
-            isInsisted: record?.release.isInsisted ?? false)
+            libraryDigest: installed.installedLibraryDigest, chosen: record?.release.chosenMode)
         try await execute(.install(release), on: name)
         try await adopt(installed)
     }
@@ -262,8 +261,8 @@ extension PluginManager {
         defer { replaced.discard() }
         guard replaced.digest != registry[name]?.release.bundleDigest else { return }
         say(.info, "its bundle was replaced", name)
-        let insists = registry[name]?.release.isInsisted == true
         _ = try await install(
-            bundle: replaced.path, mode: insists ? .inProcess : nil, activates: false, as: name)
+            bundle: replaced.path, mode: registry[name]?.release.chosenMode, activates: false,
+            as: name)
     }
 }

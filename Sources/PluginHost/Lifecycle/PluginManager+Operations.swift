@@ -12,7 +12,8 @@ extension PluginManager {
     /// fails on the way leaves the old release in force, on disk and in memory.
     ///
     /// - Parameters:
-    ///   - mode: where its code runs; nil: in the host, if it can be unloaded.
+    ///   - mode: where its code runs; nil: as it does already, or as the manifest says, and in a
+    ///     process of its own if it cannot be unloaded.
     ///   - activates: whether a plugin that is new, or was inactive, is to serve.
     ///   - allowsTombstoned: whether the bundle may be one that was removed.
     ///   - cascades: whether plugins that cannot use the new version may be stopped.
@@ -23,7 +24,6 @@ extension PluginManager {
         cascades: Bool = false, granting services: [String] = [],
         as expected: PluginName? = nil, canary: CanaryWish = .byManifest
     ) async throws(HostError) -> PluginStatus {
-        guard mode != .isolated else { throw Self.isolationMissing }
         let installer = installer
         let bundle = try await Blocking.run { () throws(HostError) in
             BundleInHand(try installer.prepare(archive: path))
@@ -44,7 +44,7 @@ extension PluginManager {
                     name, version: bundle.manifest.version, digest: bundle.bundleDigest)
             ) { () async throws(HostError) in
                 try await install(
-                    bundle, insists: mode == .inProcess, activates: activates,
+                    bundle, mode: mode, activates: activates,
                     allowsTombstoned: allowsTombstoned, cascades: cascades, granting: services,
                     canary: canary, slot)
             }
@@ -54,13 +54,16 @@ extension PluginManager {
     }
 
     private func install(
-        _ bundle: BundleInHand, insists: Bool, activates: Bool, allowsTombstoned: Bool,
+        _ bundle: BundleInHand, mode: PluginMode?, activates: Bool, allowsTombstoned: Bool,
         cascades: Bool, granting services: [String], canary wish: CanaryWish, _ slot: PluginSlot
     ) async throws(HostError) {
         let name = slot.name
+        // What was isolated stays so until the operator says otherwise.
+        let former = registry[name]?.release.chosenMode
+        let mode = mode ?? (former == .isolated ? .isolated : nil)
         let release = LifecycleEvent.Release(
             version: bundle.manifest.version, bundleDigest: bundle.bundleDigest,
-            libraryDigest: bundle.libraryDigest, mode: .inProcess, isInsisted: insists)
+            libraryDigest: bundle.libraryDigest, chosen: mode)
         let facts = try registry.decide(
             .install(release, allowsTombstoned: allowsTombstoned), on: name)
         let wasActive = registry[name]?.isActive ?? false
@@ -95,9 +98,9 @@ extension PluginManager {
         let image = try await carryOut(change, slot) { () async throws(HostError) in
             var source =
                 isNew
-                ? try await source(slot, insists: insists)
+                ? try await source(slot, mode: mode)
                 : Source(
-                    manifest: bundle.manifest, library: bundle.library, insists: insists,
+                    manifest: bundle.manifest, library: bundle.library, mode: mode,
                     unless: nil, release: directory, files: bundle.directory)
             source.pinned = bundle.libraryDigest
             if serves { return try await bringUp(source, slot) }
@@ -127,12 +130,12 @@ extension PluginManager {
     }
 
     /// What is in force on the disk.
-    private func source(_ slot: PluginSlot, insists: Bool) async throws(HostError) -> Source {
+    private func source(_ slot: PluginSlot, mode: PluginMode?) async throws(HostError) -> Source {
         let installer = installer
         let name = slot.name
         return Source(
             try await Blocking.run { () throws(HostError) in try installer.installed(name) },
-            insists: insists)
+            mode: mode)
     }
 
     /// Looks at a library as closely as can be done without loading it here.
@@ -142,14 +145,9 @@ extension PluginManager {
             Stager.Request(
                 name: slot.name, library: source.library, manifest: source.manifest,
                 directory: layout.plugin(slot.name), generation: UInt64(slot.lastNumber),
-                insists: source.insists, unless: nil, pinned: source.pinned))
+                mode: source.mode, unless: nil, pinned: source.pinned))
         staged?.discard()
     }
-
-    private static let isolationMissing = HostError(
-        "isolation_unavailable", what: "the plugin was not installed",
-        why: "this version of the host has no isolated mode",
-        fix: "install it with --mode in-process, or not at all if you do not trust its code")
 
     // MARK: - Activate, deactivate
 
@@ -293,7 +291,7 @@ extension PluginManager {
             slot.releaseDirectory = installed.releaseDirectory
             if slot.current == nil { dependencies[name] = DependencyGraph.Node(installed.manifest) }
             guard try await admit(installed.manifest, slot) else { return }
-            var source = Source(installed, insists: record.release.isInsisted)
+            var source = Source(installed, mode: record.release.chosenMode)
             source.unless = force ? nil : (slot.canary?.image ?? slot.current)?.loaded.digest
             let canary = try canary(wish, installed.manifest, slot)
             let quarantine = slot.current == nil ? record.quarantine : nil

@@ -43,7 +43,7 @@ extension PluginManager {
         }
         let library = target.releaseDirectory + "/lib/" + target.manifest.library.file
         var source = Source(
-            manifest: target.manifest, library: library, insists: record.release.isInsisted,
+            manifest: target.manifest, library: library, mode: record.release.chosenMode,
             unless: nil, release: target.releaseName, files: target.releaseDirectory)
         source.pinned = options.pinsLibraries ? target.installedLibraryDigest : nil
         let judgement = try await judge(&source, of: name)

@@ -12,7 +12,8 @@ extension PluginManager {
         var manifest: Manifest
         /// The library to be copied.
         var library: String
-        var insists: Bool
+        /// Where the operator wants its code to run; nil: wherever it can.
+        var mode: PluginMode?
         /// A library with this digest is not wanted.
         var unless: Digest?
         /// The directory of the release that it belongs to.
@@ -23,22 +24,22 @@ extension PluginManager {
         var pinned: Digest?
 
         init(
-            manifest: Manifest, library: String, insists: Bool, unless: Digest?, release: String,
-            files: String
+            manifest: Manifest, library: String, mode: PluginMode?, unless: Digest?,
+            release: String, files: String
         ) {
             self.manifest = manifest
             self.library = library
-            self.insists = insists
+            self.mode = mode
             self.unless = unless
             self.release = release
             self.files = files
         }
 
         /// What is in force on the disk.
-        init(_ installed: InstalledPlugin, insists: Bool) {
+        init(_ installed: InstalledPlugin, mode: PluginMode?) {
             self.init(
                 manifest: installed.manifest,
-                library: installed.directory.library(installed.manifest), insists: insists,
+                library: installed.directory.library(installed.manifest), mode: mode,
                 unless: nil, release: installed.releaseName, files: installed.releaseDirectory)
         }
     }
@@ -59,7 +60,7 @@ extension PluginManager {
         let staged = try await stager.stage(
             Stager.Request(
                 name: name, library: source.library, manifest: source.manifest,
-                directory: directory, generation: UInt64(number), insists: source.insists,
+                directory: directory, generation: UInt64(number), mode: source.mode,
                 unless: source.unless, pinned: source.pinned))
         guard let staged else {
             slot.lastNumber -= 1
@@ -87,11 +88,16 @@ extension PluginManager {
         let name = slot.name
         let number = Int(staged.generation)
         let seconds = source.manifest.limits.startSeconds ?? options.startSeconds
-        let loaded: any PluginInstance = try await LoadedPlugin.open(
-            staged, directory: directory,
-            granted: Set(grants(of: name, asking: source.manifest.services).granted),
-            switchboard: switchboard, configuration: configuration, log: log, seconds: seconds,
-            onDenial: denial(of: name, generation: number))
+        let granted = Set(grants(of: name, asking: source.manifest.services).granted)
+        let loaded: any PluginInstance
+        if staged.mode == .isolated {
+            loaded = try await openIsolated(staged, granted, configuration, directory)
+        } else {
+            loaded = try await LoadedPlugin.open(
+                staged, directory: directory, granted: granted, switchboard: switchboard,
+                configuration: configuration, log: log, seconds: seconds,
+                onDenial: denial(of: name, generation: number))
+        }
         do throws(HostError) {
             let tree = try RouteTree(compiling: loaded.routes)
             try await loaded.initialize(seconds: seconds)
@@ -120,7 +126,7 @@ extension PluginManager {
         }
     }
 
-    private var reactorCount: Int { server?.reactors.count ?? 0 }
+    var reactorCount: Int { server?.reactors.count ?? 0 }
 
     private func checkHealth(
         _ loaded: any PluginInstance
@@ -262,6 +268,7 @@ extension PluginManager {
     /// Waits until no reactor owes a response to a request that the image was handed.
     private func drainRequests(_ image: HostedImage, _ deadline: Duration) async -> Bool {
         guard let server, let generation = image.generation else { return true }
+        await image.loaded.drain(.began)
         let latch = DrainLatch(parties: server.reactors.count)
         await server.forEachReactor { reactor in
             generation.beginDraining(reactor: reactor.index) { latch.arrive() }
@@ -279,11 +286,13 @@ extension PluginManager {
     private func closeSockets(_ image: HostedImage) async {
         guard let server, let generation = image.generation else { return }
         await server.forEachReactor { generation.closeSockets(on: $0) }
+        await image.loaded.drain(.sockets)
     }
 
     private func reopenSockets(_ image: HostedImage) async {
         guard let server, let generation = image.generation else { return }
         await server.forEachReactor { generation.openSockets(on: $0) }
+        await image.loaded.drain(.over)
     }
 
     func stop(_ image: HostedImage) async {

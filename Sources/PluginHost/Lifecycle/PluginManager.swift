@@ -144,7 +144,7 @@ package actor PluginManager {
         }
         let health = await current?.loaded.checkHealth()
         let inspection = current?.loaded.inspection ?? inspectInstalled(record)
-        return PluginStatus(
+        var status = PluginStatus(
             name: record.name, version: record.release.version.description,
             description: current?.loaded.manifest.description ?? "",
             state: state(of: slot, record), mode: current?.loaded.mode ?? record.release.mode,
@@ -177,6 +177,8 @@ package actor PluginManager {
             reloads: PluginStatus.Reloads(
                 count: slot.unloads, bytesEach: slot.heap.bytesEach, heapBytes: slot.heap.bytes,
                 lastMilliseconds: slot.lastReloadMilliseconds))
+        status.workers = current?.loaded.workerStatuses ?? []
+        return status
     }
 
     func state(of slot: PluginSlot, _ record: PluginRecord) -> PluginStatus.State {

@@ -144,6 +144,8 @@ package struct PluginStatus: Sendable {
     /// Why it is kept from serving; nil when it is not.
     package var quarantine: Quarantine?
     package var images: [Image]
+    /// The processes of the generation that serves; none when it runs in the host.
+    var workers: [WorkerStatus] = []
     /// The releases on the disk, as they came.
     package var versions: [Version]
     /// Nil when no image serves.
@@ -192,6 +194,7 @@ extension PluginStatus {
         object["signature"] = signature?.json ?? .null
         object["quarantine"] = quarantine?.json ?? .null
         object["images"] = .array(images.map(\.json))
+        object["workers"] = .array(workers.map(\.json))
         object["versions"] = .array(versions.map(\.json))
         object["work"] = work?.json ?? .null
         object["canary"] = canary?.json ?? .null
@@ -280,6 +283,16 @@ extension PluginStatus.Image {
             "threads": .strings(threads),
             "keys": .number(JSONNumber(keys)),
             "reasons": .strings(reasons),
+        ]
+    }
+}
+
+extension WorkerStatus {
+    fileprivate var json: JSONValue {
+        [
+            "pid": pid.map { .number(JSONNumber($0)) } ?? .null, "state": .string(state.rawValue),
+            "restarts": .number(JSONNumber(restarts)),
+            "uptime": .milliseconds(uptime / .seconds(1)),
         ]
     }
 }

@@ -46,21 +46,35 @@ public final class HostLog: Sendable {
 
     /// What was written last, for those who read it from outside.
     let feed = Feed<LogEntry>("log-feed", countMax: 2_000, bytesMax: 2 << 20)
-    private let minimum: Level
+    /// What is below is not written.
+    let minimum: Level
     private let descriptor: Int32
+    private let sink: Sink?
     private let writer = WorkerThreads("log", countMax: 1)
     private let queued = Atomic<Int>(0)
     private let dropped = Atomic<Int>(0)
     private let everDropped = Atomic<Int>(0)
 
+    /// Takes entries away to where they are written.
+    typealias Sink = @Sendable (Level, String, Subject?) -> Void
+
     public init(minimum: Level = .info, descriptor: Int32 = 2) {
         self.minimum = minimum
         self.descriptor = descriptor
+        sink = nil
+    }
+
+    /// Makes the log of a process whose entries another one writes.
+    init(minimum: Level, sink: @escaping Sink) {
+        self.minimum = minimum
+        self.sink = sink
+        descriptor = -1
     }
 
     /// Adds one entry, from any thread.
     public func write(_ level: Level, _ message: String, about subject: Subject? = nil) {
         guard level >= minimum else { return }
+        if let sink { return sink(level, message, subject) }
         guard queued.add(1, ordering: .relaxed).newValue <= Self.queuedEntriesMax else {
             queued.subtract(1, ordering: .relaxed)
             dropped.add(1, ordering: .relaxed)

@@ -188,7 +188,7 @@ enum RPCService {
     }
 
     @inline(__always)
-    private static func complete(
+    static func complete(
         _ handle: OpaquePointer?, _ status: ph_status, _ code: Int32, _ reply: ph_bytes
     ) -> ph_status {
         let word = UInt64(UInt(bitPattern: handle))

@@ -92,27 +92,6 @@ enum RegistryService {
         _ provider: Provider, to visit: ph_provider_visitor, _ context: UnsafeMutableRawPointer?,
         _ plugin: UInt32
     ) -> Bool {
-        let provision = provider.provision
-        let version = (provision?.version ?? provider.member.version).description
-        let options = JSONValue.object(provision?.options ?? [:]).text()
-        return unsafe withText(provider.member.name.text) { name in
-            unsafe withText(provider.member.version.description) { pluginVersion in
-                unsafe withText(provision?.capability.text ?? "") { capability in
-                    unsafe withText(version) { version in
-                        unsafe withText(options) { options in
-                            var shown = unsafe ph_provider(
-                                size: UInt32(MemoryLayout<ph_provider>.size),
-                                priority: Int32(provider.priority), plugin: name,
-                                plugin_version: pluginVersion,
-                                generation: provider.member.number, capability: capability,
-                                version: version, options: options)
-                            let host = ImageContext.enter(plugin)
-                            defer { ImageContext.leave(host) }
-                            return unsafe visit(context, &shown) != 0
-                        }
-                    }
-                }
-            }
-        }
+        unsafe ShownProvider(provider).show(to: visit, context, plugin)
     }
 }

@@ -21,11 +21,23 @@ final class ServiceDoor: Sendable {
     /// The ids of every service this host has.
     static let offered = unsafe Set(tables.keys)
 
+    /// The functions of the services that have others where the host is another process; those that
+    /// are not there at all are null.
+    // because it is written once, here, and so are the tables
+    nonisolated(unsafe) private static let remoteTables: [String: UnsafeRawPointer?] = unsafe [
+        PH_HOOKS_ID: nil,
+        PH_REGISTRY_ID: UnsafeRawPointer(RemoteRegistryService.table),
+        PH_RPC_ID: UnsafeRawPointer(RemoteRPCService.table),
+        PH_EVENTS_ID: UnsafeRawPointer(RemoteEventService.table),
+    ]
+
     let member: Member
     let switchboard: Switchboard
     let log: HostLog
     /// The ids of the services that its plugin is given.
     let granted: Set<String>
+    /// What leads to the host, where that is another process.
+    let remote: RemoteServices?
     private let denied = Mutex<Set<String>>([])
     private let onDenial: Denial
 
@@ -39,11 +51,13 @@ final class ServiceDoor: Sendable {
     /// - Parameters:
     ///   - member: whose door it is.
     ///   - granted: the ids of the services that it is given.
+    ///   - remote: what leads to the host, where that is another process.
     ///   - onDenial: called on a thread of the plugin, once for each service.
     init(
         member: Member, granted: Set<String>, switchboard: Switchboard, log: HostLog,
-        onDenial: @escaping Denial = { _, _ in }
+        remote: RemoteServices? = nil, onDenial: @escaping Denial = { _, _ in }
     ) {
+        self.remote = remote
         self.member = member
         self.granted = granted
         self.switchboard = switchboard
@@ -54,7 +68,7 @@ final class ServiceDoor: Sendable {
     /// Returns the functions of a service, or null; the first denial of each is logged and told.
     func open(_ id: ph_text) -> UnsafeRawPointer? {
         let name = unsafe String(id)
-        if granted.contains(name) { return unsafe Self.tables[name] }
+        if granted.contains(name), let table = unsafe table(name) { return unsafe table }
         let isNew = denied.withLock { $0.count < Self.denialsMax && $0.insert(name).inserted }
         guard isNew else { return nil }
         let reason = reason(against: name)
@@ -63,7 +77,16 @@ final class ServiceDoor: Sendable {
         return nil
     }
 
+    private func table(_ service: String) -> UnsafeRawPointer? {
+        if remote != nil, let table = unsafe Self.remoteTables[service] { return unsafe table }
+        return unsafe Self.tables[service]
+    }
+
     private func reason(against service: String) -> String {
+        if granted.contains(service) {
+            return "it is not there for plugins that run isolated; run it in the host: "
+                + "host install FILE.tar.gz --mode in-process"
+        }
         guard Self.offered.contains(service) else { return "this host does not have it" }
         guard member.manifest.services.contains(service) else {
             return "its manifest does not ask for it"

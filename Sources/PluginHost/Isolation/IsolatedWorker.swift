@@ -1,0 +1,112 @@
+import CLinux
+import Glibc
+import HostModel
+import Synchronization
+
+/// One process of an isolated plugin, as the engine knows it.
+final class IsolatedWorker: Sendable {
+    /// Counts the processes of a generation, from 1.
+    let serial: Int
+    /// Which of the instances it is, from 0.
+    let seat: Int
+    let process: ChildProcess
+    let channel: ControlChannel
+    let startedAt = ContinuousClock.now
+    /// Where what it asks for is done, one after the other.
+    let lane: WorkerThreads
+    private let killReason = Mutex<String?>(nil)
+
+    var pid: Int32 { process.pid }
+
+    private init(
+        serial: Int, seat: Int, process: ChildProcess, channel: ControlChannel, name: PluginName
+    ) {
+        self.serial = serial
+        self.seat = seat
+        self.process = process
+        self.channel = channel
+        lane = WorkerThreads("serve-\(name)", countMax: 1)
+    }
+
+    /// Starts a process and a channel to it.
+    ///
+    /// - Parameters:
+    ///   - listener: what it serves on.
+    ///   - take: called on the worker's lane with what it asks for.
+    /// - Throws: `process_not_started`, `system_call_failed` or `no_thread`; nothing is left.
+    nonisolated(nonsending) static func start(
+        _ launch: IsolatedPlugin.Launch, serial: Int, seat: Int, listener: Int32,
+        name: PluginName, subject: HostLog.Subject,
+        take: @escaping @Sendable (IsolatedWorker, ControlChannel.Request) -> Void
+    ) async throws(HostError) -> IsolatedWorker {
+        var ends: [Int32] = [-1, -1]
+        let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        guard unsafe socketpair(AF_UNIX, type, 0, &ends) == 0 else {
+            throw .system("a worker's channel could not be made", subject: "", errno: errno)
+        }
+        defer { _ = linux_close(ends[1]) }
+        let channel = try ControlChannel(owning: ends[0])
+        var plan = ChildProcess.Plan(
+            executable: launch.executable, arguments: ["worker"], environment: launch.environment)
+        plan.descriptors = [ends[1], listener]
+        let process = try await ChildProcess.start(plan, log: launch.log, subject: subject)
+        let worker = IsolatedWorker(
+            serial: serial, seat: seat, process: process, channel: channel, name: name)
+        do throws(HostError) {
+            try channel.start("worker-\(name)") { [weak worker] request in
+                guard let worker else { return }
+                worker.lane.run { take(worker, request) }
+            } ended: {
+            }
+        } catch {
+            process.kill()
+            throw error
+        }
+        return worker
+    }
+
+    /// Takes it through a step.
+    ///
+    /// - Throws: the plugin's own error; `worker_ended` when the process ended instead.
+    @discardableResult
+    nonisolated(nonsending) func step(
+        _ topic: String, _ json: JSONObject = [:], _ bytes: [UInt8] = [], seconds: Int
+    ) async throws(HostError) -> ControlChannel.Content {
+        var json = json
+        json["seconds"] = .number(JSONNumber(seconds))
+        do throws(HostError) {
+            // It watches the time itself, as long as it can.
+            return try await channel.ask(topic, json, bytes, within: seconds + Self.graceSeconds)
+        } catch {
+            if error.code == "worker_silent" { kill("it did not answer \(topic)") }
+            guard error.code == "worker_gone" || error.code == "worker_silent" else { throw error }
+            throw await ended(in: topic)
+        }
+    }
+
+    private static let graceSeconds = 5
+
+    /// How it ended, which is awaited.
+    nonisolated(nonsending) func ended(in step: String) async -> HostError {
+        let end = await process.waitForEnd()
+        return HostError(
+            "worker_ended", what: "the plugin's process ended during \(step)",
+            why: [reason(of: end)] + lastWords,
+            fix: "see the plugin's documentation and its lines in the log")
+    }
+
+    /// Why it ended, in words.
+    func reason(of end: ChildProcess.End) -> String {
+        let why = killReason.withLock { $0 }
+        return "process \(pid) \(end)" + (why.map { ": \($0)" } ?? "")
+    }
+
+    /// What it printed last.
+    var lastWords: [String] { process.lastWords.suffix(1).map { "it said: \($0)" } }
+
+    /// Ends it at once.
+    func kill(_ why: String) {
+        killReason.withLock { if $0 == nil { $0 = why } }
+        process.kill()
+    }
+}

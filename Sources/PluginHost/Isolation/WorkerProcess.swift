@@ -1,0 +1,295 @@
+import CPluginABI
+import DynamicLibrary
+import Glibc
+import HTTPServer
+import HTTPWire
+import HostModel
+import Synchronization
+
+/// `host worker`: one plugin in a process of its own.
+///
+/// The host has passed it a channel and a listening socket. Over the channel it is led through the
+/// steps of a plugin's life, with the same code that leads them in the host; on the socket it
+/// serves what the host relays, with the same server. When the channel breaks it ends at once.
+package final class WorkerProcess: Sendable {
+    private static let channelDescriptor: Int32 = 3
+    private static let listenerDescriptor: Int32 = 4
+
+    /// What there is once the plugin has been opened.
+    private struct Opened: Sendable {
+        let loaded: LoadedPlugin
+        let order: WorkerOrder
+        let server: HTTPServer
+        var generation: Generation?
+    }
+
+    private let channel: ControlChannel
+    private let remote: RemoteServices
+    private let switchboard = Switchboard()
+    private let state = Mutex<Opened?>(nil)
+
+    private init() throws(HostError) {
+        channel = try ControlChannel(owning: Self.channelDescriptor)
+        remote = RemoteServices(channel: channel)
+    }
+
+    /// Serves until the host has had enough; returns the exit status when it cannot begin.
+    package static func main() async -> Int32 {
+        signal(SIGPIPE, SIG_IGN)
+        DescriptorLimit.raise()
+        do throws(HostError) {
+            let worker = try WorkerProcess()
+            try worker.channel.start("control") { request in
+                worker.take(request)
+            } ended: {
+                // The host is gone, or has let go: nobody is left to work for.
+                _exit(0)
+            }
+        } catch {
+            var text = error.description + "\n"
+            text.withUTF8 { bytes in
+                _ = unsafe write(STDERR_FILENO, bytes.baseAddress, bytes.count)
+            }
+            return 1
+        }
+        // Nothing ends this but the end of the process.
+        let (forever, continuation) = AsyncStream.makeStream(of: Never.self)
+        for await _ in forever {}
+        continuation.finish()
+        return 0
+    }
+
+    // MARK: - What the host asks
+
+    /// On the channel's thread.
+    private func take(_ request: ControlChannel.Request) {
+        switch request.topic {
+        case RemoteTopic.event:
+            guard let member = opened?.loaded.member else { return request.refuse(Self.notOpen) }
+            RemoteEventService.deliver(request, remote, member)
+        case RemoteTopic.eventsEnd:
+            guard let member = opened?.loaded.member else { return request.refuse(Self.notOpen) }
+            RemoteEventService.end(request, remote, member)
+        case RemoteTopic.serve:
+            guard let host = opened?.loaded.host else { return request.refuse(Self.notOpen) }
+            RemoteRPCService.serve(request, remote, host)
+        default:
+            Task {
+                do throws(HostError) {
+                    let content = try await perform(request)
+                    request.reply(content.json, content.bytes)
+                    if request.topic == RemoteTopic.close { leave() }
+                } catch {
+                    request.refuse(error)
+                }
+            }
+        }
+    }
+
+    private var opened: Opened? { state.withLock { $0 } }
+
+    private func perform(
+        _ request: ControlChannel.Request
+    ) async throws(HostError) -> ControlChannel.Content {
+        if request.topic == RemoteTopic.open { return try await open(request.json) }
+        guard let opened else { throw Self.notOpen }
+        let loaded = opened.loaded
+        let seconds = request.json["seconds"]?.integer.flatMap { Int(exactly: $0) } ?? 10
+        var json: JSONValue = [:]
+        switch request.topic {
+        case RemoteTopic.initialize:
+            try await loaded.initialize(seconds: seconds)
+            try prepare(opened)
+            json = [
+                "saves": .bool(loaded.savesState), "restores": .bool(loaded.restoresState),
+                "quiet": .bool(loaded.savesQuietly),
+            ]
+        case RemoteTopic.start:
+            try await loaded.start(seconds: seconds)
+            try await serve(opened)
+            json = [
+                "health": .bool(loaded.saysHowItIs),
+                "observes": .bool(loaded.observesConfiguration),
+            ]
+        case RemoteTopic.health:
+            guard let health = await loaded.checkHealth() else { break }
+            json = [
+                "state": .number(JSONNumber(health.state.rawValue)),
+                "reason": .string(health.reason),
+            ]
+        case RemoteTopic.configure:
+            let snapshot = ConfigurationSnapshot(crossing: request.json)
+            if request.json["tells"]?.bool == true {
+                try await loaded.change(to: snapshot, seconds: seconds)
+            }
+            loaded.member.configuration.current = snapshot
+        case RemoteTopic.save:
+            let saved = try await loaded.save(seconds: seconds)
+            return ControlChannel.Content(
+                json: ["version": .number(JSONNumber(saved.schemaVersion))], bytes: saved.bytes)
+        case RemoteTopic.restore:
+            let version = request.json["version"]?.integer.flatMap { UInt32(exactly: $0) } ?? 0
+            try await loaded.restore(
+                SavedState(schemaVersion: version, bytes: request.bytes), seconds: seconds)
+        case RemoteTopic.drain: await drain(opened, request.json)
+        case RemoteTopic.stop: try await stop(opened, seconds)
+        case RemoteTopic.close: json = await close(opened, seconds)
+        case RemoteTopic.ping:
+            // An answer says that the loops turn.
+            await opened.server.forEachReactor { _ in }
+        default:
+            throw HostError(
+                "worker_unable", what: "a worker cannot do what it was asked for",
+                why: "it does not know \"\(Escaping.printable(request.topic))\"",
+                fix: "use a host and a worker of the same version")
+        }
+        return ControlChannel.Content(json: json, bytes: [])
+    }
+
+    private static let notOpen = HostError(
+        "worker_not_open", what: "a worker has no plugin yet", why: "none was opened in it")
+
+    // MARK: - The steps
+
+    private func open(_ json: JSONValue) async throws(HostError) -> ControlChannel.Content {
+        let order = try WorkerOrder(json: json)
+        let channel = channel
+        let log = HostLog(minimum: order.logLevel) { level, message, subject in
+            var json: JSONObject = [
+                "level": .number(JSONNumber(level.rawValue)), "message": .string(message),
+            ]
+            json["request"] = subject?.request.map { .string($0) }
+            channel.tell(RemoteTopic.log, json)
+        }
+        let staged: StagedLibrary
+        do throws(LibraryError) {
+            // The host has looked for what the file needs; here it is only loaded.
+            staged = StagedLibrary(
+                name: order.manifest.name, generation: order.generation,
+                copy: try PrivateCopy(lentAt: order.library), digest: order.digest,
+                inspection: try ImageInspection.inspect(order.library, search: nil),
+                manifest: order.manifest)
+        } catch {
+            throw HostError(error)
+        }
+        let loaded = try await LoadedPlugin.open(
+            staged, directory: RootLayout(root: order.root).plugin(order.manifest.name),
+            granted: order.granted, switchboard: switchboard, configuration: order.configuration,
+            log: log, seconds: order.seconds, remote: remote
+        ) { service, reason in
+            channel.tell(
+                RemoteTopic.denied, ["service": .string(service), "reason": .string(reason)])
+        }
+        let server = try server(order, log)
+        state.withLock { $0 = Opened(loaded: loaded, order: order, server: server) }
+        return ControlChannel.Content(
+            json: [
+                "code": loaded.code.manifest.json,
+                "body_bytes_max": .array(
+                    loaded.routes.map { .number(JSONNumber($0.bodyBytesMax)) }),
+            ], bytes: [])
+    }
+
+    private func server(_ order: WorkerOrder, _ log: HostLog) throws(HostError) -> HTTPServer {
+        let application = PluginApplication(bodyBytesMax: order.bodyBytesMax) { fault in
+            log.write(
+                fault.level, "\(fault.route): \(fault.what)",
+                about: HostLog.Subject(
+                    plugin: fault.name.text, version: fault.version.description,
+                    generation: fault.generation))
+        }
+        do throws(ServerError) {
+            let server = try HTTPServer(
+                configuration: .relayed(
+                    reactors: order.reactors, inlineBudget: order.inlineBudgetMilliseconds,
+                    bodyBytesMax: order.bodyBytesMax),
+                application: application)
+            return server
+        } catch {
+            throw HostError(error)
+        }
+    }
+
+    /// Makes what the requests are answered with, after `init`.
+    private func prepare(_ opened: Opened) throws(HostError) {
+        let loaded = opened.loaded
+        let generation = loaded.generation(
+            try RouteTree(compiling: loaded.routes), reactors: opened.server.reactors.count,
+            limits: opened.order.work)
+        loaded.member.pool = generation.pool
+        loaded.member.generation = generation
+        state.withLock { $0?.generation = generation }
+    }
+
+    /// Lets requests come, after `start`.
+    private func serve(_ opened: Opened) async throws(HostError) {
+        guard let generation = opened.generation else { throw Self.notOpen }
+        switchboard.replace(nil, with: opened.loaded.member)
+        let mount = Mount(name: opened.loaded.name, generation: generation, staticFiles: nil)
+        let table = MountTable().replacing([mount])
+        await opened.server.forEachReactor { PluginApplication.install(table, on: $0) }
+        do throws(ServerError) {
+            try opened.server.adopt([Self.listenerDescriptor])
+            try opened.server.start()
+        } catch {
+            throw HostError(error)
+        }
+    }
+
+    /// Has long responses end, and sockets if they are to.
+    private func drain(_ opened: Opened, _ json: JSONValue) async {
+        guard let generation = opened.generation else { return }
+        let closes = json["sockets"]?.bool == true
+        let reopens = json["reopen"]?.bool == true
+        await opened.server.forEachReactor { reactor in
+            if reopens { return generation.openSockets(on: reactor) }
+            if closes { generation.closeSockets(on: reactor) }
+            generation.announceDraining(on: reactor)
+        }
+    }
+
+    private func stop(_ opened: Opened, _ seconds: Int) async throws(HostError) {
+        opened.loaded.member.gate.close()
+        opened.loaded.member.calls.end()
+        try await opened.loaded.stop(seconds: seconds)
+    }
+
+    private func close(_ opened: Opened, _ seconds: Int) async -> JSONValue {
+        await opened.server.stop(drainSeconds: 0)
+        _ = await opened.generation?.pool.end(within: .seconds(1))
+        switchboard.withdraw(opened.loaded.member)
+        // The image goes with the process: only the plugin's own clean-up counts.
+        let report = await opened.loaded.close(seconds: seconds)
+        return ["unloaded": .bool(report.isUnloaded), "reasons": .strings(report.reasons)]
+    }
+
+    /// Ends the process after the last answer.
+    private func leave() {
+        fflush(nil)
+        channel.end()
+    }
+}
+
+extension ServerConfiguration {
+    /// The server of a worker: whoever is behind the host's requests is held to limits there.
+    fileprivate static func relayed(
+        reactors: Int, inlineBudget: Int, bodyBytesMax: Int
+    ) -> ServerConfiguration {
+        var configuration = ServerConfiguration()
+        configuration.takesRelayed = true
+        configuration.reactorCount = reactors
+        configuration.inlineBudgetMilliseconds = inlineBudget
+        configuration.bodyBytesMax = bodyBytesMax
+        configuration.idleTimeoutSeconds = 86_400
+        configuration.bodyTimeoutSeconds = 86_400
+        configuration.bodyBytesPerSecondMin = 0
+        configuration.writeTimeoutSeconds = 86_400
+        configuration.responseBytesPerSecondMin = 0
+        // What the host has taken, and its own field.
+        configuration.wire.requestLineBytesMax += 24 << 10
+        configuration.wire.headBytesMax += 32 << 10
+        configuration.wire.fieldCountMax += 8
+        configuration.serverName = ""
+        return configuration
+    }
+}
