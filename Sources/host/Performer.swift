@@ -39,6 +39,7 @@ struct Performer {
         case .capabilities: show(try await send("GET", "/capabilities"), Report.capabilities)
         case .events: try await events()
         case .logs: try await logs()
+        case .top: try await top()
         case .path: show(try await send("GET", "/path"), Report.path)
         case .config: try await config()
         case .inspect: try inspect()
@@ -97,6 +98,11 @@ struct Performer {
         options.accessLogFormat = try invocation.choice("--access-log-format") ?? .json
         options.eventsPath = invocation.value("--events-endpoint")
         options.metricsPath = invocation.value("--metrics-endpoint")
+        if let seconds = try invocation.number(
+            "--monitor-seconds", in: ManagerOptions.monitorSecondsRange)
+        {
+            options.manager.monitorSeconds = seconds
+        }
         options.stopDelaySeconds =
             try invocation.number(
                 "--stop-delay-seconds", in: Daemon.Options.stopDelaySecondsRange) ?? 0

@@ -3,7 +3,7 @@ enum Verb: String, CaseIterable {
     case serve, install, activate, deactivate, reload, rollback, remove, mount, unmount
     case grant, revoke, call
     case list, status, graph, routes, mounts, hooks, capabilities, path, config, events, logs
-    case inspect, pack, keygen, trust
+    case top, inspect, pack, keygen, trust
 
     /// One option, as it is written and explained.
     struct Option {
@@ -39,6 +39,7 @@ enum Verb: String, CaseIterable {
         case .config: "tell a plugin's configuration, and where each value comes from"
         case .events: "tell what has happened to plugins, and what happens"
         case .logs: "show the daemon's log, or what it says of one plugin"
+        case .top: "show what plugins use: processor time, memory, threads, requests"
         case .inspect: "tell whether a library or bundle can be loaded, and unloaded again"
         case .pack: "make a bundle of a directory, and sign it"
         case .keygen: "make a key to sign bundles with"
@@ -50,6 +51,7 @@ enum Verb: String, CaseIterable {
     var arguments: [String] {
         switch self {
         case .serve, .list, .graph, .routes, .mounts, .hooks, .capabilities, .path, .events: []
+        case .top: []
         case .logs: ["[NAME]"]
         case .install: ["FILE.tar.gz"]
         case .activate, .deactivate, .reload, .rollback, .remove, .mount, .unmount, .status:
@@ -127,6 +129,10 @@ enum Verb: String, CaseIterable {
                 Option(
                     name: "--heartbeat-seconds", value: "N",
                     meaning: "how often plugins are asked how they are (10; 0: never)"),
+                Option(
+                    name: "--monitor-seconds", value: "N",
+                    meaning: "how often what plugins use is compared with their limits (5; 0:"
+                        + " never)"),
                 Option(
                     name: "--overlap-seconds", value: "N",
                     meaning: "how long a release stands by after an upgrade (0: not at all)"),
@@ -248,6 +254,12 @@ enum Verb: String, CaseIterable {
                 Option(name: "--plugin", value: "NAME", meaning: "only what concerns one plugin"),
                 Option(name: "--subscribers", meaning: "tell who has subscribed to what instead"),
             ]
+        case .top:
+            options = [
+                Option(name: "--follow", meaning: "go on until it is interrupted"),
+                Option(
+                    name: "--seconds", value: "N", meaning: "for how long to measure (1; to 60)"),
+            ]
         case .logs:
             options = [
                 Option(name: "--follow", meaning: "show what is written from now on as well"),
@@ -265,7 +277,7 @@ enum Verb: String, CaseIterable {
         let tellsInJSON: [Verb] = [
             .list, .status, .graph, .routes, .mounts, .hooks, .capabilities, .path, .config,
             .events,
-            .logs, .call,
+            .logs, .call, .top,
             .inspect, .trust,
         ]
         if tellsInJSON.contains(self) {

@@ -121,6 +121,9 @@ public final class LoadedImage: Sendable {
         }
     }
 
+    /// The bytes of its pages that are its own: written to, and not shared with the file.
+    public var privateBytes: Int { isUnloaded ? 0 : MemoryMap.privateBytes(in: span.range) }
+
     /// What the image holds of the process now.
     public var ledger: LedgerSnapshot { LedgerSnapshot(image: id) }
 

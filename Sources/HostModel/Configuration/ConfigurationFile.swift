@@ -1,13 +1,15 @@
 /// What a file below `<root>/config` says.
 ///
-/// - Shape: `{"plugins": {NAME: {"enabled": true, "configuration": {...}}}}`; every member may be
-///   left out.
+/// - Shape: `{"plugins": {NAME: {"enabled": true, "configuration": {...}, "resources": {...}}}}`;
+///   every member may be left out.
 public struct ConfigurationFile: Hashable, Sendable {
     /// What it says about one plugin.
     public struct Plugin: Hashable, Sendable {
         /// Whether it is to serve; nil when the file does not say.
         public var enabled: Bool?
         public var configuration: JSONObject = [:]
+        /// What it may use; what is not said here is as the manifest says.
+        public var resources = ResourceLimits()
     }
 
     /// The largest file, in bytes.
@@ -43,8 +45,8 @@ public struct ConfigurationFile: Hashable, Sendable {
                 reader.refuse(path, "this is no name of a plugin", PluginName.shape)
                 continue
             }
-            guard let members = reader.object(value, at: path, keys: ["enabled", "configuration"])
-            else { continue }
+            let keys = ["enabled", "configuration", "resources"]
+            guard let members = reader.object(value, at: path, keys: keys) else { continue }
             var plugin = Plugin()
             if let enabled = members["enabled"] {
                 plugin.enabled = enabled.bool
@@ -57,6 +59,8 @@ public struct ConfigurationFile: Hashable, Sendable {
                 plugin.configuration =
                     reader.object(configuration, at: path + "/configuration") ?? [:]
             }
+            plugin.resources = reader.resources(
+                members["resources"], at: path + "/resources")
             result[name] = plugin
         }
         return result

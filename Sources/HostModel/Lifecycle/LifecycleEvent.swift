@@ -122,6 +122,11 @@ public struct LifecycleEvent: Hashable, Sendable {
         case canaryPromoted(generation: Int, requests: Int, errors: Int)
         /// The new generation has not, and gets none.
         case canaryFailed(generation: Int, reason: String, requests: Int, errors: Int)
+        /// It uses more than it may, which leads to the action.
+        case limitExceeded(
+            resource: Resource, value: Double, limit: Int, action: ResourceLimits.Action)
+        /// It uses no more of it than it may.
+        case limitRespected(resource: Resource)
     }
 }
 
@@ -162,6 +167,8 @@ extension LifecycleEvent.Fact {
         case .canaryStarted: "canary_started_v1"
         case .canaryPromoted: "canary_promoted_v1"
         case .canaryFailed: "canary_failed_v1"
+        case .limitExceeded: "limit_exceeded_v1"
+        case .limitRespected: "limit_respected_v1"
         }
     }
 
@@ -247,6 +254,13 @@ extension LifecycleEvent.Fact {
                 "requests": .number(JSONNumber(requests)),
                 "errors": .number(JSONNumber(errors)),
             ]
+        case .limitExceeded(let resource, let value, let limit, let action):
+            [
+                "resource": .string(resource.rawValue),
+                "value": JSONNumber(value).map { .number($0) } ?? .null,
+                "limit": .number(JSONNumber(limit)), "action": .string(action.rawValue),
+            ]
+        case .limitRespected(let resource): ["resource": .string(resource.rawValue)]
         }
     }
 
@@ -320,6 +334,13 @@ extension LifecycleEvent.Fact {
             self = .workerRestarted(
                 generation: try fields.integer("generation"),
                 milliseconds: payload["milliseconds"]?.number?.double ?? 0)
+        case "limit_exceeded_v1":
+            self = .limitExceeded(
+                resource: try fields.choice("resource"),
+                value: payload["value"]?.number?.double ?? 0, limit: try fields.integer("limit"),
+                action: try fields.choice("action"))
+        case "limit_respected_v1":
+            self = .limitRespected(resource: try fields.choice("resource"))
         case "generations_lost_v1": self = .lost(generations: try fields.integers("generations"))
         case "engine_crashed_v1": self = .engineCrashed(try CrashReport(json: payload))
         case "plugin_quarantined_v1": self = .quarantined(try Quarantine(json: payload))

@@ -70,7 +70,8 @@ extension PluginRecord {
         tally.note(fact)
         switch fact {
         case .installed, .removed, .mounted, .unmounted, .began, .undone, .blocked,
-            .serviceDenied, .stateHandedOver, .workerEnded, .workerRestarted:
+            .serviceDenied, .stateHandedOver, .workerEnded, .workerRestarted, .limitExceeded,
+            .limitRespected:
             break
         case .serviceGranted(let service): grants[service] = true
         case .serviceRevoked(let service): grants[service] = false

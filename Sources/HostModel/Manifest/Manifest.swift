@@ -32,6 +32,8 @@ public struct Manifest: Hashable, Sendable {
     public var mode: PluginMode?
     /// How many processes it has when it does not run in the host.
     public var instances = 1
+    /// How much it may use, unless its operator says otherwise.
+    public var resources = ResourceLimits()
 
     /// Makes a manifest that has only what every manifest has.
     public init(

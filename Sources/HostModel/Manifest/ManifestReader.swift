@@ -46,7 +46,7 @@ struct ManifestReader {
         let keys = [
             "name", "version", "abi", "description", "license", "authors", "homepage", "language",
             "library", "services", "provides", "requires", "routes", "static", "limits",
-            "configuration", "canary", "mode", "instances",
+            "configuration", "canary", "resources", "mode", "instances",
         ]
         guard let root = object(value, at: "", keys: keys) else { return nil }
         let name = required(root, "name", cure: "add \"name\": \"my-plugin\"")
@@ -71,6 +71,7 @@ struct ManifestReader {
         let canary = canary(root["canary"])
         let mode = mode(root["mode"])
         let instances = instances(root)
+        let resources = resources(root["resources"], at: "/resources")
         guard let name, let version, let abi, let library else { return nil }
         var manifest = Manifest(name: name, version: version, abi: abi, library: library)
         manifest.description = description
@@ -88,6 +89,7 @@ struct ManifestReader {
         manifest.canary = canary
         manifest.mode = mode
         manifest.instances = instances
+        manifest.resources = resources
         return manifest
     }
 

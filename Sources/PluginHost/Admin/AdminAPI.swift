@@ -26,6 +26,7 @@ package import HostModel
 ///                                                     "reason"}, ...]}
 ///   GET    /trust                       see AdminAPI+Trust
 ///   GET    /capabilities                {"capabilities": [CAPABILITY, ...]}
+///   GET    /top                         ?seconds         see `PluginManager.top`
 ///   POST   /plugins                     {"path", "mode"?, "activate"?, "allow_tombstoned"?,
 ///                                        "cascade"?, "canary"?, "grant"?: [ID, ...]} STATUS
 ///   POST   /plugins/NAME/activate                                               STATUS
@@ -98,6 +99,7 @@ package struct AdminAPI: Sendable {
         case ("mounts", 1):
             return ["mounts": .array(await manager.statuses().flatMap(mounts))]
         case ("capabilities", 1): return capabilities
+        case ("top", 1): return try await top(query)
         case ("trust", _): return try await trust(method, Array(segments.dropFirst()), body)
         case ("plugins", 1):
             if method == "POST" { return try await install(body) }
@@ -253,7 +255,7 @@ package struct AdminAPI: Sendable {
         case ("health", 1), ("routes", 1), ("mounts", 1), ("graph", 1), ("logs", 1),
             ("path", 1), ("config", 1), ("hooks", 1):
             return ["GET"]
-        case ("capabilities", 1): return ["GET"]
+        case ("capabilities", 1), ("top", 1): return ["GET"]
         case ("trust", _): return trustMethods(of: Array(segments.dropFirst()))
         case ("events", 1): return ["GET", "POST"]
         case ("events", 2) where segments[1] == "subscriptions": return ["GET"]

@@ -83,7 +83,8 @@ extension PluginApplication {
             generation.calls.begin(
                 unsafe UInt(bitPattern: exchange.opaque),
                 CallBook.Entry(
-                    thread: thread, threadName: name, route: route, since: .now, hasOverrun: true))
+                    thread: thread, threadName: name, route: route, since: .now, hasOverrun: true,
+                    cpuNanoseconds: max(0, linux_thread_nanoseconds(thread))))
             let count = generation.figures.overruns.add(1, ordering: .relaxed).newValue
             var what = "\(Self.name(of: kind)) overran its time on thread \(thread)"
             if kind == .handle {

@@ -105,19 +105,27 @@ package final class PluginApplication: Application, @unchecked Sendable {
             return unsafe found.mount._withUnsafeGuaranteedRef { files(exchange, $0, rest) }
         }
         guard let serving = unsafe found.serving else {
-            return unsafe found.mount._withUnsafeGuaranteedRef { share(exchange, $0, rest) }
+            return unsafe found.mount._withUnsafeGuaranteedRef { look(exchange, $0, rest) }
         }
         return unsafe call(exchange, serving, apiPath(rest))
     }
 
-    /// Answers where two generations share the connections, or none serves.
+    /// Answers where two generations share the connections, requests come one at a time, or no
+    /// generation serves.
     @inline(never)
-    private func share(_ exchange: Exchange, _ mount: Mount, _ rest: ByteSlice) -> Disposition {
-        guard mount.availability == .active, let canary = mount.canary else {
+    private func look(_ exchange: Exchange, _ mount: Mount, _ rest: ByteSlice) -> Disposition {
+        guard mount.availability == .active,
+            let generation = mount.canary?.generation(for: exchange) ?? mount.generation
+        else {
             HostPages.unavailable(exchange, mount)
             return .responded
         }
-        return unsafe call(exchange, canary.generation(for: exchange).serving, apiPath(rest))
+        if mount.isThrottled, generation.inFlight > 0 {
+            generation.figures.rejected.add(1, ordering: .relaxed)
+            HostPages.busy(exchange, mount.name)
+            return .responded
+        }
+        return unsafe call(exchange, generation.serving, apiPath(rest))
     }
 
     /// Whether the path begins with `/plugin/`; it has at least nine bytes.
@@ -241,7 +249,7 @@ package final class PluginApplication: Application, @unchecked Sendable {
             return unsafe found.mount._withUnsafeGuaranteedRef { files(exchange, $0, rest) }
         }
         guard let serving = unsafe found.serving else {
-            return unsafe found.mount._withUnsafeGuaranteedRef { share(exchange, $0, rest) }
+            return unsafe found.mount._withUnsafeGuaranteedRef { look(exchange, $0, rest) }
         }
         return unsafe call(exchange, serving, apiPath(rest))
     }
@@ -282,12 +290,15 @@ package final class PluginApplication: Application, @unchecked Sendable {
         let image = unsafe serving.pointee.image
         let call = exchange.beginCall(.handle)
         let host = ImageContext.enter(image)
+        let began = linux_ticks()
         let status = unsafe serving.pointee.handle(
             serving.pointee.state, &record.pointee.request, pointer.response)
+        let ended = linux_ticks()
         ImageContext.leave(host)
         guard exchange.endCall(call) else {
             Self.surrender(exchange, .handle, image: image, status)
         }
+        unsafe serving.pointee.wasBusy(exchange.reactorIndex, ticks: ended &- began)
         unsafe conclude(exchange, pointer, status)
     }
 

@@ -58,6 +58,13 @@ struct ConfigurationSources: Sendable {
         return (true, nil)
     }
 
+    /// What the files say that a plugin may use.
+    func resources(_ name: PluginName) -> ResourceLimits {
+        sources.reduce(ResourceLimits()) { limits, source in
+            limits.changed(by: source.file.plugins[name]?.resources ?? ResourceLimits())
+        }
+    }
+
     /// Puts a plugin's configuration together, finds its secrets, and checks it.
     ///
     /// - Parameter names: every plugin that there is.

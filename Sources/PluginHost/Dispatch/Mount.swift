@@ -21,6 +21,8 @@ package final class Mount: Sendable {
     package let availability: Availability
     /// Another generation that shares the connections with it; nil: none does.
     let canary: CanaryShare?
+    /// Whether it gets one request at a time.
+    let isThrottled: Bool
 
     /// Makes a mount; one without a generation is unavailable.
     package convenience init(
@@ -29,14 +31,15 @@ package final class Mount: Sendable {
     ) {
         self.init(
             name: name, generation: generation, staticFiles: staticFiles,
-            availability: availability, canary: nil)
+            availability: availability, canary: nil, isThrottled: false)
     }
 
     init(
         name: PluginName, generation: Generation?, staticFiles: StaticFileResponder?,
-        availability: Availability = .active, canary: CanaryShare?
+        availability: Availability = .active, canary: CanaryShare?, isThrottled: Bool
     ) {
         self.canary = canary
+        self.isThrottled = isThrottled
         self.name = name
         self.generation = generation
         self.staticFiles = staticFiles
@@ -46,6 +49,7 @@ package final class Mount: Sendable {
 
     /// Where every request to its API goes; nil when it takes a closer look.
     var serving: UnsafeMutablePointer<ServingRecord>? {
-        unsafe availability == .active && canary == nil ? generation?.serving : nil
+        let isPlain = availability == .active && canary == nil && !isThrottled
+        return unsafe isPlain ? generation?.serving : nil
     }
 }

@@ -22,7 +22,7 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
     @unsafe
     struct Found {
         let mount: Unmanaged<Mount>
-        /// nil unless the mount is active, and while a canary shares its connections.
+        /// nil unless the mount is active, and where its requests take a closer look.
         let serving: UnsafeMutablePointer<ServingRecord>?
     }
 

@@ -263,6 +263,12 @@ struct ServingRecord {
         unsafe cells(reactor).count(status: status, ticks: ticks, trafficBounds)
     }
 
+    /// Counts how long a call has kept the reactor; on its thread.
+    @inline(__always)
+    func wasBusy(_ reactor: Int, ticks: UInt64) {
+        unsafe cells(reactor).addBusy(ticks)
+    }
+
     /// Counts a request in; on the reactor's thread.
     @inline(__always)
     func requestBegan(_ reactor: Int) {

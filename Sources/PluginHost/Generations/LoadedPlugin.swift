@@ -49,6 +49,7 @@ import Synchronization
     var inspection: ImageInspection? { image.inspection }
     var holdings: LedgerSnapshot? { image.ledger }
     var imageBytes: Int { image.span.range.count }
+    var privateBytes: Int { image.privateBytes }
     /// A thread, a request or a call that hangs can come to an end; what the file itself brings
     /// along cannot.
     var mayStillLeave: Bool { image.inspection.verdict == .close }

@@ -28,6 +28,8 @@ protocol PluginInstance: AnyObject, Sendable {
     var holdings: LedgerSnapshot? { get }
     /// How much of this process its image takes up; 0 when it is not in this process.
     var imageBytes: Int { get }
+    /// How much of that is its own and no file's.
+    var privateBytes: Int { get }
     /// The processes that it runs in, when they are its own.
     var processes: [Int32] { get }
     /// The call that has missed its deadline and has not come back, in words.
@@ -120,5 +122,6 @@ extension PluginInstance {
     var name: PluginName { member.name }
     var version: SemanticVersion { manifest.version }
     var imageBytes: Int { 0 }
+    var privateBytes: Int { 0 }
     var processes: [Int32] { [] }
 }

@@ -52,6 +52,9 @@ package struct ManagerOptions: Sendable {
     package var drain = DrainPolicy(seconds: 30, outcome: .wait)
     /// How often a generation is asked how it is, if it says so; 0: never.
     package var heartbeatSeconds = 10
+    /// How often what plugins use is compared with what they may; 0: never.
+    package var monitorSeconds = 5
+    package static let monitorSecondsRange = 0...86_400
     /// How long a release stands by after another one has superseded it; 0: not at all.
     package var overlapSeconds = 0
     /// How often everything is looked at; 0: once, at the start.

@@ -108,6 +108,7 @@ extension PluginManager {
         followSources()
         followConfiguration()
         Task(executorPreference: control) { await self.reconcileAgainAndAgain() }
+        Task(executorPreference: control) { await self.monitorAgainAndAgain() }
     }
 
     private func followConfiguration() {

@@ -170,7 +170,8 @@ extension PluginManager {
         (slot.held ?? slot.current?.generation).map { generation in
             Mount(
                 name: slot.name, generation: generation, staticFiles: files(of: slot),
-                canary: slot.held == nil ? slot.canary?.share : nil)
+                canary: slot.held == nil ? slot.canary?.share : nil,
+                isThrottled: slot.held == nil && slot.isThrottled)
         }
     }
 
@@ -336,6 +337,7 @@ extension PluginManager {
         if report.isUnloaded {
             slot.leaving.removeAll { $0 === image }
             if let generation = image.generation { slot.past += CallTotals(generation) }
+            slot.pastCPU += image.meter.cpu(of: image)
             measureHeap(slot)
             let taken = report.reclaimed.joined(separator: ", ")
             say(

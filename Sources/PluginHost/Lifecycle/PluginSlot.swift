@@ -9,6 +9,7 @@ final class HostedImage {
     /// The directory of the release that it was loaded from; empty when that is not known.
     let release: String
     var use = PluginStatus.Image.Use.serving
+    let meter = ResourceMeter()
     /// How often in a row it has not said how it is, when asked.
     var silences = 0
     /// How it was when it was last asked; nil when it does not say.
@@ -144,6 +145,14 @@ final class PluginSlot {
 
     /// What became of the requests of generations that are gone.
     var past = CallTotals()
+    var pastCPU = CPUTime()
+    /// What it had used when it was last looked at.
+    var look: ResourceLook?
+    var judge = ResourceJudge()
+    /// How often it has begun to exceed its limits.
+    var excesses: [Resource: Int] = [:]
+    /// Whether it gets one request at a time.
+    var isThrottled = false
     var unloads = 0
     var heap = HeapGrowth()
     var lastReloadMilliseconds: Double?

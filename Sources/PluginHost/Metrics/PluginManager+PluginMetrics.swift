@@ -11,6 +11,7 @@ extension PluginManager {
             families.addLife(record, slot)
             families.addRequests(slot)
             families.addImages(slot)
+            families.addResources(slot)
         }
         return families.all
     }
@@ -65,8 +66,7 @@ private struct PluginFamilies {
     // MARK: - Its requests
 
     mutating func addRequests(_ slot: PluginSlot) {
-        var totals = slot.past
-        for generation in slot.images.compactMap(\.generation) { totals += CallTotals(generation) }
+        let totals = slot.totals
         let classes = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"]
         for (index, name) in classes.enumerated() {
             counter(
@@ -106,11 +106,35 @@ private struct PluginFamilies {
         gauge(
             "pinned_bytes", "Addresses taken by generations that could not be unloaded.",
             images.reduce(0) { $0 + ($1.use == .pinned ? $1.loaded.imageBytes : 0) })
-        let holdings = images.compactMap(\.loaded.holdings)
         gauge(
-            "threads", "Threads that it started in the host and that live.",
-            holdings.reduce(0) { $0 + $1.threads.count })
-        gauge("thread_keys", "pthread keys that it holds.", holdings.reduce(0) { $0 + $1.keys })
+            "thread_keys", "pthread keys that it holds.",
+            images.reduce(0) { $0 + ($1.loaded.holdings?.keys ?? 0) })
+    }
+
+    // MARK: - What it uses
+
+    mutating func addResources(_ slot: PluginSlot) {
+        let cpu = slot.cpu
+        for (place, seconds) in [
+            ("reactors", cpu.reactors), ("pool", cpu.pool), ("threads", cpu.threads),
+            ("processes", cpu.processes),
+        ] {
+            put(
+                "cpu_seconds", .counter, "Processor time, by where it ran.", .real(seconds),
+                [("place", place)])
+        }
+        let usage = slot.usage(cpuPercent: 0)
+        gauge("memory_bytes", "Memory that is its own, without the heap.", usage.memoryBytes)
+        gauge("threads", "Threads of its own and those kept for it.", usage.threads)
+        if let descriptors = usage.descriptors {
+            gauge("open_fds", "Open descriptors of its processes.", descriptors)
+        }
+        for resource in Resource.allCases {
+            counter(
+                "limit_exceeded", "How often it has begun to exceed a limit.",
+                slot.excesses[resource] ?? 0, ("resource", resource.rawValue))
+        }
+        gauge("throttled", "Whether it gets one request at a time.", slot.isThrottled ? 1 : 0)
     }
 
     // MARK: - Building blocks
@@ -146,5 +170,10 @@ extension PluginSlot {
     /// All generations that are in memory, oldest first.
     var images: [HostedImage] {
         leaving + standbys + [current, canary?.image].compactMap { $0 }
+    }
+
+    /// What has become of all its requests.
+    var totals: CallTotals {
+        images.compactMap(\.generation).reduce(into: past) { $0 += CallTotals($1) }
     }
 }

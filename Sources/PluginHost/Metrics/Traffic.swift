@@ -13,6 +13,8 @@ struct Traffic: Sendable, Equatable {
     var classes = [Int](repeating: 0, count: classCount)
     var buckets = [Int](repeating: 0, count: bucketCount)
     var ticks = 0
+    /// How long its calls have kept reactors.
+    var busyTicks = 0
 
     var requests: Int { classes.reduce(0, +) }
     /// Those that were answered with a status from 500 on.
@@ -22,6 +24,7 @@ struct Traffic: Sendable, Equatable {
         for index in 0..<classCount { sum.classes[index] += other.classes[index] }
         for index in 0..<bucketCount { sum.buckets[index] += other.buckets[index] }
         sum.ticks += other.ticks
+        sum.busyTicks += other.busyTicks
     }
 
     static func - (left: Traffic, right: Traffic) -> Traffic {
@@ -29,6 +32,7 @@ struct Traffic: Sendable, Equatable {
         for index in 0..<classCount { difference.classes[index] -= right.classes[index] }
         for index in 0..<bucketCount { difference.buckets[index] -= right.buckets[index] }
         difference.ticks -= right.ticks
+        difference.busyTicks -= right.busyTicks
         return difference
     }
 }
@@ -36,10 +40,10 @@ struct Traffic: Sendable, Equatable {
 /// The traffic of one generation on one reactor, as it is counted: only the reactor's thread
 /// writes, with plain loads and stores.
 ///
-/// - Shape: the classes, the buckets, the sum of the ticks, one after the other.
+/// - Shape: the classes, the buckets, the sum of the ticks, those of calls, one after the other.
 @unsafe
 struct TrafficCells {
-    static let count = Traffic.classCount + Traffic.bucketCount + 1
+    static let count = Traffic.classCount + Traffic.bucketCount + 2
 
     private let cells: UnsafeMutablePointer<Atomic<Int>>
 
@@ -82,6 +86,14 @@ struct TrafficCells {
             to: cells[Traffic.classCount + Traffic.bucketCount])
     }
 
+    /// Counts how long a call has kept the reactor.
+    @inline(__always)
+    func addBusy(_ ticks: UInt64) {
+        unsafe ReactorSlot.add(
+            Int(truncatingIfNeeded: ticks),
+            to: cells[Traffic.classCount + Traffic.bucketCount + 1])
+    }
+
     /// What has been counted, as far as this thread can see it.
     var traffic: Traffic {
         var traffic = Traffic()
@@ -94,6 +106,8 @@ struct TrafficCells {
         }
         traffic.ticks =
             unsafe cells[Traffic.classCount + Traffic.bucketCount].load(ordering: .relaxed)
+        traffic.busyTicks =
+            unsafe cells[Traffic.classCount + Traffic.bucketCount + 1].load(ordering: .relaxed)
         return traffic
     }
 }

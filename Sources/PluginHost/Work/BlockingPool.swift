@@ -27,6 +27,10 @@ final class BlockingPool: @unchecked Sendable {
     private var threads = 0
     private var idle = 0
     private var isEnding = false
+    /// The kernel's ids of the threads.
+    private var tids: Set<Int32> = []
+    /// The processor time of those that have ended.
+    private var endedNanoseconds: Int64 = 0
 
     /// - Parameters:
     ///   - name: whose pool it is; its threads are called `pool-NAME`.
@@ -58,6 +62,14 @@ final class BlockingPool: @unchecked Sendable {
 
     /// The threads that there are, and the jobs that wait for one.
     var figures: (threads: Int, waiting: Int) { locked { (threads, jobs.count - first) } }
+
+    /// The processor time that its threads have used, those that have ended included.
+    var cpuSeconds: Double {
+        locked {
+            let living = tids.reduce(Int64(0)) { $0 + max(0, linux_thread_nanoseconds($1)) }
+            return Double(endedNanoseconds + living) / 1e9
+        }
+    }
 
     /// Has the job done; false when the queue is full, or there is no thread to be had.
     ///
@@ -131,10 +143,12 @@ final class BlockingPool: @unchecked Sendable {
 
     private func work() {
         unsafe linux_name_thread(name)
+        let tid = linux_thread_id()
+        locked { _ = tids.insert(tid) }
         repeat {
             while let job = takeJob() { job() }
             onThreadEnd()
-        } while !leave()
+        } while !leave(tid)
     }
 
     /// The next job; nil when none has come for a while, or the pool ends.
@@ -162,9 +176,11 @@ final class BlockingPool: @unchecked Sendable {
     }
 
     /// Counts the calling thread out; false when a job has come meanwhile.
-    private func leave() -> Bool {
+    private func leave(_ tid: Int32) -> Bool {
         let (leaves, isLast) = locked {
             if first < jobs.count { return (false, false) }
+            tids.remove(tid)
+            endedNanoseconds += max(0, linux_thread_nanoseconds(tid))
             threads -= 1
             return (true, isEnding && threads == 0)
         }

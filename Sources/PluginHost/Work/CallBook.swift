@@ -14,6 +14,8 @@ final class CallBook: Sendable {
         var since: ContinuousClock.Instant
         /// Whether it lost a reactor its thread.
         var hasOverrun: Bool
+        /// The processor time that the thread had used when it was entered, if it has overrun.
+        var cpuNanoseconds: Int64 = 0
     }
 
     private let entries = Mutex<[UInt: Entry]>([:])
@@ -25,6 +27,18 @@ final class CallBook: Sendable {
     @discardableResult
     func end(_ exchange: UInt) -> Entry? {
         entries.withLock { $0.removeValue(forKey: exchange) }
+    }
+
+    /// The threads that calls have taken from reactors, each with the processor time that it had
+    /// used by then.
+    var late: [Int32: Int64] {
+        entries.withLock { entries in
+            var late: [Int32: Int64] = [:]
+            for entry in entries.values where entry.hasOverrun {
+                late[entry.thread] = entry.cpuNanoseconds
+            }
+            return late
+        }
     }
 
     /// Whether no call is running.
