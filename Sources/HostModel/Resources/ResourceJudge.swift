@@ -42,6 +42,12 @@ public struct ResourceJudge: Hashable, Sendable {
         public var resource: Resource
         public var value: Double
         public var limit: Int
+
+        public init(resource: Resource, value: Double, limit: Int) {
+            self.resource = resource
+            self.value = value
+            self.limit = limit
+        }
     }
 
     private var looks: [Resource: Int] = [:]
