@@ -59,7 +59,7 @@ import Testing
                 generation: 5, from: "000001-1.0.0", policy: CanaryPolicy(percent: 10, seconds: 7)),
             .canaryPromoted(generation: 5, requests: 100, errors: 1),
             .canaryFailed(generation: 5, reason: "errors", requests: 20, errors: 9),
-            .limitExceeded(resource: .memory, value: 12.5, limit: 7, action: .throttle),
+            .limitExceeded(resource: .memory, value: 12, limit: 7, action: .throttle),
             .limitRespected(resource: .inFlight),
         ]
     }

@@ -7,14 +7,16 @@ import Testing
 
     init() throws { root = try Root() }
 
-    /// A bundle of a fixture whose manifest limits what it may use.
-    private func bundle(_ fixture: String, resources: String) throws -> String {
+    /// Installs a fixture whose manifest limits what it may use.
+    private func install(_ fixture: String, resources: String) throws {
         let draft = try DraftBundle(copying: fixture)
         let text = String(decoding: try draft.read("manifest.json"), as: UTF8.self)
         let end = try #require(text.lastIndex(of: "}"))
         try draft.write(
             "manifest.json", text[..<end] + ", \"resources\": \(resources)" + text[end...])
-        return try draft.pack()
+        let bundle = try draft.pack()
+        try root.must("install", bundle)
+        withExtendedLifetime(draft) {}
     }
 
     private func event(_ name: String, _ plugin: String) throws -> JSON? {
@@ -29,9 +31,7 @@ import Testing
 
     @Test func pluginThatExceedsALimit_getsOneRequestAtATime_untilItDoesNot() throws {
         let host = try HostProcess(root, options: ["--monitor-seconds", "1"])
-        try root.must(
-            "install",
-            bundle("blocking_routes", resources: #"{"inFlightMax": 1, "action": "throttle"}"#))
+        try install("blocking_routes", resources: #"{"inFlightMax": 1, "action": "throttle"}"#)
         let hello = "/plugin/blocking-routes/api/hello"
         #expect(try host.get(hello).status == 200)
         let clients = try (0..<2).map { _ in try host.client() }
@@ -63,7 +63,7 @@ import Testing
 
     @Test func processorTime_ofACallThatTookItsReactorsThread_isCounted() throws {
         let host = try HostProcess(root, options: ["--monitor-seconds", "1"])
-        try root.must("install", bundle("loops_forever", resources: #"{"cpuPercentMax": 1}"#))
+        try install("loops_forever", resources: #"{"cpuPercentMax": 1}"#)
         let busy = try host.client()
         try busy.send("GET", "/plugin/loops-forever/api/loop")
         let excess = try eventually("it uses too much") {

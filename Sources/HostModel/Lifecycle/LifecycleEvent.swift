@@ -124,7 +124,7 @@ public struct LifecycleEvent: Hashable, Sendable {
         case canaryFailed(generation: Int, reason: String, requests: Int, errors: Int)
         /// It uses more than it may, which leads to the action.
         case limitExceeded(
-            resource: Resource, value: Double, limit: Int, action: ResourceLimits.Action)
+            resource: Resource, value: Int, limit: Int, action: ResourceLimits.Action)
         /// It uses no more of it than it may.
         case limitRespected(resource: Resource)
     }
@@ -257,7 +257,7 @@ extension LifecycleEvent.Fact {
         case .limitExceeded(let resource, let value, let limit, let action):
             [
                 "resource": .string(resource.rawValue),
-                "value": JSONNumber(value).map { .number($0) } ?? .null,
+                "value": .number(JSONNumber(value)),
                 "limit": .number(JSONNumber(limit)), "action": .string(action.rawValue),
             ]
         case .limitRespected(let resource): ["resource": .string(resource.rawValue)]
@@ -337,7 +337,7 @@ extension LifecycleEvent.Fact {
         case "limit_exceeded_v1":
             self = .limitExceeded(
                 resource: try fields.choice("resource"),
-                value: payload["value"]?.number?.double ?? 0, limit: try fields.integer("limit"),
+                value: try fields.integer("value"), limit: try fields.integer("limit"),
                 action: try fields.choice("action"))
         case "limit_respected_v1":
             self = .limitRespected(resource: try fields.choice("resource"))

@@ -128,6 +128,7 @@ extension PluginRecord {
 
     private mutating func loaded(_ number: Int, _ digest: Digest) {
         provenDigest = digest
+        if number == canaryGeneration { canaryFormer = nil }
         generation = max(generation, number)
         loadedGenerations.append(number)
         lastError = nil

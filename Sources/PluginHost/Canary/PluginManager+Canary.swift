@@ -95,13 +95,13 @@ extension PluginManager {
         let figures = trial.figures
         slot.canary = nil
         trial.image.use = .serving
+        try await enter(
+            trial.image, slot, since: clock.now - trial.bringingUp, policy: trial.drain,
+            facts: trial.facts)
         await note(
             .canaryPromoted(
                 generation: trial.image.loaded.number, requests: figures.requests,
                 errors: figures.errors), on: slot.name)
-        try await enter(
-            trial.image, slot, since: clock.now - trial.bringingUp, policy: trial.drain,
-            facts: trial.facts)
         settled(slot)
     }
 

@@ -7,6 +7,7 @@ extension PluginManager {
         guard server != nil else { return }
         readiness.set(
             registry.sorted.compactMap { record in
+                guard record.isActive, !record.isDisabled else { return nil }
                 let slot = slot(record.name)
                 let state = state(of: slot, record)
                 switch state {

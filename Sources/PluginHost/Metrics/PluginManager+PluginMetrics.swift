@@ -10,6 +10,7 @@ extension PluginManager {
             families.plugin = record.name.text
             families.addLife(record, slot)
             families.addRequests(slot)
+            families.addCalls(slot)
             families.addImages(slot)
             families.addResources(slot)
         }
@@ -92,6 +93,17 @@ private struct PluginFamilies {
         guard let pool = slot.current?.generation?.pool.figures else { return }
         gauge("pool_threads", "Threads for its calls that may take their time.", pool.threads)
         gauge("pool_waiting", "Requests that wait for one of them.", pool.waiting)
+    }
+
+    // MARK: - Its methods
+
+    mutating func addCalls(_ slot: PluginSlot) {
+        guard let counts = slot.current?.loaded.member.calls.counts else { return }
+        counter(
+            "rpc_calls", "Calls of its methods on its own threads that have ended.", counts.ended)
+        counter(
+            "rpc_errors", "Calls of its methods, in place as well, that were not replied to.",
+            counts.failed)
     }
 
     // MARK: - Its images

@@ -20,6 +20,7 @@ final class MemberCalls: Sendable {
         var hasEnded = false
     }
 
+    let counts = CallCounts()
     private let state = Mutex(State())
 
     deinit {

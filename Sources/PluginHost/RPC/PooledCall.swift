@@ -157,6 +157,7 @@ final class PooledCall: @unchecked Sendable {
         let (wasPending, deadline) = state.withLock { state in
             state.isSettled = true
             state.status = status
+            provider.calls.counts.noteEnd(status)
             defer { state.deadline = nil }
             return (state.isPending, state.deadline)
         }

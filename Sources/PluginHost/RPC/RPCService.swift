@@ -142,8 +142,14 @@ enum RPCService {
             unsafe endWithoutReply(call, word, returned)
         }
         let status = unsafe call.pointee.status
+        if _slowPath(status < 0) { unsafe noteFailure(endpoint) }
         unsafe method.leave()
         return status
+    }
+
+    @inline(never)
+    private static func noteFailure(_ endpoint: UnsafeMutablePointer<Endpoint>) {
+        unsafe endpoint.pointee.member?._withUnsafeGuaranteedRef { $0.calls.counts.noteFailure() }
     }
 
     /// Completes a call whose method has returned without having done so.

@@ -37,7 +37,8 @@ extension PluginManager {
             say(.warning, "\(told): \(action.rawValue)", name, slot.current?.loaded)
             await note(
                 .limitExceeded(
-                    resource: excess.resource, value: excess.value, limit: excess.limit,
+                    resource: excess.resource, value: Int(excess.value.rounded()),
+                    limit: excess.limit,
                     action: action), on: name)
         }
         for resource in ended {
