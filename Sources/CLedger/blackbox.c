@@ -50,6 +50,10 @@ ledger_box *ledger_box_map(int descriptor) {
     return memory == MAP_FAILED ? NULL : memory;
 }
 
+void ledger_box_unmap(ledger_box *box) {
+    munmap(box, sizeof *box);
+}
+
 void ledger_box_empty(ledger_box *box) {
     memset(&box->record, 0, sizeof box->record);
     for (uint32_t i = 0; i < box->image_count && i < ledger_box_images_max; i++)

@@ -53,6 +53,12 @@ void linux_keep_signals(const int *signals) {
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+void linux_release_signals(const int *signals) {
+    sigset_t set;
+    fill(&set, signals);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 void linux_die_of(int number) {
     signal(number, SIG_DFL);
     kill(getpid(), number);
@@ -122,6 +128,15 @@ int linux_await_end(int pid) {
         if (errno != EINTR) return 0;
     }
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int linux_keep_open(int fd, int keeps) {
+    return fcntl(fd, F_SETFD, keeps ? 0 : FD_CLOEXEC) < 0 ? -errno : 0;
+}
+
+int linux_become(const char *path, char *const arguments[]) {
+    execv(path, arguments);
+    return -errno;
 }
 
 int linux_message_sockets(int pair[2]) {

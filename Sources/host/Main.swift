@@ -11,30 +11,27 @@ struct Main {
         if words.first == "probe" { exit(Probe.main(Array(words.dropFirst()))) }
         if words.first == "confine" { exit(ConfineCommand.main(Array(words.dropFirst()))) }
         if words == ["worker"] { exit(await WorkerProcess.main()) }
-        var seat: EngineSeat?
+        var role = Role.command
         do {
-            if words.first == EngineSeat.verb {
-                seat = try EngineSeat(words.dropFirst().first ?? "")
-                words = [Verb.serve.rawValue] + words.dropFirst(2)
-            }
+            role = try Role(&words)
             switch try Invocation.parse(words) {
             case .help(let verb): Output.print(verb?.help ?? Verb.overview)
             case .version: Output.print("host \(HostVersion.text)\n")
             case .run(let invocation):
-                try await Performer(invocation, seat: seat, words: words).perform()
+                try await Performer(invocation, role: role, words: words).perform()
             }
-            seat?.end(0)
+            role.end(0)
         } catch let error as Invocation.UsageError {
             let usage = error.verb.map { "usage: \($0.usage)" } ?? "see: host --help"
             Output.complain("error: \(Escaping.printable(error.message))\n\(usage)\n")
             exit(2)
         } catch let error as HostError {
             Output.complain(error.description + "\n")
-            seat?.end(1)
+            role.end(1)
             exit(1)
         } catch {
             Output.complain("error: \(error)\n")
-            seat?.end(1)
+            role.end(1)
             exit(1)
         }
     }

@@ -5,14 +5,14 @@ import PluginHost
 /// Has what was asked for done, and prints it.
 struct Performer {
     let invocation: Invocation
-    /// What the process has of its supervisor, when it is an engine.
-    private let seat: EngineSeat?
+    /// What the process was started for, when it serves.
+    private let role: Role
     /// The command line as it was given.
     private let words: [String]
 
-    init(_ invocation: Invocation, seat: EngineSeat? = nil, words: [String] = []) {
+    init(_ invocation: Invocation, role: Role = .command, words: [String] = []) {
         self.invocation = invocation
-        self.seat = seat
+        self.role = role
         self.words = words
     }
 
@@ -72,6 +72,7 @@ struct Performer {
     private func serve() async throws {
         var options = Daemon.Options(layout: layout)
         let addresses = invocation.values("--listen")
+        options.listensByDefault = addresses.isEmpty
         for text in addresses.isEmpty ? ["127.0.0.1:8080"] : addresses {
             do throws(HostError) {
                 try options.addListener(text)
@@ -142,15 +143,15 @@ struct Performer {
         let tell: ([String]) -> Void = { addresses in
             for address in addresses { Output.print("listening on \(address)\n") }
         }
-        if seat != nil {
+        switch role {
+        case .engine(let seat):
             // Its supervisor tells.
             try await Daemon(options: options, seat: seat).run { _ in }
-        } else if invocation.has("--no-supervisor") {
+        case .program(_, isTrial: true): break
+        case .program(let bequest, isTrial: false): try supervise(options, bequest, tell)
+        case .command where invocation.has("--no-supervisor"):
             try await Daemon(options: options).run(ready: tell)
-        } else {
-            let supervisor = try Supervisor(options, arguments: Array(words.dropFirst()))
-            let status = try supervisor.run(ready: tell)
-            if status != 0 { exit(status) }
+        case .command: try supervise(options, nil, tell)
         }
     }
 
@@ -166,6 +167,15 @@ struct Performer {
         {
             options.restarts.restartsMax = count
         }
+    }
+
+    private func supervise(
+        _ options: Daemon.Options, _ bequest: Bequest?, _ tell: ([String]) -> Void
+    ) throws(HostError) {
+        let supervisor = try Supervisor(
+            options, arguments: Array(words.dropFirst()), bequest: bequest)
+        let status = try supervisor.run(ready: tell)
+        if status != 0 { exit(status) }
     }
 
     private func readWorkLimits(

@@ -72,6 +72,9 @@ int ledger_box_make(void);
 /* Maps a box; null and errno when that cannot be done. It stays mapped. */
 ledger_box *ledger_box_map(int descriptor);
 
+/* Takes the mapping of a box back. */
+void ledger_box_unmap(ledger_box *box);
+
 /* The record that was written; false when there is none. */
 bool ledger_box_read(const ledger_box *box, ledger_box_record *record);
 

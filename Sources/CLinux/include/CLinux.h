@@ -212,6 +212,8 @@ int linux_next_signal(int fd);
 // Blocks the same signals on the calling thread, so that none is lost while it becomes another
 // program.
 void linux_keep_signals(const int *signals);
+// Takes that back.
+void linux_release_signals(const int *signals);
 // Puts the default in force for a signal and sends it to this process.
 void linux_die_of(int signal);
 // Starts a program in a process group of its own, without blocked signals, which gets SIGKILL when
@@ -221,6 +223,10 @@ int linux_start(const char *path, char *const arguments[], const int *passed, in
                 int *pidfd);
 // Waits until a child has ended: its exit status, or the negated number of the signal.
 int linux_await_end(int pid);
+// Decides whether a descriptor stays open when this process becomes another program.
+int linux_keep_open(int fd, int keeps);
+// Becomes another program, with this environment; returns the negated errno.
+int linux_become(const char *path, char *const arguments[]);
 // Two connected sockets that keep messages apart; close-on-exec.
 int linux_message_sockets(int pair[2]);
 

@@ -41,6 +41,12 @@ public final class BlackBox: @unchecked Sendable {
             remedy: "raise the limits of memory and of open files", number: number)
     }
 
+    /// Gives the descriptor back, and the memory; for a box that is not armed and not used again.
+    public func close() {
+        unsafe ledger_box_unmap(box)
+        Glibc.close(descriptor)
+    }
+
     /// Makes the box this process's own, for the rest of its life; before it has other threads.
     ///
     /// From now on every thread has a stack of its own for the handler of fatal signals, which no

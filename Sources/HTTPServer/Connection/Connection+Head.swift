@@ -37,7 +37,7 @@ extension Connection {
         length: UInt64?, spare: Int
     ) -> Bool {
         guard status >= 200, status <= 999 else { return false }
-        if loop.state.isDraining { exchange.state.keepsAlive = false }
+        if loop.state.isLeaving { exchange.state.keepsAlive = false }
         if hasBodyLeft { settleBodyLeft(exchange, isWhole: length != nil) }
         var needed =
             ResponseWriter.frameLengthMax + Connection.ownFieldBytesMax

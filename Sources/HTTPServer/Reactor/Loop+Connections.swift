@@ -184,7 +184,7 @@ extension Loop {
     func resumeAccepting() {
         state.acceptsAgainAt = .max
         state.waitsForRoom = false
-        guard !state.isAccepting, !state.isDraining else { return }
+        guard !state.isAccepting, !state.isLeaving else { return }
         state.isAccepting = true
         if state.reserveDescriptor < 0 { state.reserveDescriptor = linux_reserve_descriptor() }
         for index in unsafe 0..<state.listeners.count {

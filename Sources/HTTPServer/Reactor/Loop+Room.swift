@@ -57,12 +57,22 @@ extension Loop {
         }
     }
 
+    /// Accepts no more, and answers the next request on each connection as its last; idle
+    /// connections stay, because a request may be on its way.
+    func beginLeaving() {
+        state.isLeaving = true
+        pauseAccepting()
+        state.waitsForRoom = false
+        state.acceptsAgainAt = .max
+    }
+
     /// Accepts no more and lets what runs come to its end.
     ///
     /// A request that has arrived by now is answered, also on a connection that nobody has accepted
     /// yet; idle connections are closed.
     func drain(_ milliseconds: UInt64) {
         state.isDraining = true
+        state.isLeaving = true
         for index in unsafe 0..<state.listeners.count { while accept(listener: index) {} }
         pauseAccepting()
         state.waitsForRoom = false

@@ -130,6 +130,8 @@ struct LoopFields: ~Copyable {
     var readyFirst: Exchange?
     var readyLast: Exchange?
 
+    /// Whether no more clients are accepted, and each response is the last on its connection.
+    var isLeaving = false
     var isDraining = false
     var hasEnded = false
     var drainDeadline = UInt64.max

@@ -241,6 +241,17 @@ public final class HTTPServer: Sendable {
         }
     }
 
+    /// Begins to take leave of the clients, while another process serves the same listeners: accepts
+    /// no more, and answers the next request on each connection as its last.
+    ///
+    /// Nobody is cut off; `stop` does that when the clients have had their time.
+    public func beginLeaving() async {
+        await forEachReactor { $0.loop.beginLeaving() }
+    }
+
+    /// The connections of all reactors, as other threads see them.
+    public var connectionCount: Int { reactors.reduce(0) { $0 + $1.connectionCount } }
+
     /// Stops: answers what has arrived, refuses further clients, lets running requests end, and
     /// after the given time cuts what is left.
     ///

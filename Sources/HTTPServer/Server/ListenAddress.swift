@@ -80,6 +80,39 @@ public enum ListenAddress: Sendable, Hashable {
         return .ip(host, port: UInt16(clamping: linux_local_port(descriptor)))
     }
 
+    /// The address that a listening socket is bound to; nil when it has none that could be written.
+    public init?(bound descriptor: Int32) {
+        var address = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let result = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe getsockname(descriptor, $0, &length)
+            }
+        }
+        guard result == 0 else { return nil }
+        let port = UInt16(clamping: linux_local_port(descriptor))
+        switch Int32(address.ss_family) {
+        case AF_INET, AF_INET6:
+            var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+            let named = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe getnameinfo(
+                        $0, length, &host, socklen_t(host.count), nil, 0, NI_NUMERICHOST)
+                }
+            }
+            guard named == 0 else { return nil }
+            let text = host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+            self = .ip(String(decoding: text, as: UTF8.self), port: port)
+        case AF_UNIX:
+            let path = unsafe withUnsafeBytes(of: &address) { bytes in
+                unsafe bytes.dropFirst(MemoryLayout<sa_family_t>.size).prefix { $0 != 0 }
+                    .map { $0 }
+            }
+            self = .unix(path: String(decoding: path, as: UTF8.self))
+        default: return nil
+        }
+    }
+
     private func listen(_ address: UnsafeRawBufferPointer, _ backlogMax: Int) -> Int32 {
         guard let base = address.baseAddress else { return -EINVAL }
         return unsafe linux_listen(

@@ -77,8 +77,10 @@ package final class AdminServer: Sendable {
     }
 
     /// Removes the socket, lets running requests end for a few seconds, and closes.
-    package func stop() async {
-        _ = unsafe unlink(path)
+    ///
+    /// - Parameter isBequeathed: whether another process goes on with the socket, so that it stays.
+    package func stop(isBequeathed: Bool = false) async {
+        if !isBequeathed { _ = unsafe unlink(path) }
         await server.stop(drainSeconds: Self.drainSeconds)
         application.end()
     }

@@ -14,6 +14,9 @@ package struct Daemon: Sendable {
         /// Those of them where TLS is spoken, by index.
         fileprivate var secure: Set<Int> = []
         fileprivate var certificates: [TLSCertificates.Pair] = []
+        /// Whether nobody has named the addresses, so that sockets of a service manager take their
+        /// place.
+        package var listensByDefault = false
         /// nil: one reactor for each processor.
         package var threads: Int?
         package var manager = ManagerOptions()
@@ -70,10 +73,12 @@ package struct Daemon: Sendable {
             }
         }
 
-        /// Opens the listeners for an engine: their descriptors, and the addresses as `run` tells
-        /// them.
-        func openListeners() throws(HostError) -> ([Int32], [String]) {
+        /// Opens the listeners for an engine.
+        ///
+        /// - Parameter activated: how many a service manager has opened.
+        func openListeners(besides activated: Int) throws(HostError) -> [Int32] {
             var opened: [Int32] = []
+            if activated > 0, listensByDefault { return opened }
             do throws(ServerError) {
                 let backlogMax = ServerConfiguration().backlogMax
                 for address in listen { opened.append(try address.open(backlogMax: backlogMax)) }
@@ -81,10 +86,20 @@ package struct Daemon: Sendable {
                 for descriptor in opened { close(descriptor) }
                 throw HostError(error)
             }
-            let urls = zip(listen, opened).enumerated().map { index, one in
-                Daemon.url(of: one.0.resolved(by: one.1), isSecure: secure.contains(index))
+            return opened
+        }
+
+        /// The addresses of listeners, as `run` tells them; the last ones are those that a service
+        /// manager has opened.
+        func addresses(of listeners: [Int32], activated: Int) -> [String] {
+            resolved(listeners, activated).enumerated().map { index, address in
+                Daemon.url(of: address, isSecure: secure.contains(index))
             }
-            return (opened, urls)
+        }
+
+        fileprivate func resolved(_ listeners: [Int32], _ activated: Int) -> [ListenAddress] {
+            let own = zip(listen, listeners.dropLast(activated)).map { $0.resolved(by: $1) }
+            return own + listeners.suffix(activated).compactMap { ListenAddress(bound: $0) }
         }
     }
 
@@ -126,19 +141,10 @@ package struct Daemon: Sendable {
         let api = AdminAPI(
             manager: manager,
             processes: AdminAPI.Processes(supervisor: seat?.supervisor, engine: getpid()))
-        let admin = try AdminServer(
-            path: options.layout.socket, lent: seat?.admin, status: AdminAPI.httpStatus(of:),
-            methods: AdminAPI.methods(of:)
-        ) { request throws(HostError) in
-            try await api.answer(
-                request.method, request.path, request.body, query: request.query)
-        }
         let events = EventFeed(bus: manager.switchboard.events, journal: manager.journal)
-        admin.add(EventsEndpoint(events, alwaysStreams: false), at: "/events")
-        admin.add(LogEndpoint(log: log), at: "/logs")
         let metrics = MetricsEndpoint(manager, accessLog: accessLog)
-        admin.add(metrics, at: "/metrics")
         application.readiness = manager.readiness
+        var admin = try makeAdmin(api, events, metrics, log)
         if let path = options.eventsPath {
             application.hostMounts.append(
                 try HostMount(
@@ -163,25 +169,43 @@ package struct Daemon: Sendable {
         manager.announce(
             "started",
             ["version": .string(HostVersion.text), "listening": .array(urls.map { .string($0) })])
+        obeySupervisor(signals, server, manager)
         seat?.tell(.ready)
         ready(urls)
-        for await signal in signals.received {
-            if signal == SIGHUP {
+        var hasSuccessor = false
+        orders: for await order in signals.received {
+            switch order {
+            case .signal(SIGHUP):
                 log.write(.info, "SIGHUP: looking for changes")
                 await keeper?.look(isTold: true)
                 await manager.lookForChanges()
                 seat?.tell(.reloaded)
-            } else if signal == SIGUSR1 {
+            case .signal(SIGUSR1):
                 log.write(.info, "SIGUSR1: opening the access log again")
                 accessLog?.reopen()
-            } else {
-                log.write(.info, "signal \(signal): stopping")
-                break
+            case .signal(let number):
+                log.write(.info, "signal \(number): stopping")
+                break orders
+            case .freeze:
+                let former = admin
+                // Operators wait in its backlog for whoever takes over.
+                Task { await former.stop(isBequeathed: true) }
+                await manager.freeze()
+                seat?.tell(.frozen)
+            case .thaw:
+                try await manager.thaw()
+                admin = try makeAdmin(api, events, metrics, log)
+                try admin.start()
+            case .retire:
+                log.write(.info, "another engine serves: taking leave")
+                hasSuccessor = true
+                await takeLeave(server)
+                break orders
             }
         }
         signals.endsProcess()
         manager.readiness.set(.stopping)
-        if options.stopDelaySeconds > 0 {
+        if options.stopDelaySeconds > 0, !hasSuccessor {
             log.write(
                 .info, "going on for \(options.stopDelaySeconds) s, so that others hear of it")
             await Deadline.pause(for: .seconds(options.stopDelaySeconds))
@@ -189,12 +213,61 @@ package struct Daemon: Sendable {
         manager.announce("stopping", ["version": .string(HostVersion.text)])
         events.end()
         log.feed.end()
-        await admin.stop()
+        await admin.stop(isBequeathed: hasSuccessor)
         await server.stop(drainSeconds: Double(options.manager.shutdownDrainSeconds))
         await manager.stop()
         accessLog?.flush()
         log.write(.info, "stopped")
         log.flush()
+    }
+
+    /// Has the supervisor's words taken as orders, and its questions answered.
+    private func obeySupervisor(
+        _ signals: Signals, _ server: HTTPServer, _ manager: PluginManager
+    ) {
+        guard let seat else { return }
+        seat.listen { word, _ in
+            switch word {
+            case .ping:
+                Task {
+                    await server.forEachReactor { _ in }
+                    await manager.answer()
+                    seat.tell(.pong)
+                }
+            case .freeze: signals.give(.freeze)
+            case .thaw: signals.give(.thaw)
+            case .retire: signals.give(.retire)
+            default: break
+            }
+        }
+    }
+
+    /// How long clients may take to find that their connection is not kept.
+    private static let leaveSeconds = 3
+
+    /// Gives clients the time to send one more request, which says that it is the last.
+    private func takeLeave(_ server: HTTPServer) async {
+        await server.beginLeaving()
+        let end = ContinuousClock.now + .seconds(Self.leaveSeconds)
+        while server.connectionCount > 0, ContinuousClock.now < end {
+            await Deadline.pause(for: .milliseconds(20))
+        }
+    }
+
+    private func makeAdmin(
+        _ api: AdminAPI, _ events: EventFeed, _ metrics: MetricsEndpoint, _ log: HostLog
+    ) throws(HostError) -> AdminServer {
+        let admin = try AdminServer(
+            path: options.layout.socket, lent: seat?.admin, status: AdminAPI.httpStatus(of:),
+            methods: AdminAPI.methods(of:)
+        ) { request throws(HostError) in
+            try await api.answer(
+                request.method, request.path, request.body, query: request.query)
+        }
+        admin.add(EventsEndpoint(events, alwaysStreams: false), at: "/events")
+        admin.add(LogEndpoint(log: log), at: "/logs")
+        admin.add(metrics, at: "/metrics")
+        return admin
     }
 
     fileprivate static func url(of address: ListenAddress, isSecure: Bool) -> String {
@@ -239,8 +312,9 @@ package struct Daemon: Sendable {
                 return (server, application, try server.listen(options.listen))
             }
             try server.adopt(seat.listeners)
-            let addresses = zip(options.listen, seat.listeners).map { $0.resolved(by: $1) }
-            return (server, application, addresses)
+            return (
+                server, application, options.resolved(seat.listeners, seat.activated)
+            )
         } catch {
             throw HostError(error)
         }
@@ -249,23 +323,33 @@ package struct Daemon: Sendable {
 
 /// The signals that a daemon is told things with, as a stream.
 private final class Signals: Sendable {
-    let received: AsyncStream<Int32>
+    /// What the daemon is to do.
+    enum Order: Sendable {
+        case signal(Int32)
+        case freeze, thaw, retire
+    }
+
+    let received: AsyncStream<Order>
+    private let continuation: AsyncStream<Order>.Continuation
     // because sources are thread-safe, and stay for the life of the process
     private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
 
     init() {
-        let (received, continuation) = AsyncStream.makeStream(of: Int32.self)
+        let (received, continuation) = AsyncStream.makeStream(of: Order.self)
         self.received = received
+        self.continuation = continuation
         signal(SIGPIPE, SIG_IGN)
         let queue = DispatchQueue(label: "plugin-host.signals")
         unsafe sources = [SIGTERM, SIGINT, SIGHUP, SIGUSR1].map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-            source.setEventHandler { continuation.yield(number) }
+            source.setEventHandler { continuation.yield(.signal(number)) }
             source.activate()
             return source
         }
     }
+
+    func give(_ order: Order) { continuation.yield(order) }
 
     /// From now on SIGTERM and SIGINT end the process as they do by default.
     func endsProcess() {

@@ -49,6 +49,8 @@ extension PluginManager {
     ) async throws(HostError) {
         guard !facts.isEmpty else { return }
         let events = facts.map { LifecycleEvent($0, plugin: name, time: .now) }
+        // Whoever takes the root over writes down that these generations are gone.
+        if isFrozen { return takeIn(events) }
         guard batch == nil else {
             batch?.append(Journal.Group(plugin: name, events: events))
             return takeIn(events)

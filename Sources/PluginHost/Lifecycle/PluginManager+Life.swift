@@ -88,10 +88,7 @@ extension PluginManager {
     /// those who require it.
     package func start() async throws(HostError) {
         guard server != nil else { return }
-        watcher = try DirectoryWatcher { [weak self] directory, file in
-            guard let self else { return }
-            Task(executorPreference: control) { await self.changed(directory, file) }
-        }
+        try makeWatcher()
         batch = []
         let plan = dependencies.graph.startPlan(among: wanted)
         await inTurn(StartQueue(plan), atOnce: options.concurrentLoadsMax) {
@@ -104,11 +101,22 @@ extension PluginManager {
         try await writeBatch()
         await publishTable()
         readiness.set(.serving)
+        followEverything()
+        Task(executorPreference: control) { await self.reconcileAgainAndAgain() }
+        Task(executorPreference: control) { await self.monitorAgainAndAgain() }
+    }
+
+    func makeWatcher() throws(HostError) {
+        watcher = try DirectoryWatcher { [weak self] directory, file in
+            guard let self else { return }
+            Task(executorPreference: control) { await self.changed(directory, file) }
+        }
+    }
+
+    func followEverything() {
         for name in registry.plugins.keys { follow(name) }
         followSources()
         followConfiguration()
-        Task(executorPreference: control) { await self.reconcileAgainAndAgain() }
-        Task(executorPreference: control) { await self.monitorAgainAndAgain() }
     }
 
     private func followConfiguration() {

@@ -26,6 +26,7 @@ extension PluginManager {
 
     /// Looks at everything once.
     func reconcile() async {
+        guard !isFrozen else { return }
         guard Directory.isDirectory(layout.plugins), let there = try? layout.installedNames()
         else {
             // A root that is not there for a moment is no reason to remove every plugin.

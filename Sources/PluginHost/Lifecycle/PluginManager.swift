@@ -43,6 +43,8 @@ package actor PluginManager {
     /// The configuration's files at the last look.
     var configurationMarks: [FileMark?] = []
     var isStopping = false
+    /// Whether another process takes the root over, so that nothing is changed any more.
+    var isFrozen = false
     var isRetryingPinned = false
     /// Whose signatures count.
     var trust: TrustStore
@@ -230,6 +232,7 @@ package actor PluginManager {
         _ body: nonisolated(nonsending) (PluginSlot) async throws(HostError) -> Value
     ) async throws(HostError) -> Value {
         let slot = slot(name)
+        try refuseWhenFrozen()
         while slot.isBusy {
             // On the way to the continuation others may have their turn, and the last of them may
             // have found nobody waiting.
@@ -242,6 +245,7 @@ package actor PluginManager {
             slot.isBusy = false
             if !slot.waiters.isEmpty { slot.waiters.removeFirst().resume() }
         }
+        try refuseWhenFrozen()
         return try await body(slot)
     }
 

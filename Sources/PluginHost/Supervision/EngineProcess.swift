@@ -1,42 +1,57 @@
 internal import CLinux
+internal import DynamicLibrary
 internal import Glibc
 internal import HostModel
 
-/// An engine as its supervisor sees it: a child process with a wire to it.
-struct EngineProcess {
+/// An engine as its supervisor sees it: a child process, a wire to it, and its black box.
+final class EngineProcess {
     let pid: Int32
     /// Readable when the process has ended.
     let pidfd: Int32
     /// The supervisor's end of the wire.
     let wire: Int32
-    let begun: Duration
+    let box: BlackBox
+    /// What it has said that it ends with.
+    var announced: Int32?
+    /// Whether nothing more comes through the wire.
+    var isSilent = false
+    /// When it was asked first whether it answers, and has not answered since.
+    var unansweredSince: Duration?
+
+    init(pid: Int32, pidfd: Int32, wire: Int32, box: BlackBox) {
+        self.pid = pid
+        self.pidfd = pidfd
+        self.wire = wire
+        self.box = box
+    }
 
     /// Starts an engine.
     ///
     /// - Parameters:
-    ///   - executable: the program.
     ///   - arguments: those of `host serve`.
-    ///   - end: how the engine before ended.
-    ///   - passed: the lock, the box, the admin socket and the listeners, in this order.
+    ///   - seat: what it is told besides.
+    ///   - box: where it writes how it ends.
+    ///   - passed: the admin socket and the listeners, in this order.
     /// - Throws: `engine_not_started` with the system's reason.
     static func start(
-        _ executable: String, arguments: [String], after end: EngineEnd, passed: [Int32]
+        arguments: [String], seat: EngineSeat.Told, box: BlackBox, lock: Int32, passed: [Int32]
     ) throws(HostError) -> EngineProcess {
         var pair: [Int32] = [-1, -1]
         let result = unsafe linux_message_sockets(&pair)
         guard result >= 0 else { throw failure(-result) }
-        let seat = "\(getpid()),\(passed.count - 3),\(end.text)"
         var pidfd: Int32 = -1
-        let pid = unsafe withStrings(["host", EngineSeat.verb, seat] + arguments) { argv in
+        let words = ["host", EngineSeat.verb, seat.text] + arguments
+        let descriptors = [pair[1], lock, box.descriptor] + passed
+        let pid = unsafe withStrings(words) { argv in
             unsafe linux_start(
-                executable, argv, [pair[1]] + passed, Int32(passed.count + 1), &pidfd)
+                "/proc/self/exe", argv, descriptors, Int32(descriptors.count), &pidfd)
         }
         close(pair[1])
         guard pid > 0 else {
             close(pair[0])
             throw failure(-pid)
         }
-        return EngineProcess(pid: pid, pidfd: pidfd, wire: pair[0], begun: Self.now)
+        return EngineProcess(pid: pid, pidfd: pidfd, wire: pair[0], box: box)
     }
 
     /// Monotonic.
@@ -49,8 +64,8 @@ struct EngineProcess {
         _ = unsafe text.withUnsafeBytes { unsafe linux_send(wire, $0.baseAddress, $0.count, 0) }
     }
 
-    /// Takes the end of the process in, and gives everything back: its exit status, or minus the
-    /// signal.
+    /// Takes the end of the process in, and gives everything back but its box: its exit status, or
+    /// minus the signal.
     func reap() -> Int32 {
         let status = linux_await_end(pid)
         close(pidfd)
@@ -65,7 +80,7 @@ struct EngineProcess {
     }
 
     /// Lends an array of C strings that ends with a null pointer.
-    private static func withStrings<R>(
+    static func withStrings<R>(
         _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> R
     ) -> R {
         var copies: [UnsafeMutablePointer<CChar>?] = unsafe strings.map { unsafe strdup($0) }

@@ -5,9 +5,9 @@ package import HostModel
 
 /// The engine's side of its supervisor: what it was given, and the wire between the two.
 ///
-/// - Shape: `host engine SEAT ARGUMENT...`; SEAT is `SUPERVISOR,LISTENERS,END`: the supervisor's
-///   pid, the number of listeners, and how the engine before ended (`EngineEnd`). The descriptors
-///   are in `Place`.
+/// - Shape: `host engine SEAT ARGUMENT...`; SEAT is `SUPERVISOR,LISTENERS,ACTIVATED,END`: the
+///   supervisor's pid, the number of listeners, how many of them a service manager has opened, and
+///   how the engine before ended (`EngineEnd`). The descriptors are in `Place`.
 package struct EngineSeat: Sendable {
     /// Where the descriptors are that the engine is given.
     enum Place {
@@ -30,6 +30,24 @@ package struct EngineSeat: Sendable {
         case end
         /// Asks whether it answers, and says that it does.
         case ping, pong
+        /// Asks it to change nothing any more, and says that it does not; asks it to go on as before.
+        case freeze, frozen, thaw
+        /// Asks it to take leave of its clients and to end.
+        case retire
+        /// It wants another engine in its place.
+        case replace
+        /// What another version of this program may say.
+        case unknown
+    }
+
+    /// What an engine is told when it is started.
+    struct Told {
+        var supervisor: Int32
+        var listeners: Int
+        var activated: Int
+        var end: EngineEnd
+
+        var text: String { "\(supervisor),\(listeners),\(activated),\(end.text)" }
     }
 
     /// The verb that stands before the seat.
@@ -37,6 +55,8 @@ package struct EngineSeat: Sendable {
 
     let supervisor: Int32
     let listeners: [Int32]
+    /// How many of the listeners, the last ones, a service manager has opened.
+    let activated: Int
     /// How the engine before this one ended, where it did not end well.
     let crash: CrashReport?
 
@@ -46,15 +66,16 @@ package struct EngineSeat: Sendable {
     /// - Throws: `seat_invalid` when no supervisor has started the process.
     package init(_ text: String) throws(HostError) {
         let parts = text.split(separator: ",", omittingEmptySubsequences: false)
-        guard parts.count == 3, let supervisor = Int32(parts[0]), supervisor == getppid(),
+        guard parts.count == 4, let supervisor = Int32(parts[0]), supervisor == getppid(),
             let count = Int32(parts[1]), (0...64).contains(count),
-            let end = EngineEnd(String(parts[2]))
+            let activated = Int(parts[2]), let end = EngineEnd(String(parts[3]))
         else {
             throw HostError(
                 "seat_invalid", what: "this process cannot be an engine",
                 why: "no supervisor has started it", fix: "use: host serve")
         }
         self.supervisor = supervisor
+        self.activated = activated
         unsafe linux_name_thread("host-engine")
         listeners = (0..<count).map { Place.listeners + $0 }
         for descriptor in Place.wire..<(Place.listeners + count) {
@@ -71,7 +92,9 @@ package struct EngineSeat: Sendable {
     }
 
     var lock: Int32 { Place.lock }
-    var admin: Int32 { Place.admin }
+
+    /// The admin socket, for a server that closes it; another one may be made later.
+    var admin: Int32 { fcntl(Place.admin, F_DUPFD_CLOEXEC, Place.listeners) }
 
     /// Tells the supervisor; one that is gone has taken this process with it.
     func tell(_ word: Word, _ number: Int32 = 0) {
@@ -87,19 +110,23 @@ package struct EngineSeat: Sendable {
     /// Listens to the supervisor on a thread of its own, for the life of the process.
     func listen(_ heard: @escaping @Sendable (Word, Int32) -> Void) {
         _ = OwnThread.start("supervisor") {
-            while let (word, number) = Self.receive(from: Place.wire) { heard(word, number) }
+            while let (word, number) = Self.receive(from: Place.wire, waits: true) {
+                heard(word, number)
+            }
         }
     }
 
-    /// Waits for the next message; nil when there will be none.
-    static func receive(from wire: Int32) -> (Word, Int32)? {
+    /// Takes the next message; nil when there will be none, or where it does not wait, when there is
+    /// none.
+    static func receive(from wire: Int32, waits: Bool) -> (Word, Int32)? {
+        let flags = waits ? 0 : Int32(MSG_DONTWAIT.rawValue)
         var buffer = [UInt8](repeating: 0, count: 128)
         while true {
-            let count = unsafe recv(wire, &buffer, buffer.count, 0)
+            let count = unsafe recv(wire, &buffer, buffer.count, flags)
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { return nil }
             let words = String(decoding: buffer[..<count], as: UTF8.self).split(separator: " ")
-            guard let word = words.first.flatMap({ Word(rawValue: String($0)) }) else { continue }
+            let word = words.first.flatMap { Word(rawValue: String($0)) } ?? .unknown
             return (word, words.dropFirst().first.flatMap { Int32($0) } ?? 0)
         }
     }

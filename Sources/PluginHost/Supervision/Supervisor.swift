@@ -11,55 +11,78 @@ package import HostModel
 /// 4. An engine that says that it ends ends the supervisor, with the same status. One that just
 ///    ends is followed by another; clients wait in the backlog meanwhile.
 /// 5. Engines that end too often are given up.
+/// 6. On SIGUSR2 it becomes the program that lies in its place now, and has a new engine take over.
 ///
-/// No plugin's code runs here, and no thread but this one. The kernel ends the engine when its
+/// No plugin's code runs here, and one thread does it all. The kernel ends the engine when its
 /// supervisor ends.
 package final class Supervisor {
     /// How many unexpected ends are forgiven within how long.
     private static let forgiven = 5
     private static let window = Duration.seconds(60)
+    static let handed: [Int32] = [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2]
 
-    private let arguments: [String]
-    private let layout: RootLayout
-    private let log: HostLog
-    private let lock: RootLock
-    private let box: BlackBox
-    private let admin: Int32
-    private let listeners: [Int32]
+    let arguments: [String]
+    let layout: RootLayout
+    let log: HostLog
+    let lock: RootLock
+    let admin: Int32
+    let listeners: [Int32]
+    /// How many of the listeners, the last ones, a service manager has opened.
+    let activated: Int
     private let addresses: [String]
-    private let signals: Int32
-    private var engine: EngineProcess?
-    private var isStopping = false
-    private var isReady = false
-    /// What the engine has said that it ends with.
-    private var announced: Int32?
+    let signals: Int32
+    let notifier = ServiceNotifier()
+
+    var engine: EngineProcess?
+    /// Engines that no longer serve and finish what they have.
+    var retiring: [EngineProcess] = []
+    var succession = Succession.none
+    /// The program in this one's place, while it is tried.
+    var trial: ProgramTrial?
+    var isStopping = false
+    var isReady = false
     private var crashes = CrashWindow(countMax: forgiven, within: window)
     private var killedForMemory = MemoryPressure.killed
+    var pingsAt = EngineProcess.now
 
-    private static let handed: [Int32] = [SIGTERM, SIGINT, SIGHUP, SIGUSR1]
-
-    /// Takes the root and binds the listeners.
+    /// Takes the root and binds the listeners; or, after an upgrade, takes over what there is.
     ///
-    /// - Parameter arguments: those of `host serve`, for the engine.
+    /// - Parameters:
+    ///   - arguments: those of `host serve`, for the engine.
+    ///   - bequest: what the program before this one has left.
     /// - Throws: `root_locked`, `listen_failed`, or whatever keeps the host from starting.
-    package init(_ options: Daemon.Options, arguments: [String]) throws(HostError) {
+    package init(
+        _ options: Daemon.Options, arguments: [String], bequest: Bequest? = nil
+    ) throws(HostError) {
         self.arguments = arguments
         layout = options.layout
-        log = HostLog(minimum: options.logLevel)
         signal(SIGPIPE, SIG_IGN)
         signals = unsafe linux_catch_signals(Self.handed + [0])
         guard signals >= 0 else {
             throw .system("the host cannot be told signals", subject: "", errno: -signals)
         }
-        try layout.create()
-        lock = try RootLock(layout)
-        (listeners, addresses) = try options.openListeners()
-        admin = try AdminSocket.listen(at: layout.socket)
-        do throws(LibraryError) {
-            box = try BlackBox()
-        } catch {
-            throw HostError(error)
+        if let bequest {
+            log = HostLog(minimum: options.logLevel)
+            lock = RootLock(owning: bequest.lock, options.layout)
+            admin = bequest.admin
+            listeners = bequest.listeners
+            activated = bequest.activated
+            addresses = options.addresses(of: listeners, activated: activated)
+            let engines = try bequest.engines()
+            engine = engines.first
+            retiring = Array(engines.dropFirst())
+            isReady = true
+            return
         }
+        let inherited = ServiceSockets.take()
+        log = HostLog(minimum: options.logLevel)
+        try options.layout.create()
+        lock = try RootLock(options.layout)
+        let opened = try options.openListeners(besides: inherited.count)
+        listeners = opened + inherited
+        activated = inherited.count
+        addresses = options.addresses(of: listeners, activated: activated)
+        admin = try AdminSocket.listen(at: options.layout.socket)
     }
 
     /// Supervises until the host is to end.
@@ -72,97 +95,103 @@ package final class Supervisor {
             _ = unsafe unlink(layout.socket)
             log.flush()
         }
-        try start(after: .well)
+        if engine == nil {
+            try start(after: .well, try Self.makeBox())
+        } else {
+            beginSuccession("the program was replaced")
+        }
         while true {
             switch wait() {
             case .signal(let number): obey(number)
-            case .word(let word, let number): hear(word, number, ready)
-            case .end:
-                guard let status = try engineEnded() else { continue }
+            case .word(let process, let word, let number): hear(process, word, number, ready)
+            case .end(let process):
+                guard let status = try ended(process) else { continue }
                 return status
+            case .trialEnded: concludeTrial()
+            case .time: passTime()
             }
         }
     }
 
-    private func start(after end: EngineEnd) throws(HostError) {
-        announced = nil
-        engine = try EngineProcess.start(
-            "/proc/self/exe", arguments: arguments, after: end,
-            passed: [lock.descriptor, box.descriptor, admin] + listeners)
-    }
-
-    // MARK: - Events
-
-    private enum Event {
-        case signal(Int32)
-        case word(EngineSeat.Word, Int32)
-        case end
-    }
-
-    /// Waits for what comes next; what the engine has said comes before its end.
-    private func wait() -> Event {
-        guard let engine else { preconditionFailure("there is an engine") }
-        while true {
-            let number = linux_next_signal(signals)
-            if number != 0 { return .signal(number) }
-            var polled = [
-                pollfd(fd: signals, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: engine.wire, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: engine.pidfd, events: Int16(POLLIN), revents: 0),
-            ]
-            _ = unsafe poll(&polled, nfds_t(polled.count), -1)
-            if polled[1].revents & Int16(POLLIN) != 0,
-                let (word, number) = EngineSeat.receive(from: engine.wire)
-            {
-                return .word(word, number)
-            }
-            if polled[2].revents != 0 { return .end }
-            // A wire whose other end is closed tells nothing more: what is left is the end.
-            if polled[1].revents & Int16(POLLHUP) != 0 {
-                var end = [pollfd(fd: engine.pidfd, events: Int16(POLLIN), revents: 0)]
-                while unsafe poll(&end, 1, -1) <= 0 {}
-                return .end
-            }
+    static func makeBox() throws(HostError) -> BlackBox {
+        do throws(LibraryError) {
+            return try BlackBox()
+        } catch {
+            throw HostError(error)
         }
     }
+
+    private func start(after end: EngineEnd, _ box: BlackBox) throws(HostError) {
+        engine = try startProcess(after: end, box)
+    }
+
+    func startProcess(after end: EngineEnd, _ box: BlackBox) throws(HostError) -> EngineProcess {
+        let told = EngineSeat.Told(
+            supervisor: getpid(), listeners: listeners.count, activated: activated, end: end)
+        return try EngineProcess.start(
+            arguments: arguments, seat: told, box: box, lock: lock.descriptor,
+            passed: [admin] + listeners)
+    }
+
+    // MARK: - Signals and words
 
     private func obey(_ number: Int32) {
-        if number == SIGTERM || number == SIGINT { isStopping = true }
+        if number == SIGUSR2 { return tryProgram() }
+        if number == SIGTERM || number == SIGINT {
+            isStopping = true
+            notifier.tell("STOPPING=1")
+            giveUpSuccession("the host is to end")
+        } else if number == SIGHUP {
+            notifier.tellReloading()
+        }
         engine?.send(signal: number)
     }
 
     private func hear(
-        _ word: EngineSeat.Word, _ number: Int32, _ ready: ([String]) -> Void
+        _ process: EngineProcess, _ word: EngineSeat.Word, _ number: Int32,
+        _ ready: ([String]) -> Void
     ) {
         switch word {
-        case .ready:
+        case .end: process.announced = number
+        case .pong:
+            process.unansweredSince = nil
+            if process === engine { notifier.tellAlive() }
+        case .ready where process === engine:
             if !isReady { ready(addresses) }
             isReady = true
+            notifier.tell("READY=1\nSTATUS=engine \(process.pid) serves")
+        case .ready: successorIsReady(process)
         case .forgiven: crashes.forgive()
-        case .end: announced = number
-        case .reloaded, .ping, .pong: break
+        case .reloaded: notifier.tell("READY=1")
+        case .frozen: if process === engine { startSuccessor() }
+        case .replace: if process === engine { beginSuccession("it asks for it") }
+        case .ping, .freeze, .thaw, .retire, .unknown: break
         }
     }
 
     // MARK: - The end of an engine
 
     /// The exit status of the host, if it ends with its engine; else there is another engine.
-    private func engineEnded() throws(HostError) -> Int32? {
-        guard let ended = engine else { preconditionFailure("there was an engine") }
-        let status = ended.reap()
+    private func ended(_ process: EngineProcess) throws(HostError) -> Int32? {
+        let status = process.reap()
+        guard process === engine else {
+            lost(process, status)
+            return nil
+        }
         engine = nil
-        if let announced, status == announced { return status }
+        giveUpSuccession("the engine has ended")
+        if let announced = process.announced, status == announced { return status }
         if isStopping {
             if status < 0 {
                 log.flush()
                 linux_die_of(-status)
             }
-            return status == 0 ? 1 : status
+            return status
         }
         let end = classify(status)
-        log.write(.error, "engine \(ended.pid) ended by \(end.summary)")
+        log.write(.error, "engine \(process.pid) ended by \(end.summary)")
         guard crashes.note(at: EngineProcess.now) else { throw givenUp(end) }
-        try start(after: end)
+        try start(after: end, process.box)
         if let engine { log.write(.info, "engine \(engine.pid) takes its place") }
         return nil
     }
@@ -180,23 +209,5 @@ package final class Supervisor {
             why: "its engine ended \(crashes.count) times within \(Self.window / .seconds(1)) s,"
                 + " and no plugin could be blamed; the last time by \(end.summary)",
             fix: "look at its log, and start it with --no-supervisor to see it end")
-    }
-}
-
-/// What the kernel tells of processes that it has killed for lack of memory.
-private enum MemoryPressure {
-    /// How many it has killed since it was started; 0 where it does not tell.
-    ///
-    /// - Source: proc(5), /proc/vmstat.
-    static var killed: Int {
-        guard let file = try? Descriptor(opening: "/proc/vmstat", flags: O_RDONLY),
-            let bytes = try? file.readAll(bytesMax: 1 << 20)
-        else { return 0 }
-        for line in bytes.split(separator: UInt8(ascii: "\n")) {
-            let words = line.split(separator: UInt8(ascii: " "))
-            guard words.count == 2, words[0].elementsEqual("oom_kill".utf8) else { continue }
-            return Int(String(decoding: words[1], as: UTF8.self)) ?? 0
-        }
-        return 0
     }
 }
