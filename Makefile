@@ -5,6 +5,9 @@ SHELL = /bin/bash
 SECONDS = 60
 HOST = .build/release/host
 BUNDLES = .build/bundles
+generated = man:share/man/man1/host.1 bash:share/bash-completion/completions/host \
+	zsh:share/zsh/site-functions/_host fish:share/fish/vendor_completions.d/host.fish \
+	unit:lib/systemd/system/plugin-host.service socket:lib/systemd/system/plugin-host.socket
 samples = $(notdir $(patsubst %/,%,$(dir $(wildcard SamplePlugins/*/Makefile))))
 headers = $(wildcard Sources/CPluginABI/include/pluginhost/*.h)
 
@@ -64,9 +67,12 @@ bench: plugins ## measure, beside the peers that are installed
 fuzz: needs-build ## run each fuzzer for longer, with a new seed: SECONDS=60
 	FUZZ_SEED=$(shell date +%s) FUZZ_SECONDS=$(SECONDS) swift test --filter Fuzz
 
-install: build ## install host and headers below PREFIX=/usr/local
+install: build ## install host, headers, man page, completions and units below PREFIX=/usr/local
 	install -D -m 755 $(HOST) $(DESTDIR)$(PREFIX)/bin/host
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/pluginhost $(headers)
+	$(foreach one,$(generated),mkdir -p $(DESTDIR)$(PREFIX)/$(dir $(word 2,$(subst :, ,$(one)))) && \
+		$(HOST) generate $(word 1,$(subst :, ,$(one))) $(PREFIX)/bin/host \
+		> $(DESTDIR)$(PREFIX)/$(word 2,$(subst :, ,$(one))) && ) true
 
 clean: ## remove everything that was built
 	rm -rf .build SamplePlugins/*/.build

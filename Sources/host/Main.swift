@@ -11,6 +11,12 @@ struct Main {
         if words.first == "probe" { exit(Probe.main(Array(words.dropFirst()))) }
         if words.first == "confine" { exit(ConfineCommand.main(Array(words.dropFirst()))) }
         if words == ["worker"] { exit(await WorkerProcess.main()) }
+        if words.first == Generator.verb, words.count >= 2 {
+            guard let text = Generator.text(words[1], binary: words.dropFirst(2).first ?? "host")
+            else { exit(2) }
+            Output.print(text)
+            return
+        }
         var role = Role.command
         do {
             role = try Role(&words)

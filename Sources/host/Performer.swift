@@ -139,6 +139,11 @@ struct Performer {
         options.manager.configuration = try configuration
         if invocation.has("--no-proof") { options.manager.probeExecutable = nil }
         try readSupervision(&options.manager)
+        if let count = try invocation.number(
+            "--stuck-threads", in: ManagerOptions.stuckThreadsRange)
+        {
+            options.manager.stuckThreadsMax = count
+        }
         options.manager.onCrash = try invocation.choice("--on-crash") ?? .quarantine
         let tell: ([String]) -> Void = { addresses in
             for address in addresses { Output.print("listening on \(address)\n") }

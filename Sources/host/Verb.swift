@@ -151,6 +151,10 @@ enum Verb: String, CaseIterable {
                     meaning: "what becomes of a plugin that brings the engine down: quarantine"
                         + " (the default), isolate or restart"),
                 Option(
+                    name: "--stuck-threads", value: "N",
+                    meaning: "how many threads a plugin may keep for twice its deadline before it"
+                        + " is quarantined (8; 0: any number)"),
+                Option(
                     name: "--no-supervisor",
                     meaning: "serve from this very process, which ends when a plugin crashes"),
                 Option(

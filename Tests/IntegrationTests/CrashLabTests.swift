@@ -152,6 +152,28 @@ import Testing
         #expect(killed.count == 6)
     }
 
+    @Test func pluginThatKeepsThreads_isQuarantined_andTheThreadsGoWithTheOldEngine() throws {
+        let root = try Root()
+        let host = try HostProcess(
+            root, options: ["--request-timeout", "1", "--stuck-threads", "2"])
+        try root.must("install", Fixtures.bundle("sound"))
+        try root.must("install", Fixtures.bundle("crash_lab"))
+        let engine = host.engine
+        for how in ["sleep", "deadlock"] {
+            #expect(try host.get("/plugin/crash-lab/api/late?how=\(how)").status == 504)
+        }
+        let status = try root.waitForStatus("crash-lab", "is quarantined", within: 60) {
+            $0["state"].string == "quarantined"
+        }
+        let reason = status["quarantine"]["reason"].string ?? ""
+        #expect(reason.contains("2 threads have been in it"), "\(reason)")
+        try eventually("the old engine is gone") { !ProcessState(pid: engine).isAlive }
+        #expect(host.engine != host.process.pid)
+        #expect(try host.hello("sound") == hello)
+        #expect(try root.status("crash-lab")["state"].string == "quarantined")
+        #expect(try host.terminate() == 0)
+    }
+
     @Test func engine_endsWithItsSupervisor() throws {
         let root = try Root()
         let host = try HostProcess(root)

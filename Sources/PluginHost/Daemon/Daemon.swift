@@ -135,6 +135,7 @@ package struct Daemon: Sendable {
         let keeper = certificates.map { CertificateKeeper($0, log: log) }
         var managerOptions = options.manager
         managerOptions.heldLock = seat?.lock
+        managerOptions.onStuckThreads = seat.map { seat in { seat.tell(.replace) } }
         let manager = try await PluginManager(
             root: options.layout, options: managerOptions, server: server, log: log)
         if let crash = seat?.crash, try await manager.note(crash) { seat?.tell(.forgiven) }
@@ -243,7 +244,7 @@ package struct Daemon: Sendable {
     }
 
     /// How long clients may take to find that their connection is not kept.
-    private static let leaveSeconds = 3
+    private static let leaveSeconds = 10
 
     /// Gives clients the time to send one more request, which says that it is the last.
     private func takeLeave(_ server: HTTPServer) async {

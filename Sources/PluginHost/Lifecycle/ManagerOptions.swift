@@ -75,6 +75,12 @@ package struct ManagerOptions: Sendable {
     package var work = WorkLimits()
     /// What becomes of a plugin that has brought the engine down.
     package var onCrash = CrashPolicy.quarantine
+    /// How many threads a plugin may keep for more than twice the time that a response may take
+    /// before it is quarantined; 0: any number.
+    package var stuckThreadsMax = 8
+    package static let stuckThreadsRange = 0...10_000
+    /// Called when threads are lost to a plugin that only the end of the process frees.
+    package var onStuckThreads: (@Sendable () -> Void)?
     /// The root's lock, where another process has taken it for this one: its descriptor.
     package var heldLock: Int32?
     /// Whether a library is loaded only as it was installed; else replacing it is an operator's

@@ -104,6 +104,7 @@ extension PluginManager {
         followEverything()
         Task(executorPreference: control) { await self.reconcileAgainAndAgain() }
         Task(executorPreference: control) { await self.monitorAgainAndAgain() }
+        Task(executorPreference: control) { await self.lookForStuckThreadsAgainAndAgain() }
     }
 
     func makeWatcher() throws(HostError) {

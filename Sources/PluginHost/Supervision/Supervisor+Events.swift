@@ -38,13 +38,15 @@ extension Supervisor {
             let count = unsafe poll(&polled, nfds_t(polled.count), Int32(milliseconds) + 1)
             if count == 0 { return .time }
             guard count > 0 else { continue }
-            for (index, process) in processes.enumerated() where polled[1 + 2 * index].revents != 0 {
+            for (index, process) in processes.enumerated() where polled[1 + 2 * index].revents != 0
+            {
                 if let (word, number) = EngineSeat.receive(from: process.wire, waits: false) {
                     return .word(process, word, number)
                 }
                 process.isSilent = true
             }
-            for (index, process) in processes.enumerated() where polled[2 + 2 * index].revents != 0 {
+            for (index, process) in processes.enumerated() where polled[2 + 2 * index].revents != 0
+            {
                 return .end(process)
             }
             if polled.last?.revents != 0 { return .trialEnded }

@@ -44,7 +44,7 @@ extension Supervisor {
     func concludeTrial() {
         guard let trial else { return }
         self.trial = nil
-        let status = linux_reap(trial.pid)
+        let status = linux_await_end(trial.pid)
         close(trial.pidfd)
         guard status == 0 else {
             return log.write(

@@ -21,13 +21,15 @@ final class ChildProcess: @unchecked Sendable {  // because all that changes is 
     private var end: End?
 
     init(
-        _ command: [String], environment: [String: String] = [:], directory: String? = nil
+        _ command: [String], environment: [String: String] = [:], directory: String? = nil,
+        passing descriptors: [Int32] = []
     ) throws {
         let (stdout, stdoutOfChild) = try Self.channel()
         let (stderr, stderrOfChild) = try Self.channel()
         pid = try Self.spawn(
             command, environment: environment, directory: directory,
-            stdout: stdoutOfChild.fileDescriptor, stderr: stderrOfChild.fileDescriptor)
+            stdout: stdoutOfChild.fileDescriptor, stderr: stderrOfChild.fileDescriptor,
+            passing: descriptors)
         follow(stdout) { $0.output.append($1) }
         follow(stderr) { $0.errors.append($1) }
         reap()
@@ -143,7 +145,7 @@ final class ChildProcess: @unchecked Sendable {  // because all that changes is 
 
     private static func spawn(
         _ command: [String], environment: [String: String], directory: String?,
-        stdout: Int32, stderr: Int32
+        stdout: Int32, stderr: Int32, passing descriptors: [Int32]
     ) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -151,6 +153,9 @@ final class ChildProcess: @unchecked Sendable {  // because all that changes is 
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, stdout, 1)
         posix_spawn_file_actions_adddup2(&actions, stderr, 2)
+        for (index, descriptor) in descriptors.enumerated() {
+            posix_spawn_file_actions_adddup2(&actions, descriptor, 3 + Int32(index))
+        }
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)

@@ -20,7 +20,7 @@ final class HostProcess {
     /// Plugins get every service that they ask for, unless the options say otherwise.
     init(
         _ root: Root, threads: Int = 2, environment: [String: String] = [:],
-        options: [String] = []
+        options: [String] = [], binary: String = HostProcess.binary
     ) throws {
         self.root = root
         // What counts the calls of a process follows none of its children.
@@ -28,7 +28,7 @@ final class HostProcess {
         let grants = options.contains("--grant-default") ? [] : ["--grant-default", "all"]
         process = try ChildProcess(
             [
-                Self.binary, "serve", "--root", root.path, "--listen", "127.0.0.1:0",
+                binary, "serve", "--root", root.path, "--listen", "127.0.0.1:0",
                 "--threads", "\(threads)",
             ] + grants + alone + options, environment: environment)
         let line = process.waitForLine(after: "listening on http://127.0.0.1:", within: 60)
