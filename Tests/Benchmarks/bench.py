@@ -4,7 +4,7 @@
 usage: bench.py [--quick] [--only FIGURE,...]
 
 Figures: instructions, cpu, reload, leak, start, dispatch, idle, sleep, journal, events, rpc,
-hooks. What is not installed or does not answer is skipped, and said so."""
+hooks, crash. What is not installed or does not answer is skipped, and said so."""
 import argparse
 import datetime
 import json
@@ -12,11 +12,11 @@ import os
 import platform
 import sys
 
-from hostbench import (calls, events, hooks, instructions, journal, processor_time, reloads,
+from hostbench import (calls, crash, events, hooks, instructions, journal, processor_time, reloads,
                        scale, servers, workplace)
 
 FIGURES = ("instructions", "cpu", "reload", "leak", "start", "dispatch", "idle",
-           "sleep", "journal", "events", "rpc", "hooks")
+           "sleep", "journal", "events", "rpc", "hooks", "crash")
 
 
 def table(title, columns, rows):
@@ -173,6 +173,16 @@ def figure_hooks(arguments, has_host):
     found = hooks.measure(500 if arguments.quick else 2000)
     table("Hooks around a request to a C plugin (user instructions a request)",
           ["none", "one that counts and times"], [(found[0], found[1])])
+    return found
+
+
+def figure_crash(arguments, has_host):
+    if not has_host:
+        return None
+    found = crash.measure(5 if arguments.quick else 20)
+    table("From the crash of a plugin to the next answer of another one",
+          ["crashes", "median ms", "worst ms"],
+          [(found["crashes"], found["median_milliseconds"], found["worst_milliseconds"])])
     return found
 
 
