@@ -74,8 +74,8 @@ enum Verb: String, CaseIterable {
                 Option(
                     name: "--listen", value: "ADDRESS:PORT",
                     meaning:
-                        "where to listen (127.0.0.1:8080); port 0 takes a free one; with https:// in"
-                        + " front TLS is spoken; repeatable",
+                        "where to listen (127.0.0.1:8080); port 0 takes a free one; with https://"
+                        + " in front TLS is spoken; repeatable",
                     mayRepeat: true),
                 Option(
                     name: "--tls-certificate", value: "FILE",

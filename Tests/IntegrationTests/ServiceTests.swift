@@ -30,7 +30,7 @@ import Testing
         func hears(_ text: String) throws {
             try eventually("the manager hears \(text)") {
                 var buffer = [UInt8](repeating: 0, count: 1_024)
-                let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT.rawValue))
+                let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
                 if count > 0 {
                     heard.append(String(decoding: buffer[..<count], as: UTF8.self))
                 }

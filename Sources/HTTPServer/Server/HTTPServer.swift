@@ -241,8 +241,9 @@ public final class HTTPServer: Sendable {
         }
     }
 
-    /// Begins to take leave of the clients, while another process serves the same listeners: accepts
-    /// no more, and answers the next request on each connection as its last.
+    /// Begins to take leave of the clients, while another process serves the same listeners.
+    ///
+    /// It accepts no more, and answers the next request on each connection as its last.
     ///
     /// Nobody is cut off; `stop` does that when the clients have had their time.
     public func beginLeaving() async {

@@ -135,7 +135,7 @@ package struct Daemon: Sendable {
         let keeper = certificates.map { CertificateKeeper($0, log: log) }
         var managerOptions = options.manager
         managerOptions.heldLock = seat?.lock
-        managerOptions.onStuckThreads = seat.map { seat in { seat.tell(.replace) } }
+        if let seat { managerOptions.onStuckThreads = { seat.tell(.replace) } }
         let manager = try await PluginManager(
             root: options.layout, options: managerOptions, server: server, log: log)
         if let crash = seat?.crash, try await manager.note(crash) { seat?.tell(.forgiven) }

@@ -30,7 +30,7 @@ package struct EngineSeat: Sendable {
         case end
         /// Asks whether it answers, and says that it does.
         case ping, pong
-        /// Asks it to change nothing any more, and says that it does not; asks it to go on as before.
+        /// Asks it to change nothing any more; says that it does not; asks it to go on as before.
         case freeze, frozen, thaw
         /// Asks it to take leave of its clients and to end.
         case retire
@@ -60,8 +60,8 @@ package struct EngineSeat: Sendable {
     /// How the engine before this one ended, where it did not end well.
     let crash: CrashReport?
 
-    /// Takes the place of an engine, and makes the black box this process's own; as the first act of
-    /// the process.
+    /// Takes the place of an engine, and makes the black box this process's own; as the first act
+    /// of the process.
     ///
     /// - Throws: `seat_invalid` when no supervisor has started the process.
     package init(_ text: String) throws(HostError) {
@@ -116,10 +116,10 @@ package struct EngineSeat: Sendable {
         }
     }
 
-    /// Takes the next message; nil when there will be none, or where it does not wait, when there is
-    /// none.
+    /// Takes the next message; nil when there will be none, or where it does not wait, when there
+    /// is none.
     static func receive(from wire: Int32, waits: Bool) -> (Word, Int32)? {
-        let flags = waits ? 0 : Int32(MSG_DONTWAIT.rawValue)
+        let flags = waits ? 0 : Int32(MSG_DONTWAIT)
         var buffer = [UInt8](repeating: 0, count: 128)
         while true {
             let count = unsafe recv(wire, &buffer, buffer.count, flags)

@@ -49,7 +49,7 @@ struct ServiceNotifier {
         _ = unsafe withUnsafePointer(to: &target) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 unsafe sendto(
-                    descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue), $0,
+                    descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL), $0,
                     socklen_t(length))
             }
         }
