@@ -1,3 +1,4 @@
+internal import DynamicLibrary
 internal import Glibc
 internal import HostModel
 

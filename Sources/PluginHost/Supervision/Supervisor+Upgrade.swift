@@ -1,6 +1,7 @@
 internal import CLinux
+internal import DynamicLibrary
 internal import Glibc
-package import HostModel
+internal import HostModel
 
 /// A program that is tried before a supervisor becomes it.
 struct ProgramTrial {
