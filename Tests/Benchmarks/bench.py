@@ -4,7 +4,7 @@
 usage: bench.py [--quick] [--only FIGURE,...]
 
 Figures: instructions, cpu, reload, leak, start, dispatch, idle, sleep, journal, events, rpc,
-hooks, crash. What is not installed or does not answer is skipped, and said so."""
+hooks, crash, isolation. What is not installed or does not answer is skipped, and said so."""
 import argparse
 import datetime
 import json
@@ -12,11 +12,11 @@ import os
 import platform
 import sys
 
-from hostbench import (calls, crash, events, hooks, instructions, journal, processor_time, reloads,
-                       scale, servers, workplace)
+from hostbench import (calls, crash, events, hooks, instructions, isolation, journal,
+                       processor_time, reloads, scale, servers, workplace)
 
 FIGURES = ("instructions", "cpu", "reload", "leak", "start", "dispatch", "idle",
-           "sleep", "journal", "events", "rpc", "hooks", "crash")
+           "sleep", "journal", "events", "rpc", "hooks", "crash", "isolation")
 
 
 def table(title, columns, rows):
@@ -183,6 +183,17 @@ def figure_crash(arguments, has_host):
     table("From the crash of a plugin to the next answer of another one",
           ["crashes", "median ms", "worst ms"],
           [(found["crashes"], found["median_milliseconds"], found["worst_milliseconds"])])
+    return found
+
+
+def figure_isolation(arguments, has_host):
+    if not workplace.have("wrk"):
+        workplace.skip("isolation", "wrk is not installed")
+        return None
+    found = isolation.measure(*((3, 1) if arguments.quick else (7, 2)))
+    table("A request to a C plugin, one after the other (us)",
+          ["in the host", "isolated", "bare socket ping-pong", "what isolation adds, to that"],
+          [(found["in_process"], found["isolated"], found["pingpong"], found["ratio"])])
     return found
 
 

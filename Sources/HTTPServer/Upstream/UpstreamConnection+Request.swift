@@ -252,7 +252,9 @@ extension UpstreamConnection {
             _ = writer.verbatim(head.query)
         }
         _ = writer.verbatim(ByteSlice(" HTTP/1.1\r\n"))
-        guard writer.field("Host", head.host) else { return false }
+        // A client of HTTP/1.0 need not have said one; HTTP/1.1 wants one.
+        let host = head.host.isEmpty ? ByteSlice("localhost") : head.host
+        guard writer.field("Host", host) else { return false }
         let hasOptions = unsafe HopByHop.namesOptions(in: fields)
         for index in 0..<fields.count {
             let field = unsafe fields[index]
