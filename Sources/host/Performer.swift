@@ -92,6 +92,7 @@ struct Performer {
             options.addCertificate(
                 CommandEnvironment.absolute(certificate), key: CommandEnvironment.absolute(key))
         }
+        options.adminDoors = try adminDoors()
         options.threads = try invocation.number("--threads", in: 1...256)
         options.accessLog = invocation.value("--access-log").map { path in
             path == "-" ? path : CommandEnvironment.absolute(path)

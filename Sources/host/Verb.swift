@@ -86,6 +86,18 @@ enum Verb: String, CaseIterable {
                     meaning: "the key of the certificate at the same place; repeatable",
                     mayRepeat: true),
                 Option(
+                    name: "--admin-listen", value: "ADDRESS",
+                    meaning: "offer the admin interface there as well: unix:PATH, or"
+                        + " https://ADDRESS:PORT; repeatable",
+                    mayRepeat: true),
+                Option(
+                    name: "--admin-token", value: "FILE",
+                    meaning: "what has to be shown over https, in a file of mode 0600"),
+                Option(
+                    name: "--admin-uid", value: "UID",
+                    meaning: "a user that may use the sockets of --admin-listen; repeatable",
+                    mayRepeat: true),
+                Option(
                     name: "--threads", value: "N",
                     meaning: "reactors that serve requests (one for each processor)"),
                 Option(

@@ -146,8 +146,7 @@ struct TLSTests {
             try half.send([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01])
             #expect(half.isClosedByPeer())
             // A handshake wins no time for the head.
-            let idle = try secureClient(server)
-            #expect(throws: TestClient.Failure.self) { try idle.response() }
+            #expect(throws: TestClient.Failure.self) { try secureClient(server).response() }
         }
     }
 

@@ -30,6 +30,8 @@ package final class AdminServer: Sendable {
     private let server: HTTPServer
     private let application: AdminApplication
     private let path: String
+    /// The sockets beside it that are removed in the end.
+    private let furtherPaths = Mutex<[String]>([])
 
     /// Takes the socket; nobody is answered before `start`.
     ///
@@ -63,6 +65,38 @@ package final class AdminServer: Sendable {
         }
     }
 
+    /// Opens further doors; before `start`.
+    ///
+    /// - Returns: where they are, as URLs or `unix:PATH`.
+    /// - Throws: `token_missing`, `listen_failed` or `admin_socket_failed`.
+    func open(
+        _ doors: AdminDoors, by certificates: TLSCertificates?
+    ) throws(HostError) -> [String] {
+        try doors.check()
+        application.admit(doors)
+        var opened: [String] = []
+        for path in doors.sockets {
+            let descriptor = try AdminSocket.listen(
+                at: path, mode: doors.users.isEmpty ? 0o600 : 0o666)
+            do throws(ServerError) {
+                try server.adopt([descriptor])
+            } catch {
+                throw Self.failure(error, path)
+            }
+            furtherPaths.withLock { $0.append(path) }
+            opened.append("unix:\(path)")
+        }
+        guard let certificates, !doors.addresses.isEmpty else { return opened }
+        let first = server.listeners.count
+        do throws(ServerError) {
+            opened += try server.listen(doors.addresses).map { "https://\($0)" }
+        } catch {
+            throw HostError(error)
+        }
+        server.secure(Set(first..<server.listeners.count), by: certificates)
+        return opened
+    }
+
     /// Has requests for a path answered by somebody else; before `start`.
     func add(_ endpoint: any LiveEndpoint, at path: String) { application.add(endpoint, at: path) }
 
@@ -78,9 +112,12 @@ package final class AdminServer: Sendable {
 
     /// Removes the socket, lets running requests end for a few seconds, and closes.
     ///
-    /// - Parameter isBequeathed: whether another process goes on with the socket, so that it stays.
+    /// - Parameter isBequeathed: whether another process goes on with the sockets, so that they
+    ///   stay.
     package func stop(isBequeathed: Bool = false) async {
-        if !isBequeathed { _ = unsafe unlink(path) }
+        if !isBequeathed {
+            for path in [path] + furtherPaths.withLock({ $0 }) { _ = unsafe unlink(path) }
+        }
         await server.stop(drainSeconds: Self.drainSeconds)
         application.end()
     }
@@ -111,6 +148,7 @@ private final class AdminApplication: Application, @unchecked Sendable {  // bec
     /// Kept while it runs: a task that answers late needs the server's memory.
     private let server = Mutex<HTTPServer?>(nil)
     private let live = Mutex<[String: any LiveEndpoint]>([:])
+    private let doors = Mutex(AdminDoors())
 
     init(
         status: @escaping @Sendable (HostError) -> UInt16,
@@ -126,22 +164,33 @@ private final class AdminApplication: Application, @unchecked Sendable {  // bec
         live.withLock { $0[path] = endpoint }
     }
 
+    func admit(_ doors: AdminDoors) { self.doors.withLock { $0 = doors } }
+
     func begin(_ server: HTTPServer) { self.server.withLock { $0 = server } }
     func end() { server.withLock { $0 = nil } }
 
     override func route(_ exchange: Exchange) -> Disposition {
-        guard mayAsk(exchange) else {
+        let doors = doors.withLock { $0 }
+        if let user = exchange.peerUserID {
+            guard doors.admits(user: user) else {
+                HostPages.problem(
+                    exchange, 403,
+                    "The admin interface answers the host's user, root, and whom --admin-uid names."
+                )
+                return .responded
+            }
+        } else if !showsToken(exchange, doors) {
             HostPages.problem(
-                exchange, 403, "The admin interface answers the host's user and root.")
+                exchange, 401, "The admin interface wants its token: Authorization: Bearer TOKEN.",
+                [("WWW-Authenticate", "Bearer")])
             return .responded
         }
         return .buffered(bodyBytesMax: AdminServer.bodyBytesMax)
     }
 
-    /// Whether the process at the other end belongs to the user of this one, or to root.
-    private func mayAsk(_ exchange: Exchange) -> Bool {
-        guard let user = exchange.peerUserID else { return false }
-        return user == geteuid() || user == 0
+    private func showsToken(_ exchange: Exchange, _ doors: AdminDoors) -> Bool {
+        guard let value = exchange.firstValue(named: "authorization") else { return false }
+        return doors.token?.isShown(by: String(decoding: value)) == true
     }
 
     override func handle(_ exchange: Exchange) {

@@ -9,19 +9,26 @@ internal import HostModel
 enum AdminSocket {
     private static let backlogMax: Int32 = 64
 
-    /// Makes the socket and listens on it; what stood at the path is replaced.
+    /// Makes the socket and listens on it; a socket that stood at the path is replaced.
     ///
     /// The root's lock must be held, so that no living daemon's socket is taken away.
     ///
-    /// - Shape: mode 0600 from the start: Linux takes a bound socket's mode from the descriptor.
+    /// - Shape: the mode is so from the start: Linux takes a bound socket's from the descriptor.
     /// - Throws: `HostError` with code `admin_socket_failed`.
-    static func listen(at path: String) throws(HostError) -> Int32 {
+    static func listen(at path: String, mode: mode_t = 0o600) throws(HostError) -> Int32 {
         let descriptor = socket(
             AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw failure("be made", path) }
         do throws(HostError) {
             let directory = try Descriptor(directory: parts(path).directory)
-            guard fchmod(descriptor, 0o600) == 0 else { throw failure("be protected", path) }
+            guard fchmod(descriptor, mode) == 0 else { throw failure("be protected", path) }
+            var former = stat()
+            if unsafe lstat(path, &former) == 0, former.st_mode & S_IFMT != S_IFSOCK {
+                throw HostError(
+                    "admin_socket_failed", what: "the admin socket could not be bound",
+                    subject: path, why: "there is something that is no socket",
+                    fix: "move it away, or name another path")
+            }
             guard unsafe unlink(path) == 0 || errno == ENOENT else {
                 throw failure("be replaced", path)
             }

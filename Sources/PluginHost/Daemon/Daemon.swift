@@ -17,6 +17,8 @@ package struct Daemon: Sendable {
         /// Whether nobody has named the addresses, so that sockets of a service manager take their
         /// place.
         package var listensByDefault = false
+        /// Further ways to the admin interface.
+        package var adminDoors = AdminDoors()
         /// nil: one reactor for each processor.
         package var threads: Int?
         package var manager = ManagerOptions()
@@ -58,11 +60,12 @@ package struct Daemon: Sendable {
 
         /// Reads the certificates; nil where TLS is spoken nowhere.
         fileprivate func readCertificates() throws(HostError) -> TLSCertificates? {
-            guard !secure.isEmpty else { return nil }
+            guard !secure.isEmpty || adminDoors.isOpenToNetwork else { return nil }
             guard !certificates.isEmpty else {
                 throw HostError(
                     "certificate_missing", what: "the host cannot serve",
-                    subject: secure.map { "https://\(listen[$0])" }.sorted().first ?? "",
+                    subject: secure.map { "https://\(listen[$0])" }.sorted().first
+                        ?? "--admin-listen",
                     why: "TLS is to be spoken, and there is no certificate",
                     fix: "name one with --tls-certificate FILE --tls-key FILE")
             }
@@ -161,6 +164,9 @@ package struct Daemon: Sendable {
             try server.start()
         } catch {
             throw HostError(error)
+        }
+        for door in try admin.open(options.adminDoors, by: certificates) {
+            log.write(.info, "the admin interface is at \(door)")
         }
         try admin.start()
         keeper?.watch()
