@@ -13,7 +13,8 @@ enum AdminSocket {
     ///
     /// The root's lock must be held, so that no living daemon's socket is taken away.
     ///
-    /// - Shape: the mode is so from the start: Linux takes a bound socket's from the descriptor.
+    /// - Shape: it is the owner's alone from the start (Linux takes a bound socket's mode from the
+    ///   descriptor, less the umask), and gets its mode then.
     /// - Throws: `HostError` with code `admin_socket_failed`.
     static func listen(at path: String, mode: mode_t = 0o600) throws(HostError) -> Int32 {
         let descriptor = socket(
@@ -21,7 +22,7 @@ enum AdminSocket {
         guard descriptor >= 0 else { throw failure("be made", path) }
         do throws(HostError) {
             let directory = try Descriptor(directory: parts(path).directory)
-            guard fchmod(descriptor, mode) == 0 else { throw failure("be protected", path) }
+            guard fchmod(descriptor, 0o600) == 0 else { throw failure("be protected", path) }
             var former = stat()
             if unsafe lstat(path, &former) == 0, former.st_mode & S_IFMT != S_IFSOCK {
                 throw HostError(
@@ -36,6 +37,9 @@ enum AdminSocket {
                 unsafe bind(descriptor, $0, $1)
             }
             guard bound == 0 else { throw failure("be bound", path) }
+            if mode != 0o600 {
+                guard unsafe chmod(path, mode) == 0 else { throw failure("be opened", path) }
+            }
             guard Glibc.listen(descriptor, backlogMax) == 0 else {
                 throw failure("be listened on", path)
             }
