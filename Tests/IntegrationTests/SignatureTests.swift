@@ -87,7 +87,7 @@ import Testing
         #expect(try root.status("sound")["signature"]["objection"].string == "bundle_unsigned")
         #expect(try root.must("trust", "policy", "warn").output.hasPrefix("signatures: warn\n"))
         try root.must("reload", "sound", "--force")
-        #expect(host.log.contains("is not signed"))
+        try eventually("the log says so", within: 60) { host.log.contains("is not signed") }
         try root.must("trust", "policy", "require")
         expectRefusal(try root.host("reload", "sound", "--force"), "is not signed", "--sign KEY")
         #expect(try host.hello("sound") == hello)
