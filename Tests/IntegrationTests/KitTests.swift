@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What full Swift plugins do with others, in the real host: hooks, points, methods and events.
-@Suite(.ownThreads, .timeLimit(.minutes(10))) struct KitTests {
+@Suite(.ownThreads, .timeLimit(.minutes(20))) struct KitTests {
     let root: Root
     let host: HostProcess
 
@@ -17,7 +17,9 @@ import Testing
         try Command.succeed(
             ["swift", "build", "-c", "release", "--package-path", package], within: 900)
         let directory = "\(Repository.products)/fixtures/extending"
-        try? FileManager.default.removeItem(atPath: directory)
+        for former in [directory, directory + ".tar.gz"] {
+            try? FileManager.default.removeItem(atPath: former)
+        }
         try FileManager.default.createDirectory(
             atPath: directory + "/lib", withIntermediateDirectories: true)
         try FileManager.default.copyItem(
