@@ -11,6 +11,12 @@ public struct PluginTally: Hashable, Sendable {
     public private(set) var startFailures = 0
     /// Releases that took the place of others.
     public private(set) var updates = 0
+    /// Ends of the process that it ran in, by its doing.
+    public private(set) var crashes = 0
+    /// Processes that took the place of such that had ended.
+    public private(set) var restarts = 0
+    /// How often it was kept from serving after that.
+    public private(set) var quarantines = 0
     /// Generations that were taken down.
     public private(set) var unloads = 0
     /// Generations that were taken down and stayed in memory.
@@ -35,6 +41,9 @@ public struct PluginTally: Hashable, Sendable {
         case .unloaded(let report):
             unloads += 1
             if report.verdict == .pinned { pins += 1 }
+        case .engineCrashed, .workerEnded: crashes += 1
+        case .workerRestarted: restarts += 1
+        case .quarantined: quarantines += 1
         case .canaryPromoted: promotions += 1
         case .canaryFailed: canaryFailures += 1
         default: break

@@ -30,8 +30,6 @@ protocol PluginInstance: AnyObject, Sendable {
     var imageBytes: Int { get }
     /// How much of that is its own and no file's.
     var privateBytes: Int { get }
-    /// The processes that it runs in, when they are its own.
-    var processes: [Int32] { get }
     /// The call that has missed its deadline and has not come back, in words.
     var stuckReason: String? { get }
     /// Whether what keeps it from being closed can come to an end.
@@ -123,5 +121,6 @@ extension PluginInstance {
     var version: SemanticVersion { manifest.version }
     var imageBytes: Int { 0 }
     var privateBytes: Int { 0 }
-    var processes: [Int32] { [] }
+    /// The ids of the processes that it runs in; none in the host's.
+    var processes: [Int32] { workerStatuses.compactMap(\.pid) }
 }

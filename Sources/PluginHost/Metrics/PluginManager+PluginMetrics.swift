@@ -45,6 +45,11 @@ private struct PluginFamilies {
             current?.loaded.processes.count ?? 0)
         counter("starts", "Generations that came to serve.", tally.starts)
         counter("start_failures", "Generations that could not be loaded.", tally.startFailures)
+        counter(
+            "crashes", "Ends of the process that it ran in, by its doing.", tally.crashes)
+        counter(
+            "restarts", "Processes that took the place of such that had ended.", tally.restarts)
+        counter("quarantines", "How often it was kept from serving.", tally.quarantines)
         counter("updates", "Releases that took the place of others.", tally.updates)
         counter("unloads", "Generations that were taken out of service.", tally.unloads)
         counter("pins", "Those of them that stayed in memory at first.", tally.pins)
