@@ -47,7 +47,8 @@ static int change(int number, const struct sigaction *action, struct sigaction *
     /* A signal that tells how the process ended is not given away: the image is told that it has
      * it. */
     bool is_kept = image != 0 && blackbox != NULL && blackbox_is_fatal(number);
-    int failure = is_kept ? pretend(number, image, &before) : next(sigaction)(number, &given, &before);
+    int failure = is_kept ? pretend(number, image, &before)
+                          : next(sigaction)(number, &given, &before);
     if (failure == 0 && image != 0) {
         layer *mine = NULL, *layers = books[number - 1].layers;
         bool booked = false;
@@ -56,7 +57,8 @@ static int change(int number, const struct sigaction *action, struct sigaction *
             if (layers[i].image == image) mine = &layers[i];
             else if (layers[i].image == 0 && mine == NULL) mine = &layers[i];
         }
-        if (!is_kept && !booked && book_image_at(handler_of(&before)) == 0) books[number - 1].base = before;
+        if (!is_kept && !booked && book_image_at(handler_of(&before)) == 0)
+            books[number - 1].base = before;
         if (mine != NULL) *mine = (layer){image, ++orders, given};
     }
     book_close(lock);

@@ -93,8 +93,8 @@ import Testing
             let text = try Command.succeed([HostProcess.binary, "generate", kind]).output
             for verb in verbs { #expect(text.contains(verb), "\(kind) does not tell of \(verb)") }
         }
-        let unit = try Command.succeed([HostProcess.binary, "generate", "unit", "/opt/host"])
-        #expect(unit.output.contains("ExecStart=/opt/host serve"))
+        let unit = try Command.succeed([HostProcess.binary, "generate", "unit", "/usr/bin/host"])
+        #expect(unit.output.contains("ExecStart=/usr/bin/host serve"))
         for shell in [("bash", "/bin/bash")] {
             let script = try Command.succeed([HostProcess.binary, "generate", shell.0]).output
             let directory = try TemporaryDirectory()

@@ -41,7 +41,8 @@ struct ProcessState {
         let stat = text("stat")
         guard let end = stat.lastIndex(of: ")") else { return false }
         let state = stat[end...].dropFirst(2).first
-        return state != "Z" && state != "X"
+        // The first thread may have ended before the others.
+        return state != "Z" && state != "X" || threads.count > 1
     }
 
     var fileDescriptorCount: Int {
