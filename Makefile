@@ -26,6 +26,8 @@ obstacle.hello-embedded = $(if $(wildcard $(dir $(realpath $(shell command -v \
 	swiftc)))../lib/swift/embedded),,this toolchain has no Embedded Swift)
 obstacle.counter = $(obstacle.hello-embedded)
 obstacle.renderer = $(obstacle.hello-embedded)
+obstacle.hello-python = $(if $(shell command -v python3),,python3 is not installed)
+obstacle.hello-node = $(if $(shell command -v node),,node is not installed)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12

@@ -6,8 +6,12 @@ import Testing
     static let all: [String] = {
         let samples = "\(Repository.path)/SamplePlugins"
         let names = (try? FileManager.default.contentsOfDirectory(atPath: samples)) ?? []
-        return names.filter { Repository.sampleBundle($0) != nil }.sorted()
+        return names.filter { Repository.sampleBundle($0) != nil && !programs.contains($0) }
+            .sorted()
     }()
+
+    /// Those that are programs, as far as they were built: their runtimes may be missing.
+    static let programs = ["hello-node", "hello-python"]
 
     static let hellos = all.filter { $0.hasPrefix("hello-") }
 
@@ -40,6 +44,24 @@ import Testing
         }
         #expect(status["last_unload"]["verdict"].string == "unloaded", "\(status)")
         try host.waitUntilUnmapped(name)
+    }
+
+    @Test(arguments: programs)
+    func program_isInstalledAndServes(_ name: String) throws {
+        guard let bundle = Repository.sampleBundle(name) else { return }
+        let root = try Root()
+        let host = try HostProcess(root)
+        try root.must("install", bundle)
+        let client = try host.client()
+        for _ in 0..<10 {
+            let response = try client.get("/plugin/\(name)/api/hello")
+            #expect(response.status == 200)
+            #expect(response.text == hello)
+            #expect(response["content-type"] == "application/json")
+        }
+        #expect(try client.get("/plugin/\(name)/api/nothing").status == 404)
+        #expect(try root.status(name)["mode"].string == "process")
+        try root.must("deactivate", name)
     }
 
     @Test(arguments: hellos)

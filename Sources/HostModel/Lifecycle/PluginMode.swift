@@ -4,4 +4,11 @@ public enum PluginMode: String, Sendable, CaseIterable {
     case inProcess = "in-process"
     /// In processes of its own.
     case isolated
+    /// It is a program, which answers HTTP on a socket.
+    case process
+    /// It is such a program, in a container.
+    case container
+
+    /// The modes that an operator can choose between.
+    public static let chosen = [inProcess, isolated]
 }

@@ -34,6 +34,8 @@ public struct Manifest: Hashable, Sendable {
     public var instances = 1
     /// How much it may use, unless its operator says otherwise.
     public var resources = ResourceLimits()
+    /// The program that it is, when it is no library.
+    public var process: Process?
 
     /// Makes a manifest that has only what every manifest has.
     public init(

@@ -46,7 +46,7 @@ struct ManifestReader {
         let keys = [
             "name", "version", "abi", "description", "license", "authors", "homepage", "language",
             "library", "services", "provides", "requires", "routes", "static", "limits",
-            "configuration", "canary", "resources", "mode", "instances",
+            "configuration", "canary", "resources", "mode", "instances", "process", "container",
         ]
         guard let root = object(value, at: "", keys: keys) else { return nil }
         let name = required(root, "name", cure: "add \"name\": \"my-plugin\"")
@@ -55,7 +55,12 @@ struct ManifestReader {
             .flatMap { shaped($0, at: "/version", SemanticVersion.shape, SemanticVersion.init) }
         let abi = required(root, "abi", cure: "add \"abi\": \"1.0\"")
             .flatMap { shaped($0, at: "/abi", "an ABI is a text such as \"1.0\"", ABIVersion.init) }
-        let library = library(root["library"], name: name)
+        let mode = mode(root["mode"])
+        let process = process(root, mode: mode)
+        let library =
+            process == nil
+            ? self.library(root["library"], name: name)
+            : programLibrary(root["library"], of: process)
         let description = text(root["description"], at: "/description") ?? ""
         let license = text(root["license"], at: "/license")
         let authors = authors(root["authors"])
@@ -69,8 +74,7 @@ struct ManifestReader {
         let limits = limits(root["limits"])
         let configuration = configuration(root["configuration"])
         let canary = canary(root["canary"])
-        let mode = mode(root["mode"])
-        let instances = instances(root)
+        let instances = instances(of: root) ?? instances(root)
         let resources = resources(root["resources"], at: "/resources")
         guard let name, let version, let abi, let library else { return nil }
         var manifest = Manifest(name: name, version: version, abi: abi, library: library)
@@ -90,6 +94,7 @@ struct ManifestReader {
         manifest.mode = mode
         manifest.instances = instances
         manifest.resources = resources
+        manifest.process = process
         return manifest
     }
 

@@ -5,7 +5,8 @@ package import HostModel
 /// What `host inspect` tells of a library or a bundle, before any of its code runs.
 package struct FileInspection: Sendable {
     private let path: String
-    private let library: ImageInspection
+    /// Nil when the plugin is a program.
+    private let library: ImageInspection?
     private let bundle: JSONValue?
     private let signature: SignatureNote?
     /// Why it would not be loaded, with the remedy; nil if it would be.
@@ -22,6 +23,9 @@ package struct FileInspection: Sendable {
         let trust = try TrustStore(layout)
         return try BundleInspector.inspect(archive: path) { bundle throws(HostError) in
             let judgement = try trust.judge(bundle.directory, plugin: bundle.manifest.name)
+            if bundle.manifest.process != nil {
+                return FileInspection(program: path, bundle.report, judgement.note)
+            }
             return try FileInspection(
                 path, library: bundle.library, bundle.report, judgement.note)
         }
@@ -33,17 +37,27 @@ package struct FileInspection: Sendable {
         self.path = path
         self.bundle = bundle
         self.signature = signature
+        let image: ImageInspection
         do throws(LibraryError) {
-            self.library = try PluginImage.inspect(library)
+            image = try PluginImage.inspect(library)
         } catch {
             throw HostError(error)
         }
+        self.library = image
         do throws(HostError) {
-            try PluginImage.check(self.library, subject: path)
+            try PluginImage.check(image, subject: path)
             refusal = nil
         } catch {
             refusal = error
         }
+    }
+
+    private init(program path: String, _ bundle: JSONValue?, _ signature: SignatureNote?) {
+        self.path = path
+        self.bundle = bundle
+        self.signature = signature
+        library = nil
+        refusal = nil
     }
 
     /// A gzip member begins with 1F 8B (RFC 1952), an ELF file with 7F 45.
@@ -58,19 +72,21 @@ package struct FileInspection: Sendable {
 
     package var isLoadable: Bool { refusal == nil }
 
-    private var verdict: String { isLoadable ? library.verdict.rawValue : "refuse" }
+    private var verdict: String {
+        isLoadable ? library?.verdict.rawValue ?? PluginMode.process.rawValue : "refuse"
+    }
 
     /// For `--json`.
     package var json: JSONValue {
         var object: JSONObject = [
             "path": .string(path), "verdict": .string(verdict),
             "refusals": .array((refusal?.reasons ?? []).map { .string($0) }),
-            "reasons": .array(library.reasons.map { .string($0.what) }),
+            "reasons": .array((library?.reasons ?? []).map { .string($0.what) }),
             "cures": .array(cures.map { .string($0) }),
-            "machine": library.machine.map { .string($0) } ?? .null,
-            "abi": PluginImage.abiVersion(of: library).map { .string($0.description) } ?? .null,
-            "needed": .array(library.needed.map { .string($0) }),
-            "build_id": library.buildID.map { .string($0) } ?? .null,
+            "machine": library?.machine.map { .string($0) } ?? .null,
+            "abi": library.flatMap(PluginImage.abiVersion).map { .string($0.description) } ?? .null,
+            "needed": .array((library?.needed ?? []).map { .string($0) }),
+            "build_id": library?.buildID.map { .string($0) } ?? .null,
         ]
         object["bundle"] = bundle ?? .null
         object["signature"] = signature?.json ?? .null
@@ -79,7 +95,7 @@ package struct FileInspection: Sendable {
 
     private var cures: [String] {
         var cures = refusal.map { [$0.remedy] } ?? []
-        for reason in library.reasons where !cures.contains(reason.cure) {
+        for reason in library?.reasons ?? [] where !cures.contains(reason.cure) {
             cures.append(reason.cure)
         }
         return cures
@@ -92,23 +108,24 @@ package struct FileInspection: Sendable {
             lines.append("bundle of \(name) \(version), ABI \(bundle["abi"]?.string ?? "unknown")")
         }
         lines.append("verdict: \(verdict) (\(meaning))")
-        for reason in (refusal?.reasons ?? []) + library.reasons.map(\.what) {
+        for reason in (refusal?.reasons ?? []) + (library?.reasons ?? []).map(\.what) {
             lines.append("  why: \(Escaping.printable(reason))")
         }
         for cure in cures { lines.append("  fix: \(Escaping.printable(cure))") }
         if let signature { lines.append("signature: \(signature)") }
-        if let machine = library.machine { lines.append("machine: \(machine)") }
-        if let abi = PluginImage.abiVersion(of: library) { lines.append("ABI: \(abi)") }
-        if !library.needed.isEmpty {
+        if let machine = library?.machine { lines.append("machine: \(machine)") }
+        if let abi = library.flatMap(PluginImage.abiVersion) { lines.append("ABI: \(abi)") }
+        if let needed = library?.needed, !needed.isEmpty {
             lines.append(
-                "needs: " + library.needed.map { Escaping.printable($0) }.joined(separator: ", "))
+                "needs: " + needed.map { Escaping.printable($0) }.joined(separator: ", "))
         }
         return lines.joined(separator: "\n") + "\n"
     }
 
     private var meaning: String {
         guard isLoadable else { return "it cannot be loaded" }
-        return switch library.verdict {
+        return switch library?.verdict {
+        case nil: "it is a program, which runs in processes of its own"
         case .close: "it can be unloaded"
         case .pin: "it can be loaded, but never unloaded"
         case .isolate: "it belongs into a process of its own"

@@ -30,7 +30,7 @@ extension PluginManager {
     }
 
     /// Tells of what became of a process, and takes a generation out of service that has none left.
-    private func occurred(
+    func occurred(
         _ occurrence: IsolatedPlugin.Occurrence, _ name: PluginName, _ number: Int
     ) async {
         let loaded = slots[name]?.current.map(\.loaded).flatMap { $0.number == number ? $0 : nil }

@@ -23,6 +23,8 @@ final class WorkerRelay: Sendable {
         mount = Array("/plugin/\(name)/api".utf8)
     }
 
+    deinit { upstream.close() }
+
     /// Hands a request on; it is completed whatever happens. On the loop's thread.
     func forward(_ exchange: Exchange) {
         let path = exchange.path

@@ -40,6 +40,9 @@ package struct ManagerOptions: Sendable {
     package var workerExecutable: String?
     /// How often processes of isolated plugins are started again.
     package var restarts = RestartPolicy()
+    /// Where the programs of plugins are looked up that are programs.
+    package var programPath =
+        CommandEnvironment.variables(["PATH"])["PATH"] ?? Manifest.Process.searchPath
     /// How often they are asked whether they live; 0: never.
     package var pingSeconds = 5
     package static let pingSecondsRange = 0...3_600

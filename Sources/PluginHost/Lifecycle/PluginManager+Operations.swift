@@ -24,6 +24,12 @@ extension PluginManager {
         cascades: Bool = false, granting services: [String] = [],
         as expected: PluginName? = nil, canary: CanaryWish = .byManifest
     ) async throws(HostError) -> PluginStatus {
+        guard mode.map(PluginMode.chosen.contains) ?? true else {
+            throw HostError(
+                "mode_not_possible", what: "the plugin was not installed",
+                why: "whether a plugin is a program is for its manifest to say",
+                fix: "choose --mode in-process or --mode isolated")
+        }
         let installer = installer
         let bundle = try await Blocking.run { () throws(HostError) in
             BundleInHand(try installer.prepare(archive: path))
@@ -140,6 +146,9 @@ extension PluginManager {
 
     /// Looks at a library as closely as can be done without loading it here.
     func examine(_ source: Source, _ slot: PluginSlot) async throws(HostError) {
+        if let process = source.manifest.process {
+            return try await inspectProcess(process, source)
+        }
         slot.lastNumber = max(slot.lastNumber, registry[slot.name]?.generation ?? 0) + 1
         let staged = try await stager.stage(
             Stager.Request(

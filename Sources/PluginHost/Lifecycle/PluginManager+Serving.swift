@@ -57,6 +57,12 @@ extension PluginManager {
         for warning in configuration.resolved.warnings { say(.warning, warning, name) }
         slot.lastNumber = max(slot.lastNumber, registry[name]?.generation ?? 0) + 1
         let number = slot.lastNumber
+        if let process = source.manifest.process {
+            let opened = try await openProcess(process, source, configuration, number: number)
+            if opened == nil { slot.lastNumber -= 1 }
+            guard let opened else { return nil }
+            return try await bringUpProcess(opened, source, slot)
+        }
         let staged = try await stager.stage(
             Stager.Request(
                 name: name, library: source.library, manifest: source.manifest,
@@ -98,6 +104,14 @@ extension PluginManager {
                 configuration: configuration, log: log, seconds: seconds,
                 onDenial: denial(of: name, generation: number))
         }
+        return try await bringUp(loaded, source, slot)
+    }
+
+    /// Takes an opened instance through its first steps; one that fails is taken down again.
+    func bringUp(
+        _ loaded: any PluginInstance, _ source: Source, _ slot: PluginSlot
+    ) async throws(HostError) -> HostedImage {
+        let seconds = source.manifest.limits.startSeconds ?? options.startSeconds
         do throws(HostError) {
             let tree = try RouteTree(compiling: loaded.routes)
             try await loaded.initialize(seconds: seconds)
