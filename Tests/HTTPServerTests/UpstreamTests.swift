@@ -61,7 +61,8 @@ struct UpstreamTests {
         try await withPair(["/": Self.tells]) { server, _ in
             let answer = try server.client().ask(
                 "GET / HTTP/1.1\r\nHost: a\r\nConnection: x-secret, keep-alive\r\nX-Secret: 1\r\n"
-                    + "Keep-Alive: 5\r\nProxy-Connection: close\r\nTE: trailers\r\nX-Kept: 2\r\n\r\n"
+                    + "Keep-Alive: 5\r\nProxy-Connection: close\r\nTE: trailers\r\n"
+                    + "X-Kept: 2\r\n\r\n"
             )
             #expect(
                 answer.text == "/\nHost: a\nX-Kept: 2\nConnection: TE\nTE: trailers\n")
@@ -119,7 +120,8 @@ struct UpstreamTests {
             let client = try server.client()
             let total = 24 << 20
             try client.send(
-                "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: \(total)\r\n\r\n"
+                "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                    + "Content-Length: \(total)\r\n\r\n"
             )
             let sending = Background {
                 let piece = [UInt8](repeating: 0x61, count: 1 << 20)
