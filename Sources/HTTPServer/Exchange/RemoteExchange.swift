@@ -5,8 +5,8 @@ import Synchronization
 /// on its thread.
 ///
 /// Calls of one thread are done in their order. A call with bytes waits while the loop has much to
-/// take from others, unless the calling thread runs a loop itself. What comes after the exchange has ended is dropped;
-/// the handle itself stays harmless as long as the server lives.
+/// take from others, unless the calling thread runs a loop itself. What comes after the exchange
+/// has ended is dropped; the handle itself stays harmless as long as the server lives.
 public struct RemoteExchange: Sendable {
     /// The exchange that is meant.
     public let exchange: Exchange

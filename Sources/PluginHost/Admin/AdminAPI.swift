@@ -43,9 +43,9 @@ package import HostModel
 ///                                        "cascade"?}                            {}
 ///   ```
 ///   PIDS are `"engine_pid"` and `"supervisor_pid"`; STATUS is `PluginStatus.json`; `canary` is
-///   `PERCENT`, `PERCENT:SECONDS` or `0`; `on_timeout` is `wait`, `refuse` or `quarantine`. GET /events
-///   and GET /logs are answered with a stream where `Accept` asks for one, and POST /events takes
-///   CloudEvents (`EventsEndpoint`).
+///   `PERCENT`, `PERCENT:SECONDS` or `0`; `on_timeout` is `wait`, `refuse` or `quarantine`. GET
+///   /events and GET /logs are answered with a stream where `Accept` asks for one, and POST /events
+///   takes CloudEvents (`EventsEndpoint`).
 package struct AdminAPI: Sendable {
     /// The processes that answer; there are none where a command works on the root itself.
     package struct Processes: Sendable {

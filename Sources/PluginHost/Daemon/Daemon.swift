@@ -127,9 +127,6 @@ package struct Daemon: Sendable {
         let log = HostLog(minimum: options.logLevel)
         let signals = Signals()
         DescriptorLimit.raise()
-        for line in Confinement.offered().lines {
-            log.write(.info, "code that is not trusted is confined \(line)")
-        }
         let configuration = configuration
         let accessLog = try openAccessLog(configuration, log)
         let certificates = try options.readCertificates()
@@ -142,6 +139,9 @@ package struct Daemon: Sendable {
         let manager = try await PluginManager(
             root: options.layout, options: managerOptions, server: server, log: log)
         if let crash = seat?.crash, try await manager.note(crash) { seat?.tell(.forgiven) }
+        for line in Confinement.offered().lines {
+            log.write(.info, "code that is not trusted is confined \(line)")
+        }
         let api = AdminAPI(
             manager: manager,
             processes: AdminAPI.Processes(supervisor: seat?.supervisor, engine: getpid()))

@@ -1,7 +1,7 @@
 internal import Synchronization
 
-/// What one reactor counts for one generation, and `TrafficCells` behind it; in lines of its own, so
-/// that reactors do not share any.
+/// What one reactor counts for one generation, and `TrafficCells` behind it; in lines of its own,
+/// so that reactors do not share any.
 ///
 /// Only the reactor's thread writes, with plain loads and stores; other threads may read the
 /// figures.

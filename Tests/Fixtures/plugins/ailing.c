@@ -1,7 +1,7 @@
 /*
- * It is well until its databases' directory has a file `ill-VERSION`, and then it is not, until the
- * file goes; while there is a file `failing-VERSION`, GET /which answers 503. The Makefile builds it
- * as version 1.0.0, 2.0.0 and 3.0.0.
+ * It is well until its databases' directory has a file `ill-VERSION`, and then it is not, until
+ * the file goes; while there is a file `failing-VERSION`, GET /which answers 503. The Makefile
+ * builds it as version 1.0.0, 2.0.0 and 3.0.0.
  */
 #define FIXTURE_EXTENSION extension
 #define FIXTURE_ROUTES FIXTURE_ROUTE("GET", "/which", 0),
