@@ -108,6 +108,11 @@ enum JSONCases {
         #expect(error?.reasons == ["line 2, column 1: the name \"a\" appears twice"])
     }
 
+    @Test func lastValueCounts_whereRepeatedNamesAreAllowed() throws {
+        let value = try JSON.parse(#"{"a":1,"b":0,"a":2}"#, repeatedNames: .lastCounts)
+        #expect(value == ["a": 2, "b": 0])
+    }
+
     @Test func depth_isAccepted_upToTheLimitAndNotBeyond() throws {
         func nested(_ depth: Int) -> String {
             String(repeating: "[", count: depth) + String(repeating: "]", count: depth)

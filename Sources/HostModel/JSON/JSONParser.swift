@@ -5,21 +5,30 @@
 /// line.
 ///
 /// - Shape: one value with white space around it, in UTF-8 without a byte order mark; at most
-///   `depthMax` arrays and objects inside each other; names unique within an object; no lone
-///   surrogates.
+///   `depthMax` arrays and objects inside each other; no lone surrogates; names unique within an
+///   object, unless the caller lets the last one count.
 /// - Source: RFC 8259.
 public enum JSON {
     /// How many arrays and objects may be inside each other.
     public static let depthMax = 128
 
+    /// What an object means in which a name appears twice.
+    public enum RepeatedNames: Sendable {
+        /// An error: a person wrote two things, and one of them would be lost.
+        case refused
+        /// What other readers of RFC 8259 make of it: of several values the last one counts.
+        case lastCounts
+    }
+
     /// Reads the one value that the bytes hold.
     ///
     /// - Throws: `HostError` with code `json_invalid`, the subject `source`, and as reason the line
     ///   and column (both from 1; columns count characters) with what was found there.
-    public static func parse(_ bytes: some Sequence<UInt8>, source: String = "JSON text")
-        throws(HostError) -> JSONValue
-    {
-        var parser = JSONParser(bytes: Array(bytes))
+    public static func parse(
+        _ bytes: some Sequence<UInt8>, source: String = "JSON text",
+        repeatedNames: RepeatedNames = .refused
+    ) throws(HostError) -> JSONValue {
+        var parser = JSONParser(bytes: Array(bytes), repeatedNames: repeatedNames)
         do {
             return try parser.document()
         } catch {
@@ -34,10 +43,10 @@ public enum JSON {
     /// Reads the one value that the text holds.
     ///
     /// - Throws: as `parse(_:source:)` for bytes.
-    public static func parse(_ text: String, source: String = "JSON text") throws(HostError)
-        -> JSONValue
-    {
-        try parse(text.utf8, source: source)
+    public static func parse(
+        _ text: String, source: String = "JSON text", repeatedNames: RepeatedNames = .refused
+    ) throws(HostError) -> JSONValue {
+        try parse(text.utf8, source: source, repeatedNames: repeatedNames)
     }
 }
 
@@ -49,10 +58,14 @@ struct JSONParser {
     }
 
     let bytes: [UInt8]
+    private let repeatedNames: JSON.RepeatedNames
     private var index = 0
     private var depth = 0
 
-    init(bytes: [UInt8]) { self.bytes = bytes }
+    init(bytes: [UInt8], repeatedNames: JSON.RepeatedNames) {
+        self.bytes = bytes
+        self.repeatedNames = repeatedNames
+    }
 
     mutating func document() throws(Failure) -> JSONValue {
         if let offset = UTF8Check.firstInvalidByte(in: bytes) {
@@ -142,7 +155,7 @@ struct JSONParser {
             }
             let start = index
             let key = try string()
-            guard result[key] == nil else {
+            guard result[key] == nil || repeatedNames == .lastCounts else {
                 throw Failure(
                     offset: start, message: "the name \(Escaping.quoted(key)) appears twice")
             }

@@ -68,9 +68,10 @@ final class EventsEndpoint: Sendable {
         let body = unsafe Array(exchange.body)
         switch Self.mediaType(contentType ?? "") {
         case CloudEvent.contentType:
-            return [try CloudEvent.draft(json: try JSON.parse(body, source: "the event"))]
+            let event = try JSON.parse(body, source: "the event", repeatedNames: .lastCounts)
+            return [try CloudEvent.draft(json: event)]
         case CloudEvent.batchContentType:
-            let batch = try JSON.parse(body, source: "the batch")
+            let batch = try JSON.parse(body, source: "the batch", repeatedNames: .lastCounts)
             guard let events = batch.array else {
                 throw CloudEvent.invalid(["a batch is an array, and this is \(batch.kind)"])
             }
