@@ -19,6 +19,27 @@ import Testing
         #expect(grants.asked == ["ph.log/1", "ph.hooks/1", "ph.log/2"])
     }
 
+    @Test func permissions_areForTheOperatorToGrant_andNotForTheCodeToAskFor() throws {
+        #expect(GrantPolicy.sensitive.isSuperset(of: Permission.all))
+        for permission in Permission.all {
+            #expect(ServiceID.isValid(permission))
+            let grants = ServiceGrants(
+                asked: [permission], decisions: [:], policy: .harmless, offered: Permission.all)
+            #expect(grants.denied == [permission])
+        }
+        var manifest = Manifest(
+            name: try #require(PluginName("a")), version: SemanticVersion(1, 0, 0),
+            abi: ABIVersion(major: 1, minor: 0), library: Manifest.Library(file: "liba.so"))
+        manifest.services = ["ph.log/1", Permission.network]
+        var code = CodeManifest(name: "a", version: "1.0.0", abi: 0x10000)
+        code.services = ["ph.log/1"]
+        #expect(manifest.difference(from: code).isEmpty)
+        code.services = ["ph.log/1", Permission.network]
+        #expect(manifest.difference(from: code).isEmpty)
+        code.services = [Permission.network]
+        #expect(manifest.difference(from: code).map(\.field) == ["services"])
+    }
+
     @Test func operator_hasTheLastWord_whateverThePolicy() {
         let asked = ["ph.log/1", "ph.hooks/1"]
         let decisions = ["ph.log/1": false, "ph.hooks/1": true, "ph.events/1": true]

@@ -11,10 +11,11 @@ public enum GrantPolicy: Hashable, Sendable {
     /// The services that are not harmless.
     ///
     /// - `ph.hooks/1`: it sees every request and response, of whatever plugin, and may change them.
+    /// - `host.network/1`, `host.processes/1`: see `Permission`.
     ///
     /// The others keep to the plugin itself (its log, its clients, its configuration), or to what
     /// other plugins have offered for just that (calls, capabilities, events).
-    public static let sensitive: Set<String> = ["ph.hooks/1"]
+    public static let sensitive: Set<String> = Permission.all.union(["ph.hooks/1"])
 
     /// Reads a policy, or returns nil when the text does not have the shape.
     public init?(_ text: String) {

@@ -82,7 +82,10 @@ extension Manifest {
             compare("abi", abi.description, built.description)
         }
         compare("description", description, code.description)
-        compareSets("services", services, code.services)
+        // A permission is for the operator, and has nothing to do with what the code calls.
+        compareSets(
+            "services", services.filter { !Permission.all.contains($0) },
+            code.services.filter { !Permission.all.contains($0) })
         if let routes {
             compareSets(
                 "routes", routes.map(\.description),

@@ -18,8 +18,8 @@ final class ServiceDoor: Sendable {
         PH_EVENTS_ID: UnsafeRawPointer(EventService.table),
     ]
 
-    /// The ids of every service this host has.
-    static let offered = unsafe Set(tables.keys)
+    /// The ids of every service this host has, and of every permission.
+    static let offered = unsafe Set(tables.keys).union(Permission.all)
 
     /// The functions of the services that have others where the host is another process; those that
     /// are not there at all are null.
@@ -83,6 +83,9 @@ final class ServiceDoor: Sendable {
     }
 
     private func reason(against service: String) -> String {
+        if Permission.all.contains(service) {
+            return "it is a permission, which the kernel goes by, and has no functions"
+        }
         if granted.contains(service) {
             return "it is not there for plugins that run isolated; run it in the host: "
                 + "host install FILE.tar.gz --mode in-process"

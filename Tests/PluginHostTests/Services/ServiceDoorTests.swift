@@ -55,6 +55,13 @@ import Testing
             ])
     }
 
+    @Test func permission_hasNoFunctions() {
+        #expect(ServiceDoor.offered.isSuperset(of: Permission.all))
+        for permission in Permission.all { #expect(!isGiven(permission)) }
+        #expect(denials.all.count == Permission.all.count)
+        #expect(denials.all.allSatisfy { $0.contains("it is a permission") })
+    }
+
     @Test func pluginThatMakesUpServices_isNotToldOfForEver() {
         for number in 1...1_000 { #expect(!isGiven("made.up/\(number)")) }
         #expect(denials.all.count == 64)
