@@ -74,6 +74,7 @@ static uint64_t rights(enum confinement_access access) {
     case confinement_read: return reading;
     case confinement_read_execute: return reading | execute;
     case confinement_device: return read_file | write_file | truncate_file | device_control;
+    case confinement_read_file: return read_file;
     case confinement_write: break;
     }
     return reading | write_file | remove_directory | remove_file | make_directory | make_regular |

@@ -88,6 +88,12 @@ int confinement_close_all_but(const int *kept, size_t count) {
     return close_range(first, ~0u, 0) != 0 ? -errno : 0;
 }
 
+int confinement_join(const char *group) {
+    char path[4096];
+    int length = snprintf(path, sizeof path, "%s/cgroup.procs", group);
+    return length < (int)sizeof path ? write_text(path, "0", 1) : -ENAMETOOLONG;
+}
+
 int confinement_hold(const char *path) {
     int fd = open(path, O_PATH | O_CLOEXEC);
     return fd < 0 ? -errno : fd;

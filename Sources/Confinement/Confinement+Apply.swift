@@ -4,8 +4,9 @@ import Glibc
 extension Confinement {
     /// Gives up everything that is not allowed here, for this process and all that it starts.
     ///
-    /// 1. Descriptors that were not passed on purpose are closed.
-    /// 2. The process moves into its own user namespace, and a network namespace without interfaces
+    /// 1. The process moves into its control group, and descriptors that were not passed on purpose
+    ///    are closed.
+    /// 2. It moves into its own user namespace, and a network namespace without interfaces
     ///    if it has no network. Only a process with one thread can.
     /// 3. What may be used up is bounded, and no core file is written.
     /// 4. All capabilities are given up, and none is gained by executing.
@@ -20,6 +21,10 @@ extension Confinement {
     @discardableResult
     public func apply() throws(ConfinementError) -> ConfinementReport {
         var report = ConfinementReport()
+        if let group {
+            try Self.check(
+                unsafe confinement_join(group), "cannot join the control group", group)
+        }
         if let descriptors {
             let kept = descriptors.sorted()
             try Self.check(
@@ -113,9 +118,16 @@ extension Confinement {
                 confinement_landlock_allow(rules, version, path, confinement_write),
                 "cannot allow to write", path)
         }
-        // A rule for /proc/self is one for the entry that is there now: as long as it is open, the
-        // kernel does not make another one.
-        if !hasProcesses { _ = unsafe confinement_hold("/proc/self") }
+        if hasProcesses {
+            // Other programs have other entries in /proc, and look at their threads as processes.
+            // Of strangers they see what everybody does; memory, files and environments are denied.
+            _ = unsafe confinement_landlock_allow(rules, version, "/proc", confinement_read_file)
+        } else {
+            // A rule for /proc/self is one for the entry that is there now: as long as it is open,
+            // the kernel does not make another one.
+            _ = unsafe confinement_hold("/proc/self")
+            confinement_redirect_threads()
+        }
         try Self.check(
             confinement_landlock_enforce(rules), "cannot enforce rules for files", "landlock")
     }

@@ -13,6 +13,7 @@ extension Confinement {
         for (option, field) in Self.numbers {
             if let value = limits[keyPath: field] { words += [option, String(value)] }
         }
+        if let group { words += ["--group", group] }
         if let descriptors {
             words.append("--close")
             for fd in descriptors { words += ["--keep", String(fd)] }
@@ -46,6 +47,7 @@ extension Confinement {
         switch option {
         case "--read": readable.append(value)
         case "--write": writable.append(value)
+        case "--group": group = value
         case "--keep":
             guard let fd = Int32(value), fd >= 0 else { return false }
             descriptors = (descriptors ?? []) + [fd]

@@ -21,6 +21,8 @@ public struct Confinement: Sendable, Hashable {
     public var usesNetworkNamespace = true
     /// What may be used up.
     public var limits = Limits()
+    /// The control group (cgroup v2) that the process moves into; nil: it stays where it is.
+    public var group: String?
     /// The descriptors that stay open beside the standard three; nil: all do.
     public var descriptors: [Int32]?
 
@@ -59,6 +61,7 @@ public struct Confinement: Sendable, Hashable {
     static let systemReadable = [
         "/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/ld.so.conf",
         "/etc/ld.so.conf.d", "/etc/localtime", "/etc/timezone", "/etc/locale.alias",
+        "/etc/mime.types", "/etc/ssl/certs", "/etc/ssl/openssl.cnf",
         "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/uptime",
         "/proc/loadavg", "/proc/version", "/proc/filesystems", "/proc/sys/vm/overcommit_memory",
         "/sys/devices/system/cpu", "/sys/devices/system/node",
@@ -67,11 +70,13 @@ public struct Confinement: Sendable, Hashable {
     /// The same for those that speak to the network.
     static let networkReadable = [
         "/etc/resolv.conf", "/etc/hosts", "/etc/host.conf", "/etc/nsswitch.conf", "/etc/gai.conf",
-        "/etc/services", "/etc/protocols", "/etc/ssl/certs", "/etc/ssl/openssl.cnf",
+        "/etc/services", "/etc/protocols",
         "/run/systemd/resolve",
     ]
     /// The same for those that start programs.
-    static let processesReadable = ["/etc/alternatives", "/etc/passwd", "/etc/group"]
+    static let processesReadable = [
+        "/etc/alternatives", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf",
+    ]
     /// Devices that keep nothing.
     static let devices = [
         "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",

@@ -20,7 +20,8 @@ enum confinement_access {
     confinement_read = 0,         // files and directories
     confinement_read_execute = 1, // and the execution of files
     confinement_write = 2,        // everything but execution and device files
-    confinement_device = 3        // reading, writing and ioctl of one device file
+    confinement_device = 3,       // reading, writing and ioctl of one device file
+    confinement_read_file = 4     // files; no directory can be listed
 };
 
 // Makes a rule set that denies all file access; with `ports` also every TCP bind and connect, with
@@ -80,7 +81,15 @@ enum confinement_resource {
 int confinement_limit(enum confinement_resource resource, uint64_t maximum);
 // Closes all descriptors from 3 on but those that are kept; `kept` is in ascending order.
 int confinement_close_all_but(const int *kept, size_t count);
+// Moves the process into a control group (cgroup v2), which is a directory.
+int confinement_join(const char *group);
 // Opens a path only to hold it: it gives no access.
 int confinement_hold(const char *path);
+
+// ---- Threads
+
+// From now on whoever in this process opens /proc/TID/stat gets /proc/self/task/TID/stat, which a
+// rule for /proc/self allows. libdispatch looks at its threads so, and traps if it cannot.
+void confinement_redirect_threads(void);
 
 #endif
