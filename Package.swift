@@ -93,7 +93,7 @@ let package = Package(
             name: "PluginHostTests",
             dependencies: [
                 "PluginHost", "HostModel", "HTTPServer", "HTTPWire", "DynamicLibrary", "CPluginABI",
-                "CLinux", "bundle-probe", "FuzzSupport",
+                "CLinux", "bundle-probe", "FuzzSupport", "Confinement",
             ],
             swiftSettings: tests),
         .executableTarget(

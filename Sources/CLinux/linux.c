@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 // recv, send and epoll_wait are thread cancellation points in glibc, which costs two atomic
@@ -319,4 +320,13 @@ int linux_is_being_written(int file) {
 long linux_heap_bytes_in_use(void) {
     struct mallinfo2 info = mallinfo2();
     return (long)(info.uordblks + info.hblkhd);
+}
+
+int linux_is_delegated(const char *group) {
+    const char *const names[] = {"user.delegate", "trusted.delegate"};
+    for (int at = 0; at < 2; at++) {
+        char value = 0;
+        if (getxattr(group, names[at], &value, 1) == 1 && value == '1') return 1;
+    }
+    return 0;
 }

@@ -75,7 +75,8 @@ public struct Confinement: Sendable, Hashable {
     ]
     /// The same for those that start programs.
     static let processesReadable = [
-        "/etc/alternatives", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf",
+        "/etc/alternatives", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/python3",
+        "/etc/python3.11", "/etc/python3.12", "/etc/python3.13",
     ]
     /// Devices that keep nothing.
     static let devices = [

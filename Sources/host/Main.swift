@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import HostModel
 import PluginHost
@@ -6,11 +7,24 @@ import PluginHost
 @main
 struct Main {
     /// Exit status: 0 done, 1 refused or failed, 2 usage.
-    static func main() async {
-        var words = Array(CommandLine.arguments.dropFirst())
+    ///
+    /// What confines itself does so here, before there is a second thread: a thread that was there
+    /// before would not be bound.
+    static func main() {
+        let words = Array(CommandLine.arguments.dropFirst())
         if words.first == "probe" { exit(Probe.main(Array(words.dropFirst()))) }
         if words.first == "confine" { exit(ConfineCommand.main(Array(words.dropFirst()))) }
-        if words == ["worker"] { exit(await WorkerProcess.main()) }
+        if words.first == "worker" { WorkerProcess.confine(Array(words.dropFirst())) }
+        Task {
+            await perform(words)
+            exit(0)
+        }
+        dispatchMain()
+    }
+
+    private static func perform(_ arguments: [String]) async {
+        var words = arguments
+        if words.first == "worker" { exit(await WorkerProcess.main()) }
         if words.first == Generator.verb, words.count >= 2 {
             guard let text = Generator.text(words[1], binary: words.dropFirst(2).first ?? "host")
             else { exit(2) }

@@ -145,6 +145,7 @@ struct Performer {
         {
             options.manager.stuckThreadsMax = count
         }
+        options.controlGroup = invocation.value("--cgroup").map(CommandEnvironment.absolute)
         options.manager.onCrash = try invocation.choice("--on-crash") ?? .quarantine
         let tell: ([String]) -> Void = { addresses in
             for address in addresses { Output.print("listening on \(address)\n") }
@@ -215,6 +216,8 @@ struct Performer {
         let mode: PluginMode? = try invocation.choice("--mode")
         body["mode"] = mode.map { .string($0.rawValue) }
         body["canary"] = try canary
+        let confinement: ConfinementChoice? = try invocation.choice("--confine")
+        body["confine"] = confinement.map { .string($0.rawValue) }
         if invocation.has("--allow-tombstoned") { body["allow_tombstoned"] = true }
         if invocation.has("--cascade") { body["cascade"] = true }
         Output.print(Report.change(try await send("POST", "/plugins", .object(body))))

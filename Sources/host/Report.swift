@@ -96,6 +96,7 @@ enum Report {
         row("description", text(plugin["description"]))
         row("state", text(plugin["state"]))
         row("mode", text(plugin["mode"]))
+        row("confinement", confinement(plugin))
         row("generation", text(plugin["generation"]))
         row("digest", text(plugin["digest"]))
         if let signature = plugin["signature"].flatMap({ try? SignatureNote(json: $0) }) {
@@ -157,6 +158,7 @@ enum Report {
             line += "\nit can never be unloaded" + reasons(unload)
         }
         for reason in plugin["blocked"]?.array ?? [] { line += "\n" + text(reason) }
+        if plugin["confinement"]?.string == "off" { line += "\n" + confinement(plugin) }
         for service in plugin["services"]?["denied"]?.array ?? [] {
             line +=
                 "\nit asks for \(text(service)), which is not granted; grant it with:"
@@ -167,6 +169,15 @@ enum Report {
             line += reasons(image)
         }
         return line + "\n"
+    }
+
+    /// How the processes of a plugin are confined; nothing where there are none.
+    private static func confinement(_ plugin: JSONValue) -> String {
+        switch plugin["confinement"]?.string {
+        case nil: ""
+        case "off": "NOT CONFINED: its processes have the rights of the host's user"
+        case let choice?: choice
+        }
     }
 
     private static let serviceStates = [

@@ -167,6 +167,10 @@ enum Verb: String, CaseIterable {
                     meaning: "how many threads a plugin may keep for twice its deadline before it"
                         + " is quarantined (8; 0: any number)"),
                 Option(
+                    name: "--cgroup", value: "DIRECTORY",
+                    meaning: "a group of cgroup v2 in which processes of plugins are bounded (the"
+                        + " host's own, if it was delegated)"),
+                Option(
                     name: "--no-supervisor",
                     meaning: "serve from this very process, which ends when a plugin crashes"),
                 Option(
@@ -186,6 +190,10 @@ enum Verb: String, CaseIterable {
                     name: "--mode", value: "MODE",
                     meaning: "isolated: in a process of its own; in-process: in the host, even if"
                         + " it can never be unloaded"),
+                Option(
+                    name: "--confine", value: "WHAT",
+                    meaning: "off: its processes have the rights of the host's user; default: they"
+                        + " may do what every plugin may, and what is granted"),
                 Option(name: "--no-activate", meaning: "put it in place and do not serve it yet"),
                 Option(
                     name: "--grant", value: "SERVICE",

@@ -9,6 +9,7 @@ import Testing
         confinement.hasProcesses = true
         confinement.usesNetworkNamespace = false
         confinement.descriptors = [7, 3]
+        confinement.group = "/a group"
         confinement.limits.memoryBytesMax = 1
         confinement.limits.addressBytesMax = 2
         confinement.limits.processorSecondsMax = 3

@@ -61,6 +61,7 @@ import Testing
             .canaryFailed(generation: 5, reason: "errors", requests: 20, errors: 9),
             .limitExceeded(resource: .memory, value: 12, limit: 7, action: .throttle),
             .limitRespected(resource: .inFlight),
+            .confinementChosen(.off),
         ]
     }
 

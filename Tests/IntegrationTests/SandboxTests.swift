@@ -29,7 +29,7 @@ import Testing
             "read another plugin's data", "list the plugins", "write into another plugin",
             "write outside", "remove the journal", "make a link to the journal",
             "read the environment of process 1", "open the memory of process 1",
-            "open the memory of the parent", "open the kernel's log")
+            "open the memory of the parent", "open the kernel's log", "list the processes")
         + expect(
             "denied", by: [.systemCalls], "tcp socket", "ipv6 socket", "netlink socket",
             "packet socket", "vsock socket", "connect to the host's socket",
@@ -39,7 +39,9 @@ import Testing
         + expect(
             "bounded", by: [.limits], "memory hog", "descriptor hog", "thread hog")
         + expect("denied", by: [.limits], "write a large file")
-        + expect("allowed", by: [.limits], "listen on its own unix socket", "signal itself")
+        + expect(
+            "allowed", by: [.limits], "listen on its own unix socket", "signal itself",
+            "look at its own thread")
 
     static func check(_ table: String, _ expectations: [Expectation]) {
         let offered = Set(Confinement.offered().applied)
@@ -101,6 +103,182 @@ import Testing
                 + Self.expect("allowed", by: [.limits], "write its own file", "fork")
                 + Self.expect("denied", by: [.signals], "signal the parent", "signal process 1"))
         #expect(FileManager.default.fileExists(atPath: root("host.db")))
+    }
+
+    /// What holds for a plugin that is a library, beside what is common.
+    static let ofLibraries =
+        expect(
+            "denied", by: [.systemCalls], "fork", "execute a program", "join the parent's group")
+        + expect("denied", by: [.files], "read the command line of process 1")
+
+    /// What is denied to signals, and allowed to files, of whatever process of a plugin.
+    static let ofPlugins =
+        expect("allowed", by: [.limits], "write its own file")
+        + expect("denied", by: [.signals], "signal the parent", "signal process 1")
+
+    /// A host in which nothing but the attempts happens to a plugin.
+    static func quietHost(_ root: Root, _ options: String...) throws -> HostProcess {
+        try FileManager.default.createDirectory(
+            atPath: root.plugin("other") + "/sqlite", withIntermediateDirectories: true)
+        try "secret".write(
+            toFile: root.plugin("other") + "/sqlite/data", atomically: false, encoding: .utf8)
+        return try HostProcess(
+            root,
+            options: ["--ping-seconds", "0", "--monitor-seconds", "0", "--request-timeout", "0"]
+                + options)
+    }
+
+    /// Whether threads of a plugin's process can gain privileges no more: a thread that was there
+    /// before the process was confined would not be bound.
+    static func areBound(_ root: Root, _ plugin: String) throws -> Set<Bool> {
+        let pid = try #require(try root.status(plugin)["workers"][0]["pid"].number)
+        let tasks = "/proc/\(Int(pid))/task"
+        return try Set(
+            FileManager.default.contentsOfDirectory(atPath: tasks).compactMap {
+                // A thread may have ended meanwhile.
+                try? String(contentsOfFile: "\(tasks)/\($0)/status", encoding: .utf8)
+                    .contains("NoNewPrivs:\t1")
+            })
+    }
+
+    /// Packs the hostile program as a plugin.
+    static func programBundle(_ directory: TemporaryDirectory) throws -> String {
+        let path = directory("bundle")
+        try FileManager.default.createDirectory(
+            atPath: path + "/lib", withIntermediateDirectories: true)
+        _ = try buildProgram(in: path + "/lib")
+        try """
+        {"name": "hostile", "version": "1.0.0", "abi": "1.0", "mode": "process",
+         "process": {"command": ["lib/hostile"]}}
+        """.write(toFile: path + "/manifest.json", atomically: false, encoding: .utf8)
+        try Fixtures.pack(path, as: directory("bundle.tar.gz"))
+        return directory("bundle.tar.gz")
+    }
+
+    @Test func isolatedPlugin_getsNothingThatItWasNotGiven_andThatIsWhatTheReadmeSays() throws {
+        let root = try Root()
+        let host = try Self.quietHost(root)
+        try root.must("install", Fixtures.bundle("hostile"), "--mode", "isolated")
+        #expect(try root.status("hostile")["confinement"].string == "default")
+        #expect(try Self.areBound(root, "hostile") == [true])
+        if Confinement.offered().applied.contains(.networkNamespace) {
+            let pid = try #require(try root.status("hostile")["workers"][0]["pid"].number)
+            let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/net")
+            #expect(
+                try FileManager.default.destinationOfSymbolicLink(
+                    atPath: "/proc/\(Int(pid))/ns/net") != own)
+        }
+        let library = try host.get("/plugin/hostile/api/attempts").text
+        Self.check(library, Self.common + Self.ofLibraries + Self.ofPlugins)
+        #expect(FileManager.default.fileExists(atPath: root.path + "/host.db"))
+
+        try root.must("remove", "hostile")
+        let directory = try TemporaryDirectory()
+        try root.must("install", try Self.programBundle(directory))
+        let program = try host.get("/plugin/hostile/api/attempts").text
+        Self.check(
+            program,
+            Self.common + Self.ofPlugins
+                + Self.expect(
+                    "allowed", by: [.limits], "fork", "read the command line of process 1"))
+        try Self.checkReadme(library, program)
+    }
+
+    /// The README's table has a row for attempts with the same results: `| files | ATTEMPT,
+    /// ATTEMPT, ... | RESULT | RESULT |`, of the library and of the program.
+    static func checkReadme(_ library: String, _ program: String) throws {
+        guard Confinement.offered().missing.isEmpty else { return }
+        let readme = try String(contentsOfFile: "\(Repository.path)/README.md", encoding: .utf8)
+        let head = try #require(readme.range(of: "| resource | attempt | library | program |\n"))
+        var told = 0
+        for line in readme[head.upperBound...].split(separator: "\n").dropFirst() {
+            guard line.hasPrefix("| ") else { break }
+            let cells = line.split(separator: "|").map {
+                $0.trimmingCharacters(in: .whitespaces)
+            }
+            try #require(cells.count == 4, "\(line)")
+            for attempt in cells[1].components(separatedBy: ", ") {
+                for (table, result) in [(library, cells[2]), (program, cells[3])]
+                where result != "not tried" {
+                    #expect(table.contains("\(attempt): \(result)"), "\(attempt)\n\(table)")
+                }
+                told += 1
+            }
+        }
+        #expect(told > 40)
+    }
+
+    @Test func operator_decidesWhatIsGranted_andWhetherThereIsAnyConfinement() throws {
+        let root = try Root()
+        let host = try Self.quietHost(root, "--grant-default", "harmless")
+        let draft = try DraftBundle(copying: "hostile")
+        let text = String(decoding: try draft.read("manifest.json"), as: UTF8.self)
+        let end = try #require(text.lastIndex(of: "}"))
+        try draft.write(
+            "manifest.json",
+            text[..<end] + #", "services": ["host.network/1", "host.processes/1"]"# + text[end...])
+        let bundle = try draft.pack()
+        let told = try root.must("install", bundle, "--mode", "isolated")
+        #expect(told.output.contains("it asks for host.network/1, which is not granted"), "\(told)")
+        try root.must("grant", "hostile", "host.network/1", "host.processes/1")
+        Self.check(
+            try host.get("/plugin/hostile/api/attempts").text,
+            Self.common.filter { !$0.attempt.contains("socket") }
+                + Self.expect(
+                    "allowed", by: [.limits], "tcp socket", "tcp bind", "ipv6 socket", "fork")
+                + Self.expect("denied", by: [.systemCalls], "packet socket", "vsock socket"))
+
+        #expect(try Self.areBound(root, "hostile") == [true])
+        let off = try root.must("install", bundle, "--confine", "off")
+        #expect(off.output.contains("NOT CONFINED"), "\(off)")
+        #expect(try Self.areBound(root, "hostile") == [false])
+        #expect(try root.status("hostile")["confinement"].string == "off")
+        #expect(try root.must("status", "hostile").output.contains("NOT CONFINED"))
+        #expect(host.log.contains("its processes are not confined"))
+        #expect(try root.must("events", "--json").output.contains("confinement_chosen_v1"))
+        // A choice outlives releases, and the host.
+        try root.must("reload", "hostile", "--force")
+        #expect(try Self.areBound(root, "hostile") == [false])
+        #expect(try host.terminate() == 0)
+        let again = try Self.quietHost(root)
+        #expect(try Self.areBound(root, "hostile") == [false])
+        try root.must("install", bundle, "--confine", "default")
+        #expect(try Self.areBound(root, "hostile") == [true])
+        #expect(try again.get("/plugin/hostile/api/hello").status == 200)
+        withExtendedLifetime(draft) {}
+    }
+
+    @Test func environmentOfAProgram_doesNotCount_beforeItIsConfined() throws {
+        // What the loader goes by would run in the process that confines itself.
+        let directory = try TemporaryDirectory()
+        let source = try directory.write(
+            "early.c",
+            Data(
+                """
+                #include <stdio.h>
+                #include <sys/prctl.h>
+                __attribute__((constructor)) static void tell(void) {
+                    int bound = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+                    fprintf(stderr, "no new privileges: %d\\n", bound);
+                }
+                """.utf8))
+        let bundle = try Self.programBundle(directory)
+        let lib = directory("bundle") + "/lib"
+        try Command.succeed([
+            "/usr/bin/cc", "-shared", "-fPIC", source, "-o", lib + "/early.so",
+        ])
+        try """
+        {"name": "hostile", "version": "1.0.0", "abi": "1.0", "mode": "process",
+         "process": {"command": ["lib/hostile"], "environment": {"LD_PRELOAD": "lib/early.so"}}}
+        """.write(
+            toFile: directory("bundle") + "/manifest.json", atomically: false, encoding: .utf8)
+        try FileManager.default.removeItem(atPath: bundle)
+        try Fixtures.pack(directory("bundle"), as: bundle)
+        let root = try Root()
+        let host = try HostProcess(root)
+        try root.must("install", bundle)
+        try eventually("it has spoken") { host.log.contains("no new privileges: ") }
+        #expect(!host.log.contains("no new privileges: 0"), "\(host.log)")
     }
 
     @Test func network_isThere_whenItIsGranted() throws {

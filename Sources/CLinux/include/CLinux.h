@@ -233,4 +233,7 @@ int linux_message_sockets(int pair[2]);
 // Memory. Bytes that malloc has given out and not got back, in all its arenas.
 long linux_heap_bytes_in_use(void);
 
+// Whether the service manager has left a control group to whoever is in it: 1 or 0.
+int linux_is_delegated(const char *group);
+
 #endif

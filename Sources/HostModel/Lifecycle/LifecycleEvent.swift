@@ -127,6 +127,8 @@ public struct LifecycleEvent: Hashable, Sendable {
             resource: Resource, value: Int, limit: Int, action: ResourceLimits.Action)
         /// It uses no more of it than it may.
         case limitRespected(resource: Resource)
+        /// The operator wants its processes confined, or not, from its next generation on.
+        case confinementChosen(ConfinementChoice)
     }
 }
 
@@ -169,6 +171,7 @@ extension LifecycleEvent.Fact {
         case .canaryFailed: "canary_failed_v1"
         case .limitExceeded: "limit_exceeded_v1"
         case .limitRespected: "limit_respected_v1"
+        case .confinementChosen: "confinement_chosen_v1"
         }
     }
 
@@ -261,6 +264,7 @@ extension LifecycleEvent.Fact {
                 "limit": .number(JSONNumber(limit)), "action": .string(action.rawValue),
             ]
         case .limitRespected(let resource): ["resource": .string(resource.rawValue)]
+        case .confinementChosen(let choice): ["confinement": .string(choice.rawValue)]
         }
     }
 
@@ -341,6 +345,8 @@ extension LifecycleEvent.Fact {
                 action: try fields.choice("action"))
         case "limit_respected_v1":
             self = .limitRespected(resource: try fields.choice("resource"))
+        case "confinement_chosen_v1":
+            self = .confinementChosen(try fields.choice("confinement"))
         case "generations_lost_v1": self = .lost(generations: try fields.integers("generations"))
         case "engine_crashed_v1": self = .engineCrashed(try CrashReport(json: payload))
         case "plugin_quarantined_v1": self = .quarantined(try Quarantine(json: payload))

@@ -10,6 +10,8 @@ public struct PluginRecord: Hashable, Sendable {
     public var isActive = false
     /// What the operator has granted (true) or revoked (false), by the service's id.
     public var grants: [String: Bool] = [:]
+    /// Whether its processes are to be confined.
+    public var isConfined = true
     /// Whether the operator's configuration wants it to rest all the same.
     public var isDisabled = false
     /// The number of the newest generation that was tried; it never goes back, not even when the
@@ -73,6 +75,7 @@ extension PluginRecord {
             .serviceDenied, .stateHandedOver, .workerEnded, .workerRestarted, .limitExceeded,
             .limitRespected:
             break
+        case .confinementChosen(let choice): isConfined = choice == .standard
         case .serviceGranted(let service): grants[service] = true
         case .serviceRevoked(let service): grants[service] = false
         case .activated: isActive = true

@@ -28,7 +28,8 @@ package import HostModel
 ///   GET    /capabilities                {"capabilities": [CAPABILITY, ...]}
 ///   GET    /top                         ?seconds         see `PluginManager.top`
 ///   POST   /plugins                     {"path", "mode"?, "activate"?, "allow_tombstoned"?,
-///                                        "cascade"?, "canary"?, "grant"?: [ID, ...]} STATUS
+///                                        "cascade"?, "canary"?, "grant"?: [ID, ...],
+///                                        "confine"?: "default"|"off"}            STATUS
 ///   POST   /plugins/NAME/activate                                               STATUS
 ///   POST   /plugins/NAME/deactivate     {"drain_seconds"?, "on_timeout"?, "cascade"?}  STATUS
 ///   POST   /plugins/NAME/reload         {"force"?, "drain_seconds"?, "on_timeout"?,
@@ -195,13 +196,14 @@ package struct AdminAPI: Sendable {
         let allowsTombstoned = form.truth("allow_tombstoned") ?? false
         let cascades = form.truth("cascade") ?? false
         let canary = form.canary()
+        let confinement: ConfinementChoice? = form.choice("confine")
         let services = form.has("grant") ? form.services("grant") : []
         if path?.hasPrefix("/") != true { form.object("path", "an absolute path of a bundle") }
         try form.end()
         return try await manager.install(
             bundle: path ?? "", mode: mode, activates: activates,
             allowsTombstoned: allowsTombstoned, cascades: cascades, granting: services,
-            canary: canary
+            canary: canary, confinement: confinement
         ).json
     }
 

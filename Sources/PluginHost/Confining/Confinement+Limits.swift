@@ -15,6 +15,24 @@ extension Confinement.Limits {
         limits.fileBytesMax = 1 << 30
         return limits
     }
+
+    /// For a process that serves.
+    ///
+    /// What a plugin may use is held against what it does use every few seconds, which leads to the
+    /// action that somebody has chosen. The kernel's limit is twice that, so that the action comes
+    /// first, and nobody gets far in between. What it reserves and never touches counts as well
+    /// where it is private and could be written, for which there is some room.
+    static func standing(_ resources: ResourceLimits) -> Confinement.Limits {
+        func twice(_ value: Int?, atLeast least: UInt64 = 0) -> UInt64? {
+            value.map { max(UInt64($0) * 2, least) }
+        }
+        var limits = Confinement.Limits()
+        limits.memoryBytesMax = twice(resources.memoryBytesMax).map { $0 + 512 << 20 } ?? 4 << 30
+        limits.descriptorsMax = twice(resources.descriptorsMax, atLeast: 64) ?? 4_096
+        limits.tasksMax = twice(resources.threadsMax, atLeast: 64) ?? 1_024
+        limits.fileBytesMax = 32 << 30
+        return limits
+    }
 }
 
 extension HostError {

@@ -32,6 +32,8 @@ package struct Daemon: Sendable {
         package var metricsPath: String?
         /// How long requests are answered as ever after the signal to stop.
         package var stopDelaySeconds = 0
+        /// The control group that the host is to use for plugins; nil: its own, if it may.
+        package var controlGroup: String?
         package static let stopDelaySecondsRange = 0...3_600
 
         package init(layout: RootLayout) {
@@ -135,6 +137,8 @@ package struct Daemon: Sendable {
         let keeper = certificates.map { CertificateKeeper($0, log: log) }
         var managerOptions = options.manager
         managerOptions.heldLock = seat?.lock
+        let groups = findGroups()
+        managerOptions.controlGroups = try? groups.get()
         if let seat { managerOptions.onStuckThreads = { seat.tell(.replace) } }
         let manager = try await PluginManager(
             root: options.layout, options: managerOptions, server: server, log: log)
@@ -142,6 +146,7 @@ package struct Daemon: Sendable {
         for line in Confinement.offered().lines {
             log.write(.info, "code that is not trusted is confined \(line)")
         }
+        try tell(groups, log)
         let api = AdminAPI(
             manager: manager,
             processes: AdminAPI.Processes(supervisor: seat?.supervisor, engine: getpid()))
@@ -226,6 +231,27 @@ package struct Daemon: Sendable {
         accessLog?.flush()
         log.write(.info, "stopped")
         log.flush()
+    }
+
+    private func findGroups() -> Result<ControlGroups, HostError> {
+        do throws(HostError) {
+            return .success(try ControlGroups(asked: options.controlGroup))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// - Throws: why there are none, if the operator has asked for them.
+    private func tell(
+        _ groups: Result<ControlGroups, HostError>, _ log: HostLog
+    ) throws(HostError) {
+        do throws(HostError) {
+            log.write(.info, try groups.get().told)
+        } catch {
+            guard options.controlGroup == nil else { throw error }
+            let cure = error.remedy.isEmpty ? "" : "; " + error.remedy
+            log.write(.info, "\(error.what): \(error.reasons.joined(separator: "; "))\(cure)")
+        }
     }
 
     /// Has the supervisor's words taken as orders, and its questions answered.

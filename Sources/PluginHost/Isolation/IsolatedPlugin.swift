@@ -1,3 +1,4 @@
+import Confinement
 import DynamicLibrary
 import Glibc
 import HTTPServer
@@ -15,6 +16,10 @@ final class IsolatedPlugin: PluginInstance {
     struct Launch: Sendable {
         var executable: String
         var environment: [String: String]
+        /// What they may do; nil: whatever the host's user may.
+        var confinement: Confinement?
+        /// The group that each of them is in, if the host has been given some.
+        var group: ControlGroup.Plan?
         var log: HostLog
         var restarts = RestartPolicy()
         var pingInterval: Duration?

@@ -1,4 +1,5 @@
 import CLinux
+import Confinement
 import Glibc
 import HostModel
 import Synchronization
@@ -46,10 +47,21 @@ final class IsolatedWorker: Sendable {
         }
         defer { _ = linux_close(ends[1]) }
         let channel = try ControlChannel(owning: ends[0])
+        let group = try launch.group?.make()
+        var confinement = launch.confinement
+        confinement?.group = group?.path
         var plan = ChildProcess.Plan(
-            executable: launch.executable, arguments: ["worker"], environment: launch.environment)
+            executable: launch.executable, arguments: ["worker"] + (confinement?.arguments ?? []),
+            environment: launch.environment)
         plan.descriptors = [ends[1], listener]
-        let process = try await ChildProcess.start(plan, log: launch.log, subject: subject)
+        let process: ChildProcess
+        do throws(HostError) {
+            process = try await ChildProcess.start(plan, log: launch.log, subject: subject)
+        } catch {
+            group?.end()
+            throw error
+        }
+        if let group { process.whenEnded { _ in group.end() } }
         let worker = IsolatedWorker(
             serial: serial, seat: seat, process: process, channel: channel, name: name)
         do throws(HostError) {

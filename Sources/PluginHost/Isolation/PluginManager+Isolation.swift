@@ -1,3 +1,5 @@
+import Confinement
+import DynamicLibrary
 import HostModel
 
 /// Plugins in processes of their own.
@@ -10,7 +12,19 @@ extension PluginManager {
         let limits = staged.manifest.limits
         var launch = IsolatedPlugin.Launch(
             executable: options.workerExecutable ?? "/proc/self/exe",
-            environment: WorkerEnvironment.inherited, log: log)
+            environment: [:], log: log)
+        var environment = WorkerEnvironment.inherited
+        environment["TMPDIR"] = directory.own
+        // What it says when it crashes is for its log; a program to say it cannot be started.
+        environment["SWIFT_BACKTRACE"] = "enable=no"
+        launch.environment = environment
+        if var confinement = try await confinement(of: staged.manifest, granted, directory) {
+            confinement.readable += [staged.copy.path] + staged.inspection.libraryFiles
+            confinement.descriptors = WorkerProcess.descriptors
+            launch.confinement = confinement
+            launch.group = groupPlan(
+                name, await resources(of: staged.manifest), among: staged.manifest.instances)
+        }
         launch.restarts = options.restarts
         launch.pingInterval = options.pingSeconds > 0 ? .seconds(options.pingSeconds) : nil
         launch.reactors = max(1, reactorCount)
@@ -72,5 +86,5 @@ extension PluginManager {
 /// What processes of plugins know of the host's environment: what the loader and the clock go by.
 enum WorkerEnvironment {
     static let inherited = CommandEnvironment.variables(
-        ["LD_LIBRARY_PATH", "TZ", "LANG", "LC_ALL", "PATH", "TMPDIR"])
+        ["LD_LIBRARY_PATH", "TZ", "LANG", "LC_ALL", "PATH"])
 }

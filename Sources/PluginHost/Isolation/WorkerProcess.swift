@@ -1,4 +1,5 @@
 import CPluginABI
+import Confinement
 import DynamicLibrary
 import Glibc
 import HTTPServer
@@ -31,6 +32,24 @@ package final class WorkerProcess: Sendable {
     private init() throws(HostError) {
         channel = try ControlChannel(owning: Self.channelDescriptor)
         remote = RemoteServices(channel: channel)
+    }
+
+    /// The descriptors that the host passes.
+    static let descriptors = [channelDescriptor, listenerDescriptor]
+
+    /// Gives up what the plugin is not to have, as the words say; nothing without words.
+    ///
+    /// The process must have one thread. It ends if it cannot be confined.
+    package static func confine(_ words: [String]) {
+        guard !words.isEmpty else { return }
+        guard let (confinement, _) = Confinement.parse(words) else { _exit(2) }
+        do throws(ConfinementError) {
+            try confinement.apply()
+        } catch {
+            let line = "\(error.what) (\(error.subject)): \(error.reason)\n"
+            CommandEnvironment.write(line, to: .errors)
+            _exit(126)
+        }
     }
 
     /// Serves until the host has had enough; returns the exit status when it cannot begin.
@@ -172,10 +191,11 @@ package final class WorkerProcess: Sendable {
         } catch {
             throw HostError(error)
         }
+        let directory = RootLayout(root: order.root).plugin(order.manifest.name)
         let loaded = try await LoadedPlugin.open(
-            staged, directory: RootLayout(root: order.root).plugin(order.manifest.name),
-            granted: order.granted, switchboard: switchboard, configuration: order.configuration,
-            log: log, seconds: order.seconds, remote: remote
+            staged, directory: directory.toldToProcesses, granted: order.granted,
+            switchboard: switchboard, configuration: order.configuration, log: log,
+            seconds: order.seconds, remote: remote
         ) { service, reason in
             channel.tell(
                 RemoteTopic.denied, ["service": .string(service), "reason": .string(reason)])

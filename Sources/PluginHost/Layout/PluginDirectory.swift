@@ -20,10 +20,17 @@ package struct PluginDirectory: Hashable, Sendable {
     package let path: String
     package let name: PluginName
 
-    package init(path: String, name: PluginName) {
+    package let run: String
+
+    /// - Parameter run: where it is told to put what it needs for a while; nil: in `run` itself.
+    package init(path: String, name: PluginName, run: String? = nil) {
         self.path = path
         self.name = name
+        self.run = run ?? path + "/run"
     }
+
+    /// The same as a process of the plugin is told it.
+    var toldToProcesses: PluginDirectory { PluginDirectory(path: path, name: name, run: own) }
 
     /// What changes together at an upgrade; each is a link into `current`.
     package var linkedNames: [String] { ["lib", "priv", "manifest.json", bundleName] }
@@ -41,7 +48,9 @@ package struct PluginDirectory: Hashable, Sendable {
     package var manifest: String { path + "/manifest.json" }
     package var sqlite: String { path + "/sqlite" }
     package var events: String { path + "/events" }
-    package var run: String { path + "/run" }
+    /// Where processes of the plugin put what they need for a while; all else in `run` is the
+    /// host's.
+    package var own: String { run + "/own" }
     package var releases: String { path + "/releases" }
     package var current: String { path + "/" + Self.currentName }
 

@@ -38,6 +38,8 @@ package struct ManagerOptions: Sendable {
     /// The executable that is run as `worker` for each process of an isolated plugin; nil: none is
     /// isolated.
     package var workerExecutable: String?
+    /// The control groups that processes of plugins are put into; nil: there are none.
+    package var controlGroups: ControlGroups?
     /// How often processes of isolated plugins are started again.
     package var restarts = RestartPolicy()
     /// Where the programs of plugins are looked up that are programs.

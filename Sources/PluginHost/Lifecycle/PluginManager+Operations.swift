@@ -17,12 +17,14 @@ extension PluginManager {
     ///   - activates: whether a plugin that is new, or was inactive, is to serve.
     ///   - allowsTombstoned: whether the bundle may be one that was removed.
     ///   - cascades: whether plugins that cannot use the new version may be stopped.
+    ///   - confinement: whether its processes are confined; nil: as they are, or as usual.
     ///   - expected: the only plugin that the bundle may be of.
     /// - Throws: `HostError` of the step that refused it; nothing is left behind.
     package func install(
         bundle path: String, mode: PluginMode?, activates: Bool, allowsTombstoned: Bool = false,
         cascades: Bool = false, granting services: [String] = [],
-        as expected: PluginName? = nil, canary: CanaryWish = .byManifest
+        as expected: PluginName? = nil, canary: CanaryWish = .byManifest,
+        confinement: ConfinementChoice? = nil
     ) async throws(HostError) -> PluginStatus {
         guard mode.map(PluginMode.chosen.contains) ?? true else {
             throw HostError(
@@ -52,7 +54,7 @@ extension PluginManager {
                 try await install(
                     bundle, mode: mode, activates: activates,
                     allowsTombstoned: allowsTombstoned, cascades: cascades, granting: services,
-                    canary: canary, slot)
+                    canary: canary, confinement: confinement, slot)
             }
             await note(judgement, of: name)
         }
@@ -61,7 +63,8 @@ extension PluginManager {
 
     private func install(
         _ bundle: BundleInHand, mode: PluginMode?, activates: Bool, allowsTombstoned: Bool,
-        cascades: Bool, granting services: [String], canary wish: CanaryWish, _ slot: PluginSlot
+        cascades: Bool, granting services: [String], canary wish: CanaryWish,
+        confinement: ConfinementChoice?, _ slot: PluginSlot
     ) async throws(HostError) {
         let name = slot.name
         // What was isolated stays so until the operator says otherwise.
@@ -77,15 +80,18 @@ extension PluginManager {
         let isWanted = (activates || wasActive) && server != nil && isEnabled
         let isSo = facts.isEmpty && (wasActive || !activates)
         if isSo && (slot.current != nil || !isWanted) {
+            try await choose(confinement, slot)
             return try await give(services, to: slot)
         }
         let canary = try canary(wish, bundle.manifest, slot)
         await supersedeCanary(slot)
         slot.isLoading = true
         slot.grantsToCome = services
+        slot.confinementToCome = confinement
         defer {
             slot.isLoading = false
             slot.grantsToCome = []
+            slot.confinementToCome = nil
             settled(slot)
         }
         let serves = isWanted ? try await admit(bundle.manifest, slot, cascades: cascades) : false
@@ -115,6 +121,7 @@ extension PluginManager {
         } apply: { () throws(HostError) in
             try bundle.install(with: installer)
         }
+        await note(confinement, of: name)
         dependencies[name] = DependencyGraph.Node(bundle.manifest)
         await prune(name)
         follow(name)

@@ -180,6 +180,7 @@ package actor PluginManager {
                 count: slot.unloads, bytesEach: slot.heap.bytesEach, heapBytes: slot.heap.bytes,
                 lastMilliseconds: slot.lastReloadMilliseconds))
         status.workers = current?.loaded.workerStatuses ?? []
+        if status.mode.isConfinable { status.confinement = confinementChoice(of: record.name) }
         return status
     }
 

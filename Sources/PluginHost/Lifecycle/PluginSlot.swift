@@ -125,6 +125,8 @@ final class PluginSlot {
     var isBlocked = false
     /// Services that it is given by the installation that is under way.
     var grantsToCome: [String] = []
+    /// What the installation that is under way wants of its processes.
+    var confinementToCome: ConfinementChoice?
     /// Services that were denied before the journal knew the plugin.
     var denials: [LifecycleEvent.Fact] = []
     var lastError: HostError?

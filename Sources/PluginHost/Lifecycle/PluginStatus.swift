@@ -144,6 +144,8 @@ package struct PluginStatus: Sendable {
     /// Why it is kept from serving; nil when it is not.
     package var quarantine: Quarantine?
     package var images: [Image]
+    /// What the operator wants of its processes; nil where the host confines none.
+    var confinement: ConfinementChoice?
     /// The processes of the generation that serves; none when it runs in the host.
     var workers: [WorkerStatus] = []
     /// The releases on the disk, as they came.
@@ -193,6 +195,7 @@ extension PluginStatus {
             } ?? .null
         object["signature"] = signature?.json ?? .null
         object["quarantine"] = quarantine?.json ?? .null
+        object["confinement"] = confinement.map { .string($0.rawValue) } ?? .null
         object["images"] = .array(images.map(\.json))
         object["workers"] = .array(workers.map(\.json))
         object["versions"] = .array(versions.map(\.json))

@@ -1,3 +1,4 @@
+import Confinement
 import Glibc
 import HostModel
 
@@ -38,6 +39,18 @@ extension PluginManager {
         guard let (files, digest) = copied else { return nil }
         let limits = source.manifest.limits
         do throws(HostError) {
+            let granted = Set(grants(of: name, asking: source.manifest.services).granted)
+            var confinement: Confinement?
+            var group: ControlGroup.Plan?
+            // A container has its own means.
+            if process.image == nil {
+                confinement = try await self.confinement(of: source.manifest, granted, directory)
+            }
+            if confinement != nil {
+                group = groupPlan(
+                    name, await resources(of: source.manifest),
+                    among: source.manifest.instances)
+            }
             return try ProcessPlugin(
                 ProcessPlugin.Parts(
                     manifest: source.manifest, process: process, number: UInt64(number),
@@ -45,7 +58,8 @@ extension PluginManager {
                     configuration: configuration, restarts: options.restarts,
                     stopSeconds: options.stopSeconds,
                     startSeconds: limits.startSeconds ?? options.startSeconds,
-                    limits: options.work.changed(by: limits), log: log,
+                    limits: options.work.changed(by: limits), granted: granted,
+                    confinement: confinement, group: group, log: log,
                     searchPath: options.programPath
                 ) { [weak self, control] occurrence in
                     Task(executorPreference: control) {

@@ -26,7 +26,8 @@ struct ProcessCommand: Sendable {
             variables["PLUGIN_HOST_DATA"] = directory.sqlite
             variables["PLUGIN_HOST_SOCKET"] = socketPath
             variables["PATH"] = variables["PATH"] ?? searchPath
-            variables["HOME"] = variables["HOME"] ?? directory.run
+            variables["HOME"] = variables["HOME"] ?? directory.own
+            variables["TMPDIR"] = variables["TMPDIR"] ?? directory.own
             executable = try Self.find(
                 process.command[0], files: files, searchPath: searchPath, name: manifest.name)
             arguments = Array(process.command.dropFirst())

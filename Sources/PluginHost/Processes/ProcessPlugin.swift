@@ -1,3 +1,4 @@
+import Confinement
 import DynamicLibrary
 import Glibc
 import HTTPServer
@@ -24,6 +25,10 @@ final class ProcessPlugin: PluginInstance {
         var stopSeconds: Int
         var startSeconds: Int
         var limits: WorkLimits
+        var granted: Set<String> = []
+        /// What they may do; nil: whatever the host's user may, or the container.
+        var confinement: Confinement?
+        var group: ControlGroup.Plan?
         var log: HostLog
         var searchPath = Manifest.Process.searchPath
         var occurred: @Sendable (IsolatedPlugin.Occurrence) -> Void
@@ -57,7 +62,7 @@ final class ProcessPlugin: PluginInstance {
     var digest: Digest { parts.digest }
     var manifest: Manifest { parts.manifest }
     var mode: PluginMode { parts.process.image == nil ? .process : .container }
-    var granted: Set<String> { [] }
+    var granted: Set<String> { parts.granted }
     var inspection: ImageInspection? { nil }
     var holdings: LedgerSnapshot? { nil }
     var stuckReason: String? { nil }
@@ -140,10 +145,18 @@ final class ProcessPlugin: PluginInstance {
                 parts.files.directory + "/run-\(seat)", mode: 0o700, parents: true)
             unsafe unlink(path)
         }
-        let command = try ProcessCommand(
+        var command = try ProcessCommand(
             parts.process, manifest: parts.manifest, directory: parts.directory,
             files: parts.files.directory, generation: parts.number, instance: seat,
             socketPath: path, searchPath: parts.searchPath)
+        let group = try parts.group?.make()
+        if var confinement = parts.confinement {
+            confinement.readable.append(parts.files.directory)
+            if path != nil { confinement.writable.append(parts.files.directory + "/run-\(seat)") }
+            confinement.descriptors = listeners.isEmpty ? [] : [3]
+            confinement.group = group?.path
+            command = command.confined(by: confinement)
+        }
         var plan = ChildProcess.Plan(
             executable: command.executable, arguments: command.arguments,
             environment: command.environment)
@@ -153,7 +166,14 @@ final class ProcessPlugin: PluginInstance {
             plan.descriptors = [listeners[seat].descriptor]
             plan.listensOnDescriptors = true
         }
-        let child = try await ChildProcess.start(plan, log: parts.log, subject: member.subject)
+        let child: ChildProcess
+        do throws(HostError) {
+            child = try await ChildProcess.start(plan, log: parts.log, subject: member.subject)
+        } catch {
+            group?.end()
+            throw error
+        }
+        if let group { child.whenEnded { _ in group.end() } }
         do throws(HostError) {
             try await waitUntilReady(child, seat, seconds: seconds)
         } catch {

@@ -120,6 +120,8 @@ package final class ChildProcess: Sendable {
     package func kill() {
         // Its group's number cannot be another's before it has been reaped.
         state.withLock { if $0.end == nil { _ = Glibc.kill(-pid, SIGKILL) } }
+        // A program may have joined another group.
+        signal(SIGKILL)
     }
 
     /// Asks it to end (SIGTERM), and ends it if it has not after `grace`.

@@ -3,7 +3,8 @@
 /// - Source: systemd.service(5), systemd.exec(5), systemd.socket(5).
 enum ServiceUnit {
     /// Nothing here keeps plugins from what they may do: they may compile code at run time, and
-    /// the host needs namespaces and Landlock to confine those that it does not trust.
+    /// the host needs namespaces, Landlock and a control group of its own to confine those that it
+    /// does not trust.
     static func service(_ binary: String) -> String {
         """
         [Unit]
@@ -21,6 +22,7 @@ enum ServiceUnit {
         TimeoutStartSec=300
         TimeoutStopSec=60
         KillMode=mixed
+        Delegate=yes
         StateDirectory=plugin-host
         StateDirectoryMode=0700
         LimitNOFILE=1048576

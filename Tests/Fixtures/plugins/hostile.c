@@ -4,7 +4,8 @@
  * the table and writes it to the standard error as well; nobody sends it that request in process.
  * Each attempt does little harm if it succeeds, and undoes it.
  *
- * With HOSTILE_PROGRAM it is a program: hostile ROOT OWN-DIRECTORY.
+ * With HOSTILE_PROGRAM it is a program: hostile ROOT OWN-DIRECTORY, or without arguments one that
+ * serves on the socket that it is given.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -89,6 +90,10 @@ static void try_files(void) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/mem", (int)getppid());
     note_open("open the memory of the parent", path, O_RDWR);
+    note_open("read the command line of process 1", "/proc/1/cmdline", O_RDONLY);
+    note_open("list the processes", "/proc", O_RDONLY | O_DIRECTORY);
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)gettid());
+    note_open("look at its own thread", path, O_RDONLY | O_NONBLOCK);
     note_open("open the kernel's log", "/dev/kmsg", O_WRONLY);
 }
 
@@ -186,13 +191,13 @@ static void try_memory(void) {
 
 static void try_descriptors(void) {
     enum { most = 8192 };
-    int count = 0, last = -1;
-    for (int fd; count < most && (fd = dup(0)) >= 0; count++)
-        last = fd;
+    static int taken[most];
+    int count = 0;
+    while (count < most && (taken[count] = dup(0)) >= 0)
+        count++;
     line("descriptor hog", count < most ? "bounded" : "unbounded");
-    for (int fd = last; count > 0 && fd > 2; fd--)
-        if (close(fd) == 0)
-            count--;
+    while (count > 0)
+        close(taken[--count]);
 }
 
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
@@ -264,7 +269,31 @@ static const char *attempts(void) {
 
 #ifdef HOSTILE_PROGRAM
 
+/* Answers GET /attempts, and everything else with nothing, one request after the other. */
+static void serve(int listener) {
+    for (int fd; (fd = accept(listener, NULL, NULL)) >= 0; close(fd)) {
+        char request[4096];
+        ssize_t length = read(fd, request, sizeof request - 1);
+        if (length <= 0)
+            continue;
+        request[length] = 0;
+        const char *body = strncmp(request, "GET /attempts", 13) == 0 ? attempts() : "";
+        dprintf(fd, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+                strlen(body), body);
+    }
+}
+
 int main(int count, char **arguments) {
+    const char *data = getenv("PLUGIN_HOST_DATA");
+    if (count == 1 && data) {
+        snprintf(own, sizeof own, "%s", data);
+        snprintf(root, sizeof root, "%s", data);
+        char *end = strstr(root, "/plugins/");
+        if (end)
+            *end = 0;
+        serve(3);
+        return 1;
+    }
     if (count != 3)
         return 2;
     snprintf(root, sizeof root, "%s", arguments[1]);

@@ -1,3 +1,4 @@
+import Confinement
 import Glibc
 import HostModel
 import Testing
@@ -38,6 +39,35 @@ import Testing
         #expect(command.environment["PLUGIN_HOST_INSTANCE"] == "1")
         #expect(command.environment["PLUGIN_HOST_SOCKET"] == nil)
         #expect(command.environment["PATH"] == "/usr/bin:/bin")
+    }
+
+    @Test func confinedProgram_isStartedByTheHost_andTheLoaderSeesNothingOfItsEnvironment() throws {
+        let scratch = try Scratch()
+        try scratch.write("#!/bin/sh\n", to: "tools/bin/server")
+        try scratch.write("", to: "tools/lib/part")
+        #expect(chmod(scratch.path + "/tools/bin/server", 0o755) == 0)
+        let program = scratch.path + "/tools/bin/server"
+        let plain = try command(
+            manifest {
+                $0.command = [program, "lib/server"]
+                $0.environment = ["LD_PRELOAD": "lib/evil.so", "LISTEN": "x"]
+            })
+        let confined = plain.confined(by: Confinement(readable: ["/r"], writable: ["/w"]))
+        #expect(confined.executable == "/proc/self/exe")
+        let (confinement, rest) = try #require(
+            Confinement.parse(Array(confined.arguments.dropFirst())))
+        #expect(confined.arguments.first == "confine")
+        #expect(rest == [program, "lib/server"])
+        #expect(confinement.writable == ["/w"])
+        #expect(
+            confinement.readable.map { $0.replacing(scratch.path, with: "") }.suffix(4) == [
+                "/r", "/tools/bin/server", "/tools/lib", "/tools/bin",
+            ])
+        #expect(confined.environment["CONFINED_LD_PRELOAD"] == "lib/evil.so")
+        #expect(
+            confined.environment.keys.allSatisfy {
+                $0.hasPrefix("CONFINED_") || $0 == "LD_LIBRARY_PATH"
+            })
     }
 
     @Test func interpreter_isLookedUp() throws {
