@@ -116,7 +116,9 @@ static void filter_families(program *p, uint32_t allowances) {
     unsigned short call = begin_call(p, SYS_socket);
     load(p, argument(0));
     const uint32_t all[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
-    const uint8_t count = allowances & confinement_with_network ? 4 : 1;
+    uint8_t count = 1;
+    if (allowances & confinement_with_idle_sockets) count = 3;
+    if (allowances & confinement_with_network) count = 4;
     for (uint8_t i = 0; i < count; i++)
         add(p, BPF_JMP | BPF_JEQ | BPF_K, all[i], (uint8_t)(count - i), 0);
     end(p, refused);

@@ -141,6 +141,10 @@ extension Confinement {
         var allowances: UInt32 = 0
         if hasNetwork { allowances |= UInt32(confinement_with_network) }
         if hasProcesses { allowances |= UInt32(confinement_with_processes) }
+        // Servers of many languages make a socket before they take the one that they are given.
+        if hasProcesses, report.applied.contains(.networkNamespace) {
+            allowances |= UInt32(confinement_with_idle_sockets)
+        }
         // Processes that it starts must be able to signal each other and themselves.
         if signalsAreBound || hasProcesses { allowances |= UInt32(confinement_with_signals) }
         try Self.check(

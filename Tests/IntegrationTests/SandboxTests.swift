@@ -31,10 +31,10 @@ import Testing
             "read the environment of process 1", "open the memory of process 1",
             "open the memory of the parent", "open the kernel's log", "list the processes")
         + expect(
-            "denied", by: [.systemCalls], "tcp socket", "ipv6 socket", "netlink socket",
-            "packet socket", "vsock socket", "connect to the host's socket",
-            "read the parent's memory", "trace the parent", "mount", "unmount", "change the root",
-            "unshare", "clone into a namespace", "load a bpf program", "perf events", "io_uring",
+            "denied", by: [.systemCalls], "netlink socket", "packet socket", "vsock socket",
+            "connect to the host's socket", "read the parent's memory", "trace the parent", "mount",
+            "unmount", "change the root", "unshare", "clone into a namespace", "load a bpf program",
+            "perf events", "io_uring",
             "keys", "userfaultfd", "set the clock", "type into a terminal")
         + expect(
             "bounded", by: [.limits], "memory hog", "descriptor hog", "thread hog")
@@ -99,17 +99,23 @@ import Testing
         #expect(command.status == 0, "\(command)")
         Self.check(
             command.errors,
-            Self.common
-                + Self.expect("allowed", by: [.limits], "write its own file", "fork")
-                + Self.expect("denied", by: [.signals], "signal the parent", "signal process 1"))
+            Self.common + Self.ofPrograms + Self.ofPlugins)
         #expect(FileManager.default.fileExists(atPath: root("host.db")))
     }
 
     /// What holds for a plugin that is a library, beside what is common.
     static let ofLibraries =
         expect(
-            "denied", by: [.systemCalls], "fork", "execute a program", "join the parent's group")
+            "denied", by: [.systemCalls], "fork", "execute a program", "join the parent's group",
+            "tcp socket", "ipv6 socket")
         + expect("denied", by: [.files], "read the command line of process 1")
+
+    /// What holds for a program, whose sockets lead nowhere.
+    static let ofPrograms =
+        expect("allowed", by: [.limits], "fork")
+        + expect("allowed", by: [.networkNamespace], "tcp socket", "ipv6 socket")
+        + expect("denied", by: [.networkNamespace], "tcp connect", "udp datagram")
+        + expect("denied", by: [.ports], "tcp bind")
 
     /// What is denied to signals, and allowed to files, of whatever process of a plugin.
     static let ofPlugins =
@@ -178,9 +184,8 @@ import Testing
         let program = try host.get("/plugin/hostile/api/attempts").text
         Self.check(
             program,
-            Self.common + Self.ofPlugins
-                + Self.expect(
-                    "allowed", by: [.limits], "fork", "read the command line of process 1"))
+            Self.common + Self.ofPrograms + Self.ofPlugins
+                + Self.expect("allowed", by: [.limits], "read the command line of process 1"))
         try Self.checkReadme(library, program)
     }
 

@@ -42,7 +42,9 @@ enum {
     // New processes; without it only threads.
     confinement_with_processes = 1u << 1,
     // Signals to other processes; without it only to the own one.
-    confinement_with_signals = 1u << 2
+    confinement_with_signals = 1u << 2,
+    // Sockets of the internet that lead nowhere, because there is a namespace without interfaces.
+    confinement_with_idle_sockets = 1u << 3
 };
 
 // Whether the kernel has filters: 1, or the negated errno.

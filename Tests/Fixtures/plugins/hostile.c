@@ -108,6 +108,14 @@ static void try_network(void) {
         here.sin_port = 0;
         note("tcp bind", bind(fd, (struct sockaddr *)&here, sizeof here));
         close(fd);
+        here.sin_port = htons(9);
+        fd = socket(AF_INET, SOCK_DGRAM, 0);
+        struct iovec byte = { "", 1 };
+        struct msghdr message = {
+            .msg_name = &here, .msg_namelen = sizeof here, .msg_iov = &byte, .msg_iovlen = 1
+        };
+        note("udp datagram", sendmsg(fd, &message, MSG_NOSIGNAL));
+        close(fd);
     }
     const int families[] = { AF_INET6, AF_NETLINK, AF_PACKET, AF_VSOCK };
     const char *names[] = { "ipv6 socket", "netlink socket", "packet socket", "vsock socket" };
