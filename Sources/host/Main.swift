@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import HostModel
 import PluginHost
@@ -19,7 +18,7 @@ struct Main {
             await perform(words)
             exit(0)
         }
-        dispatchMain()
+        FirstThread.attend()
     }
 
     private static func perform(_ arguments: [String]) async {

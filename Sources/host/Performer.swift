@@ -21,7 +21,8 @@ struct Performer {
         switch invocation.verb {
         case .serve: try await serve()
         case .install: try await install()
-        case .activate: try await change("activate", [:])
+        case .activate: try await activate()
+        case .isolate: try await change("isolate", [:])
         case .deactivate: try await deactivate()
         case .reload: try await reload()
         case .rollback: try await rollback()
@@ -146,8 +147,8 @@ struct Performer {
             options.manager.stuckThreadsMax = count
         }
         options.controlGroup = invocation.value("--cgroup").map(CommandEnvironment.absolute)
-        options.manager.onCrash = try invocation.choice("--on-crash") ?? .quarantine
-        let tell: ([String]) -> Void = { addresses in
+        options.manager.onCrash = try invocation.choice("--on-crash")
+        let tell: @Sendable ([String]) -> Void = { addresses in
             for address in addresses { Output.print("listening on \(address)\n") }
         }
         switch role {
@@ -155,10 +156,10 @@ struct Performer {
             // Its supervisor tells.
             try await Daemon(options: options, seat: seat).run { _ in }
         case .program(_, isTrial: true): break
-        case .program(let bequest, isTrial: false): try supervise(options, bequest, tell)
+        case .program(let bequest, isTrial: false): try await supervise(options, bequest, tell)
         case .command where invocation.has("--no-supervisor"):
             try await Daemon(options: options).run(ready: tell)
-        case .command: try supervise(options, nil, tell)
+        case .command: try await supervise(options, nil, tell)
         }
     }
 
@@ -177,11 +178,14 @@ struct Performer {
     }
 
     private func supervise(
-        _ options: Daemon.Options, _ bequest: Bequest?, _ tell: ([String]) -> Void
-    ) throws(HostError) {
-        let supervisor = try Supervisor(
-            options, arguments: Array(words.dropFirst()), bequest: bequest)
-        let status = try supervisor.run(ready: tell)
+        _ options: Daemon.Options, _ bequest: Bequest?,
+        _ tell: @escaping @Sendable ([String]) -> Void
+    ) async throws(HostError) {
+        let arguments = Array(words.dropFirst())
+        let status = try await FirstThread.run { () throws(HostError) in
+            let supervisor = try Supervisor(options, arguments: arguments, bequest: bequest)
+            return try supervisor.run(ready: tell)
+        }
         if status != 0 { exit(status) }
     }
 
@@ -227,6 +231,13 @@ struct Performer {
         let services = invocation.arguments.dropFirst().map { JSONValue.string($0) }
         try await change(
             invocation.verb.rawValue, ["services": .array(services)], Report.grants)
+    }
+
+    private func activate() async throws {
+        var body: JSONObject = [:]
+        let mode: PluginMode? = try invocation.choice("--mode")
+        body["mode"] = mode.map { .string($0.rawValue) }
+        try await change("activate", body)
     }
 
     private func deactivate() async throws {

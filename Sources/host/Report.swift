@@ -97,6 +97,7 @@ enum Report {
         row("state", text(plugin["state"]))
         row("mode", text(plugin["mode"]))
         row("confinement", confinement(plugin))
+        row("mode chosen", text(plugin["mode_reason"]))
         row("generation", text(plugin["generation"]))
         row("digest", text(plugin["digest"]))
         if let signature = plugin["signature"].flatMap({ try? SignatureNote(json: $0) }) {

@@ -1,6 +1,6 @@
 /// What the command can be asked to do, with everything that its help says.
 enum Verb: String, CaseIterable {
-    case serve, install, activate, deactivate, reload, rollback, remove, mount, unmount
+    case serve, install, activate, isolate, deactivate, reload, rollback, remove, mount, unmount
     case grant, revoke, call
     case list, status, graph, routes, mounts, hooks, capabilities, path, config, events, logs
     case top, inspect, pack, keygen, trust
@@ -19,6 +19,7 @@ enum Verb: String, CaseIterable {
         case .serve: "run the host and serve the installed plugins"
         case .install: "put a bundle in place, or upgrade what is there, and serve it"
         case .activate: "load a plugin and serve it"
+        case .isolate: "run a plugin in a process of its own from now on, while it serves"
         case .deactivate: "take a plugin out of service and out of memory"
         case .reload: "serve what is in a plugin's lib directory now"
         case .rollback: "serve the release of a plugin that was in force before"
@@ -54,7 +55,8 @@ enum Verb: String, CaseIterable {
         case .top: []
         case .logs: ["[NAME]"]
         case .install: ["FILE.tar.gz"]
-        case .activate, .deactivate, .reload, .rollback, .remove, .mount, .unmount, .status:
+        case .activate, .isolate, .deactivate, .reload, .rollback, .remove, .mount, .unmount,
+            .status:
             ["NAME"]
         case .grant, .revoke: ["NAME", "SERVICE..."]
         case .call: ["NAME", "METHOD", "[PAYLOAD|-]"]
@@ -160,8 +162,8 @@ enum Verb: String, CaseIterable {
                     meaning: "off, warn or require, if the root's own policy is not stricter"),
                 Option(
                     name: "--on-crash", value: "WHAT",
-                    meaning: "what becomes of a plugin that brings the engine down: quarantine"
-                        + " (the default), isolate or restart"),
+                    meaning: "what becomes of a plugin that brings the engine down: quarantine,"
+                        + " isolate or restart (what its manifest says, else quarantine)"),
                 Option(
                     name: "--stuck-threads", value: "N",
                     meaning: "how many threads a plugin may keep for twice its deadline before it"
@@ -205,6 +207,13 @@ enum Verb: String, CaseIterable {
                     name: "--cascade",
                     meaning: "stop plugins that cannot use the new version, until they can"),
                 Self.canary,
+            ]
+        case .activate:
+            options = [
+                Option(
+                    name: "--mode", value: "MODE",
+                    meaning: "where its code is to run from now on, even while it serves:"
+                        + " isolated or in-process")
             ]
         case .deactivate: options = Self.drainOptions + [Self.cascade]
         case .reload:
@@ -293,7 +302,7 @@ enum Verb: String, CaseIterable {
                     name: "--level", value: "LEVEL",
                     meaning: "debug, info, warning or error, and what is worse (debug)"),
             ]
-        case .activate, .grant, .revoke, .list, .status, .routes, .mounts, .hooks, .capabilities,
+        case .isolate, .grant, .revoke, .list, .status, .routes, .mounts, .hooks, .capabilities,
             .path,
             .inspect:
             break

@@ -49,6 +49,10 @@ import Testing
             .serviceGranted("ph.log/1"), .serviceRevoked("ph.log/1"),
             .serviceDenied("ph.log/1", generation: 3, reason: "it is not granted"),
             .workerEnded(generation: 3, reason: "killed by SIGSEGV"),
+            .reattached(
+                generation: 3, libraryDigest: release.libraryDigest, processes: 2, milliseconds: 2.5
+            ),
+            .modeChosen(.isolated, reason: "generation 3 ended the engine: SIGSEGV at 0x0"),
             .workerRestarted(generation: 3, milliseconds: 12.5),
             .lost(generations: [3, 4]), .blocked(reasons: ["it requires plugin \"a\""]),
             .versionMoved(directory: "000001-1.0.0", to: .retired, reason: "unhealthy"),

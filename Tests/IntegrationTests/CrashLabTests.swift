@@ -101,6 +101,76 @@ import Testing
         }
     }
 
+    @Test func crash_leadsToAProcessOfItsOwn_whereThatIsThePolicy() throws {
+        let root = try Root()
+        let host = try HostProcess(root, options: ["--on-crash", "isolate"])
+        try root.must("install", Fixtures.bundle("sound"))
+        try root.must("install", Fixtures.bundle("crash_lab"))
+        #expect(throws: HTTPClient.Failure.self) {
+            try host.get("/plugin/crash-lab/api/crash?how=null")
+        }
+        #expect(try host.hello("crash-lab") == hello)
+        var status = try root.status("crash-lab")
+        #expect(status["state"].string == "active" && status["mode"].string == "isolated")
+        #expect(status["quarantine"] == .null, "\(status)")
+        let reason = status["mode_reason"].string ?? ""
+        #expect(reason.contains("generation 1 ended the engine: SIGSEGV at 0x0"), "\(reason)")
+        #expect(try root.must("status", "crash-lab").output.contains("SIGSEGV at 0x0"))
+        let chosen = try events(root, "mode_chosen_v1").last?["data"] ?? .null
+        #expect(chosen["mode"].string == "isolated" && chosen["reason"].string == reason)
+
+        // What it does from now on ends its own process only.
+        let engine = host.engine
+        #expect(try host.get("/plugin/crash-lab/api/crash?how=null").status == 502)
+        #expect(try host.hello("sound") == hello)
+        try host.waitForHello("crash-lab", hello, within: 60)
+        #expect(host.engine == engine)
+        #expect(try events(root, "engine_crashed_v1").count == 1)
+
+        // The operator may try it in the host once more.
+        try root.must("activate", "crash-lab", "--mode", "in-process")
+        #expect(try host.hello("crash-lab") == hello)
+        status = try root.status("crash-lab")
+        #expect(status["mode"].string == "in-process")
+        #expect(status["mode_reason"].string == "the operator asked")
+        #expect(try host.terminate() == 0)
+    }
+
+    @Test func manifest_asksForTheProcess_andTheOperatorHasTheLastWord() throws {
+        let draft = try DraftBundle(copying: "crash_lab")
+        let text = String(decoding: try draft.read("manifest.json"), as: UTF8.self)
+        let start = try #require(text.firstIndex(of: "{"))
+        try draft.write("manifest.json", "{\"onCrash\": \"isolate\"," + text[start...].dropFirst())
+        let bundle = try draft.pack()
+        for (options, mode) in [([], "isolated"), (["--on-crash", "quarantine"], "in-process")] {
+            let root = try Root()
+            let host = try HostProcess(root, options: options)
+            try root.must("install", bundle)
+            _ = try? host.get("/plugin/crash-lab/api/crash?how=abort")
+            let status = try root.waitForStatus("crash-lab", "has been dealt with", within: 60) {
+                $0["mode"].string == "isolated" || $0["state"].string == "quarantined"
+            }
+            #expect(status["mode"].string == mode, "\(status)")
+            #expect(try host.terminate() == 0)
+        }
+        withExtendedLifetime(draft) {}
+    }
+
+    @Test func quarantinedPlugin_servesFromAProcessOfItsOwn_onceItIsIsolated() throws {
+        let root = try Root()
+        let host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("crash_lab"))
+        _ = try? host.get("/plugin/crash-lab/api/crash?how=null")
+        try root.waitForStatus("crash-lab", "is quarantined", within: 60) {
+            $0["state"].string == "quarantined"
+        }
+        try root.must("isolate", "crash-lab")
+        #expect(try host.hello("crash-lab") == hello)
+        let status = try root.status("crash-lab")
+        #expect(status["mode"].string == "isolated" && status["quarantine"] == .null)
+        #expect(try host.terminate() == 0)
+    }
+
     @Test func newLibrary_endsTheQuarantine() throws {
         let root = try Root()
         let host = try HostProcess(root)

@@ -99,6 +99,36 @@ import Testing
         }
     }
 
+    @Test func pluginThatServes_movesEitherWay_andNoRequestFails() throws {
+        let root = try Root()
+        let host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("sound"))
+        let load = SteadyLoad(port: host.port, paths: ["/plugin/sound/api/hello"], connections: 4)
+        for number in 1...3 {
+            try root.must("isolate", "sound")
+            var status = try root.status("sound")
+            #expect(status["mode"].string == "isolated" && status["workers"].elements.count == 1)
+            #expect(status["generation"].number == Double(2 * number))
+            try host.waitUntilUnmapped("sound")
+            try root.must("activate", "sound", "--mode", "in-process")
+            status = try root.status("sound")
+            #expect(status["mode"].string == "in-process" && status["workers"].elements.isEmpty)
+            let answers = load.answers
+            try eventually("it answers") { load.answers > answers + 20 }
+        }
+        let result = load.end()
+        #expect(result.failures.isEmpty, "\(result.failures.prefix(3)) \(host.log.suffix(2_000))")
+        #expect(result.bodies == [hello])
+        // It stays where it was put, over a start of the host as well.
+        try root.must("isolate", "sound")
+        #expect(try host.terminate() == 0)
+        let again = try HostProcess(root)
+        #expect(try again.hello("sound") == hello)
+        #expect(try root.status("sound")["mode"].string == "isolated")
+        let refused = try root.host("activate", "sound", "--mode", "process")
+        expectRefusal(refused, "for its manifest to say")
+    }
+
     private func pids(_ root: Root, _ plugin: String) throws -> [Int32] {
         try root.status(plugin)["workers"].elements.compactMap { $0["pid"].number.map(Int32.init) }
     }

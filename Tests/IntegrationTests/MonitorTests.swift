@@ -61,6 +61,30 @@ import Testing
         #expect(try host.terminate() == 0)
     }
 
+    @Test func pluginThatExceedsALimit_isIsolated_andNoRequestFails() throws {
+        let host = try HostProcess(root, options: ["--monitor-seconds", "1"])
+        try install("blocking_routes", resources: #"{"inFlightMax": 1, "action": "isolate"}"#)
+        let hello = "/plugin/blocking-routes/api/hello"
+        let load = SteadyLoad(port: host.port, paths: [hello], connections: 2)
+        let clients = try (0..<2).map { _ in try host.client() }
+        for client in clients { try client.send("GET", "/plugin/blocking-routes/api/held") }
+        let status = try root.waitForStatus("blocking-routes", "it is isolated", within: 60) {
+            $0["mode_reason"].string != nil
+        }
+        #expect(status["mode"].string == "isolated")
+        let reason = status["mode_reason"].string ?? ""
+        #expect(reason.hasPrefix("it uses ") && reason.hasSuffix("may use 1"), "\(reason)")
+        let answers = load.answers
+        try eventually("its process answers") { load.answers > answers + 20 }
+        try release("blocking-routes")
+        for client in clients { #expect(try client.readResponse().status == 200) }
+        let result = load.end()
+        #expect(result.failures.isEmpty, "\(result.failures.prefix(3)) \(host.log.suffix(2_000))")
+        let excess = try event("limit_exceeded_v1", "blocking-routes")
+        #expect(excess?["action"].string == "isolate")
+        #expect(try host.terminate() == 0)
+    }
+
     @Test func processorTime_ofACallThatTookItsReactorsThread_isCounted() throws {
         let host = try HostProcess(root, options: ["--monitor-seconds", "1"])
         try install("loops_forever", resources: #"{"cpuPercentMax": 1}"#)

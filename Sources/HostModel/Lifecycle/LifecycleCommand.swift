@@ -14,6 +14,8 @@ public enum LifecycleCommand: Hashable, Sendable {
     /// Take a service from it, whatever the default is.
     case revoke(String)
     case unmount(MountAddress)
+    /// Have its code run there, in the host or isolated.
+    case chooseMode(PluginMode, reason: String)
     /// Keep it from serving.
     case quarantine(Quarantine)
     /// Let it serve again.
@@ -80,6 +82,8 @@ extension PluginAggregate {
             return record.grants[service] == true ? [] : [.serviceGranted(service)]
         case .revoke(let service):
             return record.grants[service] == false ? [] : [.serviceRevoked(service)]
+        case .chooseMode(let mode, let reason):
+            return record.release.chosenMode == mode ? [] : [.modeChosen(mode, reason: reason)]
         case .quarantine(let quarantine):
             return record.quarantine == quarantine ? [] : [.quarantined(quarantine)]
         case .liftQuarantine(let reason):

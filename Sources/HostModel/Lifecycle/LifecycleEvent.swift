@@ -103,10 +103,15 @@ public struct LifecycleEvent: Hashable, Sendable {
         case workerEnded(generation: Int, reason: String)
         /// A process took the place of one that had ended.
         case workerRestarted(generation: Int, milliseconds: Double)
+        /// A generation serves again, from processes that another engine has left.
+        case reattached(
+            generation: Int, libraryDigest: Digest, processes: Int, milliseconds: Double)
         /// The process ended that these generations were loaded in.
         case lost(generations: [Int])
         /// The process ended that plugins ran in; of the plugin whose doing it was, or of "host".
         case engineCrashed(CrashReport)
+        /// From now on its code runs there.
+        case modeChosen(PluginMode, reason: String)
         /// The plugin is kept from serving.
         case quarantined(Quarantine)
         /// It no longer is.
@@ -160,8 +165,10 @@ extension LifecycleEvent.Fact {
         case .pruned: "release_pruned_v1"
         case .workerEnded: "worker_ended_v1"
         case .workerRestarted: "worker_restarted_v1"
+        case .reattached: "generation_reattached_v1"
         case .lost: "generations_lost_v1"
         case .engineCrashed: "engine_crashed_v1"
+        case .modeChosen: "mode_chosen_v1"
         case .quarantined: "plugin_quarantined_v1"
         case .quarantineLifted: "quarantine_lifted_v1"
         case .versionMoved: "version_status_changed_v1"
@@ -228,9 +235,18 @@ extension LifecycleEvent.Fact {
                 "generation": .number(JSONNumber(generation)),
                 "milliseconds": JSONNumber(milliseconds).map { .number($0) } ?? .null,
             ]
+        case .reattached(let generation, let digest, let processes, let milliseconds):
+            [
+                "generation": .number(JSONNumber(generation)),
+                "library_digest": .string(digest.hex),
+                "processes": .number(JSONNumber(processes)),
+                "milliseconds": JSONNumber(milliseconds).map { .number($0) } ?? .null,
+            ]
         case .lost(let generations):
             ["generations": .array(generations.map { .number(JSONNumber($0)) })]
         case .engineCrashed(let report): report.json
+        case .modeChosen(let mode, let reason):
+            ["mode": .string(mode.rawValue), "reason": .string(reason)]
         case .quarantined(let quarantine): quarantine.json
         case .quarantineLifted(let reason): ["reason": .string(reason)]
         case .versionMoved(let directory, let status, let reason):
@@ -347,8 +363,16 @@ extension LifecycleEvent.Fact {
             self = .limitRespected(resource: try fields.choice("resource"))
         case "confinement_chosen_v1":
             self = .confinementChosen(try fields.choice("confinement"))
+        case "generation_reattached_v1":
+            self = .reattached(
+                generation: try fields.integer("generation"),
+                libraryDigest: try fields.digest("library_digest"),
+                processes: try fields.integer("processes"),
+                milliseconds: payload["milliseconds"]?.number?.double ?? 0)
         case "generations_lost_v1": self = .lost(generations: try fields.integers("generations"))
         case "engine_crashed_v1": self = .engineCrashed(try CrashReport(json: payload))
+        case "mode_chosen_v1":
+            self = .modeChosen(try fields.choice("mode"), reason: try fields.text("reason"))
         case "plugin_quarantined_v1": self = .quarantined(try Quarantine(json: payload))
         case "quarantine_lifted_v1":
             self = .quarantineLifted(reason: try fields.text("reason"))

@@ -21,6 +21,8 @@ public struct PluginRecord: Hashable, Sendable {
     public var loadedGenerations: [Int] = []
     /// The library that was loaded last, and came up.
     public var provenDigest: Digest?
+    /// Why it runs where it runs; nil when it has done so since it was installed.
+    public internal(set) var modeReason: String?
     /// Why it is kept from serving; nil when it is not.
     public internal(set) var quarantine: Quarantine?
     /// When it brought the engine down, lately.
@@ -57,6 +59,7 @@ public struct PluginRecord: Hashable, Sendable {
 extension PluginRecord {
     mutating func putInForce(_ release: LifecycleEvent.Release, _ directory: String) {
         if directory != self.directory { signature = nil }
+        if release.chosenMode != self.release.chosenMode { modeReason = nil }
         self.release = release
         self.directory = directory
         guard !directory.isEmpty, version(in: directory)?.bundleDigest != release.bundleDigest
@@ -90,11 +93,17 @@ extension PluginRecord {
             (release.version, release.bundleDigest) = (version, digest)
             putInForce(release, directory)
         case .engineCrashed: break
+        case .modeChosen(let mode, let reason):
+            release = LifecycleEvent.Release(
+                version: release.version, bundleDigest: release.bundleDigest,
+                libraryDigest: release.libraryDigest, chosen: mode)
+            modeReason = reason
         case .quarantined(let quarantine): self.quarantine = quarantine
         case .quarantineLifted: quarantine = nil
         case .pruned(let directory): versions.removeAll { $0.directory == directory }
         case .libraryReplaced(_, let digest): release.libraryDigest = digest
         case .loaded(let number, let digest, _): loaded(number, digest)
+        case .reattached(let number, let digest, _, _): loaded(number, digest)
         case .loadFailed(let number, let error):
             generation = max(generation, number)
             lastError = error

@@ -30,6 +30,8 @@ public struct Manifest: Hashable, Sendable {
     /// Where its code is to run unless the operator says otherwise; nil: in the host, if it can be
     /// unloaded.
     public var mode: PluginMode?
+    /// What becomes of it when it brings the engine down, unless the operator says otherwise.
+    public var onCrash: CrashPolicy?
     /// How many processes it has when it does not run in the host.
     public var instances = 1
     /// How much it may use, unless its operator says otherwise.

@@ -46,7 +46,8 @@ struct ManifestReader {
         let keys = [
             "name", "version", "abi", "description", "license", "authors", "homepage", "language",
             "library", "services", "provides", "requires", "routes", "static", "limits",
-            "configuration", "canary", "resources", "mode", "instances", "process", "container",
+            "configuration", "canary", "resources", "mode", "onCrash", "instances", "process",
+            "container",
         ]
         guard let root = object(value, at: "", keys: keys) else { return nil }
         let name = required(root, "name", cure: "add \"name\": \"my-plugin\"")
@@ -56,6 +57,7 @@ struct ManifestReader {
         let abi = required(root, "abi", cure: "add \"abi\": \"1.0\"")
             .flatMap { shaped($0, at: "/abi", "an ABI is a text such as \"1.0\"", ABIVersion.init) }
         let mode = mode(root["mode"])
+        let onCrash = onCrash(root["onCrash"])
         let process = process(root, mode: mode)
         let library =
             process == nil
@@ -92,6 +94,7 @@ struct ManifestReader {
         manifest.configuration = configuration
         manifest.canary = canary
         manifest.mode = mode
+        manifest.onCrash = onCrash
         manifest.instances = instances
         manifest.resources = resources
         manifest.process = process

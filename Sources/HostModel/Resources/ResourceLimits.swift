@@ -18,6 +18,8 @@ public struct ResourceLimits: Hashable, Sendable {
         case warn
         /// It also gets one request at a time, until it is within its limits again.
         case throttle
+        /// It also runs in a process of its own from then on.
+        case isolate
         /// It is also deactivated.
         case stop
     }
@@ -72,7 +74,7 @@ extension ManifestReader {
     /// What a plugin may use.
     ///
     /// - Shape: `{"cpuPercentMax"?, "memoryBytesMax"?, "threadsMax"?, "descriptorsMax"?,
-    ///   "inFlightMax"?, "action"?: "warn"|"throttle"|"stop"}`.
+    ///   "inFlightMax"?, "action"?: "warn"|"throttle"|"isolate"|"stop"}`.
     mutating func resources(_ value: JSONValue?, at path: String) -> ResourceLimits {
         var limits = ResourceLimits()
         let keys = ResourceLimits.fields.map(\.name) + ["action"]

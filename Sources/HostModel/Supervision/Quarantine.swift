@@ -19,7 +19,7 @@ public struct Quarantine: Hashable, Sendable {
             "quarantined", what: "plugin \"\(name)\" is quarantined",
             why: "generation \(generation): \(reason)",
             fix: "replace its library or install another release; or, to try the same again:"
-                + " host activate \(name)")
+                + " host activate \(name); or, to run it apart: host isolate \(name)")
     }
 }
 

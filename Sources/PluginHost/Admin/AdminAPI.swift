@@ -30,7 +30,8 @@ package import HostModel
 ///   POST   /plugins                     {"path", "mode"?, "activate"?, "allow_tombstoned"?,
 ///                                        "cascade"?, "canary"?, "grant"?: [ID, ...],
 ///                                        "confine"?: "default"|"off"}            STATUS
-///   POST   /plugins/NAME/activate                                               STATUS
+///   POST   /plugins/NAME/activate       {"mode"?}                               STATUS
+///   POST   /plugins/NAME/isolate                                                STATUS
 ///   POST   /plugins/NAME/deactivate     {"drain_seconds"?, "on_timeout"?, "cascade"?}  STATUS
 ///   POST   /plugins/NAME/reload         {"force"?, "drain_seconds"?, "on_timeout"?,
 ///                                        "canary"?}                             STATUS
@@ -144,8 +145,15 @@ package struct AdminAPI: Sendable {
         var form = Form(body)
         switch verb {
         case "activate":
+            let mode: PluginMode? = form.choice("mode")
             try form.end()
+            if let mode {
+                return try await manager.run(name, in: mode, activates: true).json
+            }
             return try await manager.activate(name).json
+        case "isolate":
+            try form.end()
+            return try await manager.run(name, in: .isolated).json
         case "deactivate":
             let drain = form.drain()
             let cascades = form.truth("cascade") ?? false
@@ -246,7 +254,7 @@ package struct AdminAPI: Sendable {
     }
 
     private static let verbs = [
-        "activate", "deactivate", "reload", "rollback", "mount", "unmount", "grant",
+        "activate", "isolate", "deactivate", "reload", "rollback", "mount", "unmount", "grant",
         "revoke",
     ]
 
@@ -284,8 +292,8 @@ package struct AdminAPI: Sendable {
             "no_such_resource", what: "there is nothing at \(path)",
             why: "the admin interface has /health, /plugins, /plugins/NAME, /plugins/NAME/VERB,"
                 + " /plugins/NAME/config, /capabilities, /config, /graph, /mounts and /routes",
-            fix: "VERB is activate, deactivate, reload, rollback, mount, unmount, grant, revoke or"
-                + " call")
+            fix: "VERB is activate, isolate, deactivate, reload, rollback, mount, unmount, grant,"
+                + " revoke or call")
     }
 }
 

@@ -78,8 +78,9 @@ package struct ManagerOptions: Sendable {
     package var inlineBudgetMilliseconds = 10
     /// What each plugin may take up, unless its manifest says otherwise.
     package var work = WorkLimits()
-    /// What becomes of a plugin that has brought the engine down.
-    package var onCrash = CrashPolicy.quarantine
+    /// What becomes of a plugin that has brought the engine down; nil: what its manifest asks for,
+    /// else it is quarantined.
+    package var onCrash: CrashPolicy?
     /// How many threads a plugin may keep for more than twice the time that a response may take
     /// before it is quarantined; 0: any number.
     package var stuckThreadsMax = 8
@@ -88,6 +89,8 @@ package struct ManagerOptions: Sendable {
     package var onStuckThreads: (@Sendable () -> Void)?
     /// The root's lock, where another process has taken it for this one: its descriptor.
     package var heldLock: Int32?
+    /// What engines before this one have left; nil where there was none.
+    package var inheritance: Inheritance?
     /// Whether a library is loaded only as it was installed; else replacing it is an operator's
     /// act, which is written down and loaded.
     package var pinsLibraries = false

@@ -29,8 +29,9 @@ extension PluginManager {
         for name in names where registry.changes[name] == nil {
             do throws(HostError) {
                 let run = layout.plugin(name).run
+                let kept = options.inheritance?.files(of: name) ?? []
                 try await Blocking.run { () throws(HostError) in
-                    if Directory.isDirectory(run) { try Directory.empty(run) }
+                    if Directory.isDirectory(run) { try Directory.empty(run, keeping: kept) }
                 }
                 let installed = try await Blocking.run { () throws(HostError) in
                     try installer.installed(name)
@@ -96,6 +97,7 @@ extension PluginManager {
         }
         // What lacks something, or cannot be read, is told of in its status.
         for name in wanted.subtracting(plan.names).sorted() { await loadAtStart(name) }
+        endRestOfInheritance()
         table = table.replacing(slots.values.compactMap { mount(of: $0) })
         settleTable()
         try await writeBatch()

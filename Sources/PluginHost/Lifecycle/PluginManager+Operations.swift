@@ -287,9 +287,10 @@ extension PluginManager {
     /// Loads what is in the plugin's `lib`, and serves it.
     ///
     /// A failure is kept for `status`, logged, and written to the journal.
+    /// - Parameter mode: where its code is to run; nil: where it was chosen to.
     func load(
         _ slot: PluginSlot, force: Bool = false, policy: DrainPolicy? = nil,
-        canary wish: CanaryWish = .byManifest
+        canary wish: CanaryWish = .byManifest, mode: PluginMode? = nil
     ) async throws(HostError) {
         let name = slot.name
         let begin = clock.now
@@ -307,7 +308,7 @@ extension PluginManager {
             slot.releaseDirectory = installed.releaseDirectory
             if slot.current == nil { dependencies[name] = DependencyGraph.Node(installed.manifest) }
             guard try await admit(installed.manifest, slot) else { return }
-            var source = Source(installed, mode: record.release.chosenMode)
+            var source = Source(installed, mode: mode ?? record.release.chosenMode)
             source.unless = force ? nil : (slot.canary?.image ?? slot.current)?.loaded.digest
             let canary = try canary(wish, installed.manifest, slot)
             let quarantine = slot.current == nil ? record.quarantine : nil
@@ -380,10 +381,15 @@ extension PluginManager {
         }
         listen(to: image, of: slot.name)
         for fact in facts { await note(fact, on: slot.name) }
+        let (number, digest) = (image.loaded.number, image.loaded.digest)
         await note(
-            .loaded(
-                generation: image.loaded.number, libraryDigest: image.loaded.digest,
-                milliseconds: milliseconds), on: slot.name)
+            image.loaded.isReattached
+                ? .reattached(
+                    generation: number, libraryDigest: digest,
+                    processes: image.loaded.processes.count, milliseconds: milliseconds)
+                : .loaded(
+                    generation: number, libraryDigest: digest, milliseconds: milliseconds),
+            on: slot.name)
         await noteDenials(slot)
     }
 

@@ -55,13 +55,16 @@ extension PluginManager {
         let directory = layout.plugin(name)
         let configuration = try await configuration(for: source.manifest, slot)
         for warning in configuration.resolved.warnings { say(.warning, warning, name) }
+        if let kept = await reattach(source, slot, configuration) {
+            return try await bringUpOpened(kept, source, slot)
+        }
         slot.lastNumber = max(slot.lastNumber, registry[name]?.generation ?? 0) + 1
         let number = slot.lastNumber
         if let process = source.manifest.process {
             let opened = try await openProcess(process, source, configuration, number: number)
             if opened == nil { slot.lastNumber -= 1 }
             guard let opened else { return nil }
-            return try await bringUpProcess(opened, source, slot)
+            return try await bringUpOpened(opened, source, slot)
         }
         let staged = try await stager.stage(
             Stager.Request(

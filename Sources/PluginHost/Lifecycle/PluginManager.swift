@@ -179,6 +179,7 @@ package actor PluginManager {
             reloads: PluginStatus.Reloads(
                 count: slot.unloads, bytesEach: slot.heap.bytesEach, heapBytes: slot.heap.bytes,
                 lastMilliseconds: slot.lastReloadMilliseconds))
+        status.modeReason = record.modeReason
         status.workers = current?.loaded.workerStatuses ?? []
         if status.mode.isConfinable { status.confinement = confinementChoice(of: record.name) }
         return status

@@ -117,6 +117,8 @@ package struct PluginStatus: Sendable {
     package var description: String
     package var state: State
     package var mode: PluginMode
+    /// Why it runs there; nil when it has done so since it was installed.
+    package var modeReason: String?
     /// Of the image that serves; 0 when none does.
     package var generation: Int
     /// SHA-256 of the library that serves, or that would be loaded.
@@ -166,6 +168,7 @@ extension PluginStatus {
             "description": .string(description),
             "state": .string(state.rawValue),
             "mode": .string(mode.rawValue),
+            "mode_reason": modeReason.map { .string($0) } ?? .null,
             "generation": .number(JSONNumber(generation)),
             "digest": .string(digest),
             "routes": .strings(routes),

@@ -46,9 +46,9 @@ extension PluginManager {
             await note(.limitRespected(resource: resource), on: name)
         }
         await throttle(slot, action == .throttle && !slot.judge.exceeded.isEmpty)
-        if action == .stop, let excess = begun.first {
-            await stop(name, because: Self.told(excess))
-        }
+        guard let excess = begun.first else { return }
+        if action == .stop { await stop(name, because: Self.told(excess)) }
+        if action == .isolate { await isolate(slot, because: Self.told(excess)) }
     }
 
     private func throttle(_ slot: PluginSlot, _ isThrottled: Bool) async {
@@ -60,6 +60,20 @@ extension PluginManager {
     private static func told(_ excess: ResourceJudge.Excess) -> String {
         "it uses \(Int(excess.value.rounded())) of \(excess.resource.rawValue), and may use"
             + " \(excess.limit)"
+    }
+
+    /// Moves a plugin that uses too much into a process of its own; one that is there already, or
+    /// cannot be, has only been told of.
+    private func isolate(_ slot: PluginSlot, because reason: String) async {
+        guard slot.current?.loaded.mode == .inProcess else { return }
+        if let objection = objectionToIsolation(of: slot.name) {
+            return say(.warning, "it is not isolated: \(objection)", slot.name)
+        }
+        do throws(HostError) {
+            _ = try await run(slot.name, in: .isolated, because: reason)
+        } catch {
+            say(.error, "it is not isolated: \(error)", slot.name)
+        }
     }
 
     /// Deactivates a plugin that uses too much, and those that require it until it is back.

@@ -31,6 +31,10 @@ final class ServiceDoor: Sendable {
         PH_EVENTS_ID: UnsafeRawPointer(RemoteEventService.table),
     ]
 
+    /// The services that are not there where the host is another process.
+    static let hereOnly = unsafe Set(
+        remoteTables.keys.filter { unsafe remoteTables[$0] == .some(nil) })
+
     let member: Member
     let switchboard: Switchboard
     let log: HostLog

@@ -18,12 +18,24 @@ extension PluginManager {
         }
         let name = culprit.plugin
         try await record([.engineCrashed(crash)], on: name)
-        if options.onCrash == .restart, registry[name]?.crashesTooOften(at: .now) != true {
+        let policy = options.onCrash ?? installedManifest(name)?.onCrash ?? .quarantine
+        if policy == .restart, registry[name]?.crashesTooOften(at: .now) != true {
             say(.warning, "it may serve again: --on-crash restart", name)
             return false
         }
+        var reason = crash.cause
+        // What is not in force any more does not come back, wherever that runs which is.
+        if policy == .isolate, culprit.digest == registry[name]?.release.libraryDigest {
+            guard let objection = objectionToIsolation(of: name) else {
+                let told = "generation \(culprit.generation) ended the engine: \(crash.cause)"
+                say(.warning, "it serves again from a process of its own: \(told)", name)
+                try await execute(.chooseMode(.isolated, reason: told), on: name)
+                return true
+            }
+            reason += "; it cannot run isolated: \(objection)"
+        }
         let quarantine = Quarantine(
-            reason: crash.cause, generation: culprit.generation, digest: culprit.digest)
+            reason: reason, generation: culprit.generation, digest: culprit.digest)
         try await execute(.quarantine(quarantine), on: name)
         return true
     }

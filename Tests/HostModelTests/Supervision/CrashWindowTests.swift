@@ -70,6 +70,39 @@ import Testing
         #expect(aggregate.record?.quarantine == nil)
     }
 
+    @Test func chosenMode_holds_untilAReleaseComesWithAnother() throws {
+        var aggregate = try installed()
+        let chosen = try aggregate.decide(.chooseMode(.isolated, reason: "SIGSEGV"))
+        #expect(chosen == [.modeChosen(.isolated, reason: "SIGSEGV")])
+        for fact in chosen { evolve(&aggregate, fact) }
+        let record = try #require(aggregate.record)
+        #expect(record.release.chosenMode == .isolated && record.modeReason == "SIGSEGV")
+        #expect(try aggregate.decide(.chooseMode(.isolated, reason: "again")).isEmpty)
+        var next = record.release
+        next.version = try #require(SemanticVersion("2.0.0"))
+        evolve(&aggregate, .upgraded(from: record.release.version, to: next))
+        #expect(aggregate.record?.modeReason == "SIGSEGV")
+        next = LifecycleEvent.Release(
+            version: next.version, bundleDigest: next.bundleDigest,
+            libraryDigest: next.libraryDigest, chosen: .inProcess)
+        evolve(&aggregate, .upgraded(from: next.version, to: next))
+        #expect(aggregate.record?.release.chosenMode == .inProcess)
+        #expect(aggregate.record?.modeReason == nil)
+    }
+
+    @Test func manifest_mayAskForIsolation_andNotToBeForgiven() throws {
+        func read(_ policy: String) throws -> CrashPolicy? {
+            try Manifest(
+                parsing: """
+                    {"name": "a", "version": "1.0.0", "abi": "1.0", "onCrash": "\(policy)"}
+                    """.utf8
+            ).onCrash
+        }
+        #expect(try read("isolate") == .isolate)
+        #expect(try read("quarantine") == .quarantine)
+        #expect(throws: HostError.self) { try read("restart") }
+    }
+
     @Test func pluginThatCrashesAgainAndAgain_isToldFromOneThatDidOnce() throws {
         var aggregate = try installed()
         let crash = LifecycleEvent.Fact.engineCrashed(CrashReport(cause: "SIGSEGV"))
