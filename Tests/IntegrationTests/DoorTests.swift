@@ -135,6 +135,21 @@ import Testing
         #expect(try root.list() == ["sound"])
     }
 
+    @Test func adminDoors_areNeverShut_whileTheEngineIsReplaced() throws {
+        let path = files("admin.sock")
+        let host = try HostProcess(root, options: ["--admin-listen", "unix:\(path)"])
+        for _ in 0..<3 {
+            let engine = host.engine
+            #expect(kill(engine, SIGKILL) == 0)
+            try eventually("the engine is gone") { !ProcessState(pid: engine).isAlive }
+            let answer = try curl(
+                "--unix-socket", path, "--write-out", "%{http_code}", "http://localhost/plugins")
+            #expect(answer.output.hasSuffix("200"), "\(answer)")
+        }
+        #expect(try host.terminate() == 0)
+        #expect(!FileManager.default.fileExists(atPath: path))
+    }
+
     @Test(.enabled(if: getuid() == 0, "other users are tried as root"))
     func adminSocket_isOpenToTheUsersThatAreNamed_andToNobodyElse() throws {
         try FileManager.default.setAttributes(

@@ -229,6 +229,17 @@ int linux_keep_open(int fd, int keeps);
 int linux_become(const char *path, char *const arguments[]);
 // Two connected sockets that keep messages apart; close-on-exec.
 int linux_message_sockets(int pair[2]);
+// A file in memory that nobody else can find; close-on-exec.
+int linux_memory_file(const char *name);
+enum { linux_message_passed_max = 32 };
+// Sends a message over such a socket, with descriptors, of which the receiver gets copies. Returns
+// the count, or the negated errno: -EAGAIN where it does not wait and there is no room.
+ssize_t linux_send_message(int fd, const void *bytes, size_t count, const int *passed,
+                           int passed_count, int waits);
+// Takes the next message with at most linux_message_passed_max descriptors, which are
+// close-on-exec. Returns its length, 0 at the end, or the negated errno.
+ssize_t linux_receive_message(int fd, void *bytes, size_t capacity, int *passed, int *passed_count,
+                              int waits);
 
 // Memory. Bytes that malloc has given out and not got back, in all its arenas.
 long linux_heap_bytes_in_use(void);

@@ -76,6 +76,17 @@ public final class PrivateCopy: Sendable {
         isLent = true
     }
 
+    /// Takes over a copy that a process has made which is gone.
+    ///
+    /// - Throws: `cannotOpen` or `notARegularFile`.
+    public init(leftAt path: String, generation: UInt64) throws(LibraryError) {
+        let file = try ReadOnlyFile(path: path)
+        self.path = path
+        self.generation = generation
+        size = file.size
+        isLent = false
+    }
+
     /// Removes the copy from its directory, unless it is lent. A loaded image stays usable.
     public func remove() {
         guard !isLent else { return }

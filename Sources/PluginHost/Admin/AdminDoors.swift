@@ -52,6 +52,32 @@ package struct AdminDoors: Sendable {
                 + " --admin-token TOKEN")
     }
 
+    /// Opens the doors: the sockets, then the addresses.
+    ///
+    /// - Throws: `token_missing`, `listen_failed` or `admin_socket_failed`; then none is open.
+    func open() throws(HostError) -> [Int32] {
+        try check()
+        var opened: [Int32] = []
+        do throws(HostError) {
+            for path in sockets {
+                opened.append(
+                    try AdminSocket.listen(at: path, mode: users.isEmpty ? 0o600 : 0o666))
+            }
+            do throws(ServerError) {
+                let backlogMax = ServerConfiguration().backlogMax
+                for address in addresses {
+                    opened.append(try address.open(backlogMax: backlogMax))
+                }
+            } catch {
+                throw HostError(error)
+            }
+        } catch {
+            for descriptor in opened { close(descriptor) }
+            throw error
+        }
+        return opened
+    }
+
     /// Whether the process at the other end of a Unix socket may ask.
     func admits(user: UInt32) -> Bool { user == geteuid() || user == 0 || users.contains(user) }
 }

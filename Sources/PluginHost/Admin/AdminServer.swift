@@ -67,34 +67,30 @@ package final class AdminServer: Sendable {
 
     /// Opens further doors; before `start`.
     ///
+    /// - Parameter lent: what `AdminDoors.open` has opened, where that was another process.
     /// - Returns: where they are, as URLs or `unix:PATH`.
     /// - Throws: `token_missing`, `listen_failed` or `admin_socket_failed`.
     func open(
-        _ doors: AdminDoors, by certificates: TLSCertificates?
+        _ doors: AdminDoors, lent: [Int32], by certificates: TLSCertificates?
     ) throws(HostError) -> [String] {
         try doors.check()
         application.admit(doors)
-        var opened: [String] = []
-        for path in doors.sockets {
-            let descriptor = try AdminSocket.listen(
-                at: path, mode: doors.users.isEmpty ? 0o600 : 0o666)
-            do throws(ServerError) {
-                try server.adopt([descriptor])
-            } catch {
-                throw Self.failure(error, path)
-            }
-            furtherPaths.withLock { $0.append(path) }
-            opened.append("unix:\(path)")
-        }
-        guard let certificates, !doors.addresses.isEmpty else { return opened }
-        let first = server.listeners.count
+        let isLent = lent.count == doors.sockets.count + doors.addresses.count
+        let descriptors = isLent ? lent : try doors.open()
+        if !isLent { furtherPaths.withLock { $0 = doors.sockets } }
+        let first = server.listeners.count + doors.sockets.count
         do throws(ServerError) {
-            opened += try server.listen(doors.addresses).map { "https://\($0)" }
+            try server.adopt(descriptors)
         } catch {
-            throw HostError(error)
+            throw Self.failure(error, doors.sockets.first ?? path)
         }
-        server.secure(Set(first..<server.listeners.count), by: certificates)
-        return opened
+        if let certificates, !doors.addresses.isEmpty {
+            server.secure(Set(first..<server.listeners.count), by: certificates)
+        }
+        return doors.sockets.map { "unix:\($0)" }
+            + zip(doors.addresses, descriptors.dropFirst(doors.sockets.count)).map {
+                "https://\($0.resolved(by: $1))"
+            }
     }
 
     /// Has requests for a path answered by somebody else; before `start`.

@@ -65,6 +65,11 @@ final class ControlGroup: Sendable {
         }
     }
 
+    /// Does so when the process has ended that it is for.
+    func end(with process: ChildProcess) {
+        process.whenEnded { end in if end != .handedOver { self.end() } }
+    }
+
     /// Removes a group without processes; false if there are some.
     static func remove(_ path: String) -> Bool { unsafe rmdir(path) == 0 || errno == ENOENT }
 

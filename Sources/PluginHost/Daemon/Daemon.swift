@@ -139,7 +139,13 @@ package struct Daemon: Sendable {
         managerOptions.heldLock = seat?.lock
         let groups = findGroups()
         managerOptions.controlGroups = try? groups.get()
-        if let seat { managerOptions.onStuckThreads = { seat.tell(.replace) } }
+        let line = seat.map { _ in SupervisorLine() }
+        if let seat, let line {
+            managerOptions.onStuckThreads = { seat.tell(.replace) }
+            line.open()
+            ChildKeeper.shared.rely(on: line)
+            managerOptions.inheritance = Inheritance(await line.survivors()) { line.claim($0) }
+        }
         let manager = try await PluginManager(
             root: options.layout, options: managerOptions, server: server, log: log)
         if let crash = seat?.crash, try await manager.note(crash) { seat?.tell(.forgiven) }
@@ -153,7 +159,7 @@ package struct Daemon: Sendable {
         let events = EventFeed(bus: manager.switchboard.events, journal: manager.journal)
         let metrics = MetricsEndpoint(manager, accessLog: accessLog)
         application.readiness = manager.readiness
-        var admin = try makeAdmin(api, events, metrics, log)
+        var admin = try makeAdmin(api, events, metrics, certificates, log)
         if let path = options.eventsPath {
             application.hostMounts.append(
                 try HostMount(
@@ -170,9 +176,6 @@ package struct Daemon: Sendable {
         } catch {
             throw HostError(error)
         }
-        for door in try admin.open(options.adminDoors, by: certificates) {
-            log.write(.info, "the admin interface is at \(door)")
-        }
         try admin.start()
         keeper?.watch()
         let urls = addresses.enumerated().map { index, address in
@@ -181,7 +184,7 @@ package struct Daemon: Sendable {
         manager.announce(
             "started",
             ["version": .string(HostVersion.text), "listening": .array(urls.map { .string($0) })])
-        obeySupervisor(signals, server, manager)
+        obeySupervisor(line, signals, server, manager)
         seat?.tell(.ready)
         ready(urls)
         var hasSuccessor = false
@@ -206,7 +209,7 @@ package struct Daemon: Sendable {
                 seat?.tell(.frozen)
             case .thaw:
                 try await manager.thaw()
-                admin = try makeAdmin(api, events, metrics, log)
+                admin = try makeAdmin(api, events, metrics, certificates, log)
                 try admin.start()
             case .retire:
                 log.write(.info, "another engine serves: taking leave")
@@ -256,10 +259,10 @@ package struct Daemon: Sendable {
 
     /// Has the supervisor's words taken as orders, and its questions answered.
     private func obeySupervisor(
-        _ signals: Signals, _ server: HTTPServer, _ manager: PluginManager
+        _ line: SupervisorLine?, _ signals: Signals, _ server: HTTPServer, _ manager: PluginManager
     ) {
         guard let seat else { return }
-        seat.listen { word, _ in
+        line?.listen { word in
             switch word {
             case .ping:
                 Task {
@@ -288,7 +291,8 @@ package struct Daemon: Sendable {
     }
 
     private func makeAdmin(
-        _ api: AdminAPI, _ events: EventFeed, _ metrics: MetricsEndpoint, _ log: HostLog
+        _ api: AdminAPI, _ events: EventFeed, _ metrics: MetricsEndpoint,
+        _ certificates: TLSCertificates?, _ log: HostLog
     ) throws(HostError) -> AdminServer {
         let admin = try AdminServer(
             path: options.layout.socket, lent: seat?.admin, status: AdminAPI.httpStatus(of:),
@@ -300,6 +304,9 @@ package struct Daemon: Sendable {
         admin.add(EventsEndpoint(events, alwaysStreams: false), at: "/events")
         admin.add(LogEndpoint(log: log), at: "/logs")
         admin.add(metrics, at: "/metrics")
+        let doors = try admin.open(
+            options.adminDoors, lent: seat?.lentDoors ?? [], by: certificates)
+        for door in doors { log.write(.info, "the admin interface is at \(door)") }
         return admin
     }
 

@@ -36,6 +36,11 @@ protocol PluginInstance: AnyObject, Sendable {
     var mayStillLeave: Bool { get }
     /// The processes that it runs in; none in the host's.
     var workerStatuses: [WorkerStatus] { get }
+    /// Whether its processes have been another engine's before.
+    var isReattached: Bool { get }
+
+    /// Has processes again where another engine had taken them, and is gone.
+    nonisolated(nonsending) func reviveHandedOver() async
 
     // MARK: - Step 2
 
@@ -113,6 +118,8 @@ enum DrainStep: Sendable {
 
 extension PluginInstance {
     nonisolated(nonsending) func drain(_ step: DrainStep) async {}
+    nonisolated(nonsending) func reviveHandedOver() async {}
+    var isReattached: Bool { false }
 
     /// The processes that it runs in; none in the host's.
     var workerStatuses: [WorkerStatus] { [] }

@@ -128,8 +128,16 @@ final class Stager: Sendable {
 
     /// Where the code is to run.
     private func mode(_ request: Request, _ inspection: ImageInspection) -> PluginMode {
-        if let mode = request.mode { return mode }
-        return inspection.verdict == .close ? request.manifest.mode ?? .inProcess : .isolated
+        Self.mode(request.mode, request.manifest, inspection)
+    }
+
+    /// Where a library's code is to run.
+    ///
+    /// - Parameter chosen: where its operator wants it; nil: wherever it can.
+    static func mode(
+        _ chosen: PluginMode?, _ manifest: Manifest, _ inspection: ImageInspection
+    ) -> PluginMode {
+        chosen ?? (inspection.verdict == .close ? manifest.mode ?? .inProcess : .isolated)
     }
 
     private static let isolationMissing = HostError(

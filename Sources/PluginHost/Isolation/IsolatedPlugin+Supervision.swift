@@ -56,12 +56,12 @@ extension IsolatedPlugin {
     private func ended(_ worker: IsolatedWorker, _ end: ChildProcess.End) async {
         // Before the start a step that fails tells of it, and afterwards nobody minds.
         let isMissed = state.withLock { state in
-            guard state.stage == .started, state.seats[worker.seat].worker === worker else {
-                return false
-            }
+            guard state.seats[worker.seat].worker === worker else { return false }
+            if end == .handedOver { state.isHandedOver = true }
+            guard state.stage == .started || end == .handedOver else { return false }
             state.seats[worker.seat].worker = nil
             state.seats[worker.seat].pings = nil
-            return true
+            return end != .handedOver
         }
         worker.channel.end()
         forget(worker)
@@ -124,6 +124,16 @@ extension IsolatedPlugin {
         watch(worker)
         reviveMissing()
         return worker
+    }
+
+    /// Starts processes in the place of those that another engine has taken and not kept.
+    nonisolated(nonsending) func reviveHandedOver() async {
+        let seats = state.withLock { state -> [Int] in
+            guard state.stage == .started, state.isHandedOver else { return [] }
+            state.isHandedOver = false
+            return state.seats.indices.filter { state.seats[$0].worker == nil }
+        }
+        for seat in seats { await replace(seat, pid: 0, "another engine had taken it") }
     }
 
     private func fail(_ seat: Int, _ reason: String) {

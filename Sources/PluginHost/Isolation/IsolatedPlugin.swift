@@ -20,6 +20,10 @@ final class IsolatedPlugin: PluginInstance {
         var confinement: Confinement?
         /// The group that each of them is in, if the host has been given some.
         var group: ControlGroup.Plan?
+
+        /// What is told of the confinement, for a later engine to compare.
+        var told: JSONValue { confinement.map { .strings($0.arguments) } ?? .null }
+
         var log: HostLog
         var restarts = RestartPolicy()
         var pingInterval: Duration?
@@ -67,6 +71,12 @@ final class IsolatedPlugin: PluginInstance {
         var subscriptions: [RemoteSubscription] = []
         var tickets: [String: UInt64] = [:]
         var pinger: Deadline?
+        /// The processes of an engine before, which are not this one's yet.
+        var found: [(survivor: Survivor, worker: IsolatedWorker)] = []
+        /// Whether its processes have been an engine's before.
+        var isReattached = false
+        /// Whether another engine goes on with its processes.
+        var isHandedOver = false
     }
 
     let member: Member
@@ -74,7 +84,7 @@ final class IsolatedPlugin: PluginInstance {
     let host: HostObject
     let parts: Parts
     private let relay: WorkerRelay
-    private let listener: PrivateListener
+    let listener: PrivateListener
     let state: Mutex<State>
 
     var number: Int { Int(parts.staged.generation) }
@@ -101,6 +111,8 @@ final class IsolatedPlugin: PluginInstance {
         var configuration: ConfigurationSnapshot
         var launch: Launch
         var onDenial: ServiceDoor.Denial
+        /// Tells the supervisor that this engine goes on with a child.
+        var claim: @Sendable (Int32) -> Void
         var occurred: @Sendable (Occurrence) -> Void
     }
 
@@ -130,7 +142,7 @@ final class IsolatedPlugin: PluginInstance {
         return plugin
     }
 
-    private init(_ parts: Parts, _ listener: PrivateListener) {
+    init(_ parts: Parts, _ listener: PrivateListener) {
         self.parts = parts
         self.listener = listener
         member = Member(manifest: parts.staged.manifest, number: parts.staged.generation)
@@ -161,16 +173,20 @@ final class IsolatedPlugin: PluginInstance {
             return (state.lastSerial, state.configuration)
         }
         let worker = try await IsolatedWorker.start(
-            parts.launch, serial: serial, seat: seat, listener: listener.descriptor,
-            name: manifest.name, subject: member.subject
+            parts.launch, serial: serial, seat: seat, listener: listener,
+            name: manifest.name, subject: member.subject,
+            description: [
+                "kind": .string(Survivor.worker), "plugin": .string(name.text),
+                "generation": .number(JSONNumber(number)), "seat": .number(JSONNumber(seat)),
+                "serial": .number(JSONNumber(serial)), "files": .string(parts.staged.copy.path),
+            ]
         ) { [weak self] worker, request in
             self?.answer(request, of: worker)
         }
         do throws(HostError) {
             let content = try await worker.step(
                 RemoteTopic.open, order(configuration).json, seconds: parts.launch.startSeconds)
-            let code = try CodeManifest(json: content.json["code"] ?? .null)
-            let routes = Self.routes(code, content.json)
+            let routes = try Self.routes(content.json)
             state.withLock { $0.routes = routes }
         } catch {
             worker.kill("it could not be opened")
@@ -179,7 +195,7 @@ final class IsolatedPlugin: PluginInstance {
         return worker
     }
 
-    private func order(_ configuration: ConfigurationSnapshot) -> WorkerOrder {
+    func order(_ configuration: ConfigurationSnapshot) -> WorkerOrder {
         let (staged, launch) = (parts.staged, parts.launch)
         var order = WorkerOrder(
             root: parts.root, manifest: staged.manifest, generation: staged.generation,
@@ -192,7 +208,8 @@ final class IsolatedPlugin: PluginInstance {
         return order
     }
 
-    private static func routes(_ code: CodeManifest, _ json: JSONValue) -> [RouteDeclaration] {
+    static func routes(_ json: JSONValue) throws(HostError) -> [RouteDeclaration] {
+        let code = try CodeManifest(json: json["code"] ?? .null)
         let limits = json["body_bytes_max"]?.array ?? []
         return code.routes.enumerated().map { index, route in
             let most = index < limits.count ? limits[index].integer : nil
@@ -241,12 +258,11 @@ final class IsolatedPlugin: PluginInstance {
     // MARK: - Step 2
 
     nonisolated(nonsending) func initialize(seconds: Int) async throws(HostError) {
+        guard !isReattached else { return }
         let answers = try await each(RemoteTopic.initialize, seconds: seconds)
         let json = answers[0].json
         state.withLock { state in
-            state.saves = json["saves"]?.bool == true
-            state.restores = json["restores"]?.bool == true
-            state.isQuiet = json["quiet"]?.bool == true
+            state.noteOffers(json)
             state.stage = .initialized
         }
     }
@@ -262,12 +278,14 @@ final class IsolatedPlugin: PluginInstance {
     }
 
     nonisolated(nonsending) func start(seconds: Int) async throws(HostError) {
-        let answers = try await each(RemoteTopic.start, seconds: seconds)
-        let json = answers[0].json
+        if isReattached {
+            try await takeOver(seconds: seconds)
+        } else {
+            let answers = try await each(RemoteTopic.start, seconds: seconds)
+            state.withLock { $0.noteHabits(answers[0].json) }
+        }
         let now = elapsed
         state.withLock { state in
-            state.saysHowItIs = json["health"]?.bool == true
-            state.observes = json["observes"]?.bool == true
             state.stage = .started
             for index in state.seats.indices {
                 state.seats[index].record.started(at: now)
@@ -282,7 +300,7 @@ final class IsolatedPlugin: PluginInstance {
     var saysHowItIs: Bool { state.withLock { $0.saysHowItIs } }
 
     nonisolated(nonsending) func checkHealth() async -> (state: PluginHealth, reason: String)? {
-        guard saysHowItIs else { return nil }
+        guard saysHowItIs, !state.withLock({ $0.isHandedOver }) else { return nil }
         var worst: (state: PluginHealth, reason: String)?
         for worker in workers {
             var answer: (state: PluginHealth, reason: String)
@@ -370,6 +388,7 @@ final class IsolatedPlugin: PluginInstance {
             state.stage = .closed
             state.pinger = nil
         }
+        letFoundGo()
         var report = UnloadOutcomeReport(isUnloaded: true, reasons: [])
         for worker in workers {
             do throws(HostError) {
@@ -391,8 +410,23 @@ final class IsolatedPlugin: PluginInstance {
         state.withLock { state in
             for index in state.seats.indices { state.seats[index].worker = nil }
         }
-        parts.staged.discard()
+        if !state.withLock({ $0.isHandedOver }) { parts.staged.discard() }
         return report
+    }
+}
+
+extension IsolatedPlugin.State {
+    /// Takes in what the plugin offers, once it is initialized.
+    mutating func noteOffers(_ json: JSONValue) {
+        saves = json["saves"]?.bool == true
+        restores = json["restores"]?.bool == true
+        isQuiet = json["quiet"]?.bool == true
+    }
+
+    /// Takes in what it does once it is started.
+    mutating func noteHabits(_ json: JSONValue) {
+        saysHowItIs = json["health"]?.bool == true
+        observes = json["observes"]?.bool == true
     }
 }
 

@@ -12,20 +12,24 @@ final class IsolatedWorker: Sendable {
     let seat: Int
     let process: ChildProcess
     let channel: ControlChannel
-    let startedAt = ContinuousClock.now
+    private let name: PluginName
+    let startedAt: ContinuousClock.Instant
     /// Where what it asks for is done, one after the other.
     let lane: WorkerThreads
     private let killReason = Mutex<String?>(nil)
 
     var pid: Int32 { process.pid }
 
-    private init(
-        serial: Int, seat: Int, process: ChildProcess, channel: ControlChannel, name: PluginName
+    init(
+        serial: Int, seat: Int, process: ChildProcess, channel: ControlChannel, name: PluginName,
+        startedAt: ContinuousClock.Instant = .now
     ) {
+        self.startedAt = startedAt
         self.serial = serial
         self.seat = seat
         self.process = process
         self.channel = channel
+        self.name = name
         lane = WorkerThreads("serve-\(name)", countMax: 1)
     }
 
@@ -36,8 +40,8 @@ final class IsolatedWorker: Sendable {
     ///   - take: called on the worker's lane with what it asks for.
     /// - Throws: `process_not_started`, `system_call_failed` or `no_thread`; nothing is left.
     nonisolated(nonsending) static func start(
-        _ launch: IsolatedPlugin.Launch, serial: Int, seat: Int, listener: Int32,
-        name: PluginName, subject: HostLog.Subject,
+        _ launch: IsolatedPlugin.Launch, serial: Int, seat: Int, listener: PrivateListener,
+        name: PluginName, subject: HostLog.Subject, description: JSONObject,
         take: @escaping @Sendable (IsolatedWorker, ControlChannel.Request) -> Void
     ) async throws(HostError) -> IsolatedWorker {
         var ends: [Int32] = [-1, -1]
@@ -53,28 +57,50 @@ final class IsolatedWorker: Sendable {
         var plan = ChildProcess.Plan(
             executable: launch.executable, arguments: ["worker"] + (confinement?.arguments ?? []),
             environment: launch.environment)
-        plan.descriptors = [ends[1], listener]
+        plan.descriptors = [ends[1], listener.descriptor]
+        var leash: [Int32] = [-1, -1]
+        defer { for end in leash where end >= 0 { _ = linux_close(end) } }
         let process: ChildProcess
         do throws(HostError) {
+            if ChildKeeper.shared.hasSupervisor {
+                guard unsafe linux_message_sockets(&leash) >= 0 else {
+                    throw .system(
+                        "a worker's channel could not be made", subject: "", errno: errno)
+                }
+                plan.descriptors.append(leash[1])
+                var description = description
+                description["group"] = group.map { .string($0.path) }
+                description["confinement"] = launch.told
+                plan.legacy = (
+                    .object(description), [leash[0], listener.descriptor, listener.handle]
+                )
+            }
             process = try await ChildProcess.start(plan, log: launch.log, subject: subject)
         } catch {
             group?.end()
             throw error
         }
-        if let group { process.whenEnded { _ in group.end() } }
+        group?.end(with: process)
         let worker = IsolatedWorker(
             serial: serial, seat: seat, process: process, channel: channel, name: name)
         do throws(HostError) {
-            try channel.start("worker-\(name)") { [weak worker] request in
-                guard let worker else { return }
-                worker.lane.run { take(worker, request) }
-            } ended: {
-            }
+            try worker.listen(take)
         } catch {
             process.kill()
             throw error
         }
         return worker
+    }
+
+    /// Begins to hear what it asks for.
+    func listen(
+        _ take: @escaping @Sendable (IsolatedWorker, ControlChannel.Request) -> Void
+    ) throws(HostError) {
+        try channel.start("worker-\(name)") { [weak self] request in
+            guard let self else { return }
+            lane.run { take(self, request) }
+        } ended: {
+        }
     }
 
     /// Takes it through a step.

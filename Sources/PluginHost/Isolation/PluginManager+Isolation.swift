@@ -8,6 +8,14 @@ extension PluginManager {
         _ staged: StagedLibrary, _ granted: Set<String>, _ configuration: ConfigurationSnapshot,
         _ directory: PluginDirectory
     ) async throws(HostError) -> IsolatedPlugin {
+        try await IsolatedPlugin.open(
+            await isolatedParts(staged, granted, configuration, directory))
+    }
+
+    func isolatedParts(
+        _ staged: StagedLibrary, _ granted: Set<String>, _ configuration: ConfigurationSnapshot,
+        _ directory: PluginDirectory
+    ) async throws(HostError) -> IsolatedPlugin.Parts {
         let (name, number) = (staged.name, Int(staged.generation))
         let limits = staged.manifest.limits
         var launch = IsolatedPlugin.Launch(
@@ -31,16 +39,16 @@ extension PluginManager {
         launch.inlineBudgetMilliseconds = options.inlineBudgetMilliseconds
         launch.work = options.work.changed(by: limits)
         launch.startSeconds = limits.startSeconds ?? options.startSeconds
-        return try await IsolatedPlugin.open(
-            IsolatedPlugin.Parts(
-                staged: staged, root: layout.root, directory: directory, granted: granted,
-                switchboard: switchboard, configuration: configuration, launch: launch,
-                onDenial: denial(of: name, generation: number)
-            ) { [weak self, control] occurrence in
-                Task(executorPreference: control) {
-                    await self?.occurred(occurrence, name, number)
-                }
-            })
+        let inheritance = options.inheritance
+        return IsolatedPlugin.Parts(
+            staged: staged, root: layout.root, directory: directory, granted: granted,
+            switchboard: switchboard, configuration: configuration, launch: launch,
+            onDenial: denial(of: name, generation: number), claim: { inheritance?.claim($0) }
+        ) { [weak self, control] occurrence in
+            Task(executorPreference: control) {
+                await self?.occurred(occurrence, name, number)
+            }
+        }
     }
 
     /// Tells of what became of a process, and takes a generation out of service that has none left.

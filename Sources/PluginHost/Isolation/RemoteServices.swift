@@ -23,12 +23,12 @@ final class RemoteServices: Sendable {
         var handles: [OfferedMethod.Key: ph_handle] = [:]
     }
 
-    let channel: ControlChannel
+    let channel: HostLine
     /// Where the receivers of calls are called, and inline methods, one after the other.
     let lane = WorkerThreads("services", countMax: 1)
     private let state = Mutex(State())
 
-    init(channel: ControlChannel) {
+    init(channel: HostLine) {
         self.channel = channel
     }
 
@@ -54,7 +54,8 @@ final class RemoteServices: Sendable {
     func target(_ number: UInt64) -> EventTarget? { state.withLock { $0.targets[number] } }
 
     func removeTarget(_ number: UInt64) -> EventTarget? {
-        state.withLock { $0.targets.removeValue(forKey: number) }
+        channel.forget(subscription: number)
+        return state.withLock { $0.targets.removeValue(forKey: number) }
     }
 
     // MARK: - Calls

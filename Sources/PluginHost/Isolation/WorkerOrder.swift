@@ -35,6 +35,16 @@ struct WorkerOrder: Sendable {
         ]
     }
 
+    /// The version of what a worker and the engine say to each other.
+    static let protocolVersion = 1
+
+    /// What has to be the same for a process to be taken over, of an order as JSON.
+    static func essence(_ json: JSONValue) -> JSONObject {
+        var object = json.object ?? [:]
+        for name in ["library", "revision", "seconds", "topic"] { object[name] = nil }
+        return object
+    }
+
     init(
         root: String, manifest: Manifest, generation: UInt64, library: String, digest: Digest,
         granted: Set<String>, configuration: ConfigurationSnapshot, work: WorkLimits

@@ -11,7 +11,8 @@ import Synchronization
 ///
 /// The host has passed it a channel and a listening socket. Over the channel it is led through the
 /// steps of a plugin's life, with the same code that leads them in the host; on the socket it
-/// serves what the host relays, with the same server. When the channel breaks it ends at once.
+/// serves what the host relays, with the same server. When the channel breaks it ends at once,
+/// unless it is on a leash: then it serves on until the next engine has another channel for it.
 package final class WorkerProcess: Sendable {
     private static let channelDescriptor: Int32 = 3
     private static let listenerDescriptor: Int32 = 4
@@ -21,21 +22,42 @@ package final class WorkerProcess: Sendable {
         let loaded: LoadedPlugin
         let order: WorkerOrder
         let server: HTTPServer
+        /// The order as it came, with the configuration of now.
+        var told: JSONObject
+        var stage = WorkerStage.opened
         var generation: Generation?
     }
 
-    private let channel: ControlChannel
+    private let line: HostLine
+    private let isLeashed = WorkerLeash.isThere
+    private let isLeaving = Atomic(false)
     private let remote: RemoteServices
     private let switchboard = Switchboard()
     private let state = Mutex<Opened?>(nil)
 
-    private init() throws(HostError) {
-        channel = try ControlChannel(owning: Self.channelDescriptor)
-        remote = RemoteServices(channel: channel)
+    private init(_ channel: ControlChannel) throws(HostError) {
+        line = HostLine(channel)
+        remote = RemoteServices(channel: line)
+    }
+
+    /// Begins to hear an engine.
+    private func hear(_ channel: ControlChannel) throws(HostError) {
+        try channel.start("control") { [weak channel] request in
+            if let channel { self.take(request, on: channel) }
+        } ended: { [weak channel] in
+            if let channel { self.lost(channel) }
+        }
+    }
+
+    private func lost(_ channel: ControlChannel) {
+        guard line.isCurrent(channel) else { return }
+        // The host is gone, or has let go: nobody is left to work for.
+        if !isLeashed || isLeaving.load(ordering: .acquiring) { _exit(0) }
+        line.lost(channel)
     }
 
     /// The descriptors that the host passes.
-    static let descriptors = [channelDescriptor, listenerDescriptor]
+    static let descriptors = [channelDescriptor, listenerDescriptor, WorkerLeash.descriptor]
 
     /// Gives up what the plugin is not to have, as the words say; nothing without words.
     ///
@@ -57,13 +79,18 @@ package final class WorkerProcess: Sendable {
         signal(SIGPIPE, SIG_IGN)
         DescriptorLimit.raise()
         do throws(HostError) {
-            let worker = try WorkerProcess()
-            try worker.channel.start("control") { request in
-                worker.take(request)
-            } ended: {
-                // The host is gone, or has let go: nobody is left to work for.
-                _exit(0)
+            let channel = try ControlChannel(owning: Self.channelDescriptor)
+            let worker = try WorkerProcess(channel)
+            if worker.isLeashed {
+                WorkerLeash.hold { descriptor in
+                    // One that does not work is left by the engine that has sent it.
+                    guard let next = try? ControlChannel(owning: descriptor) else { return }
+                    try? worker.hear(next)
+                } ended: {
+                    _exit(0)
+                }
             }
+            try worker.hear(channel)
         } catch {
             var text = error.description + "\n"
             text.withUTF8 { bytes in
@@ -81,7 +108,12 @@ package final class WorkerProcess: Sendable {
     // MARK: - What the host asks
 
     /// On the channel's thread.
-    private func take(_ request: ControlChannel.Request) {
+    private func take(_ request: ControlChannel.Request, on channel: ControlChannel) {
+        let isForeign = !line.isCurrent(channel)
+        switch request.topic {
+        case RemoteTopic.attach, RemoteTopic.take: break
+        default: if isForeign { return request.refuse(Self.notTaken) }
+        }
         switch request.topic {
         case RemoteTopic.event:
             guard let member = opened?.loaded.member else { return request.refuse(Self.notOpen) }
@@ -95,9 +127,9 @@ package final class WorkerProcess: Sendable {
         default:
             Task {
                 do throws(HostError) {
-                    let content = try await perform(request)
+                    let content = try await perform(request, channel)
                     request.reply(content.json, content.bytes)
-                    if request.topic == RemoteTopic.close { leave() }
+                    if request.topic == RemoteTopic.close { leave(channel) }
                 } catch {
                     request.refuse(error)
                 }
@@ -108,7 +140,7 @@ package final class WorkerProcess: Sendable {
     private var opened: Opened? { state.withLock { $0 } }
 
     private func perform(
-        _ request: ControlChannel.Request
+        _ request: ControlChannel.Request, _ channel: ControlChannel
     ) async throws(HostError) -> ControlChannel.Content {
         if request.topic == RemoteTopic.open { return try await open(request.json) }
         guard let opened else { throw Self.notOpen }
@@ -142,6 +174,7 @@ package final class WorkerProcess: Sendable {
                 try await loaded.change(to: snapshot, seconds: seconds)
             }
             loaded.member.configuration.current = snapshot
+            state.withLock { $0?.told["configuration"] = request.json["configuration"] }
         case RemoteTopic.save:
             let saved = try await loaded.save(seconds: seconds)
             return ControlChannel.Content(
@@ -153,6 +186,8 @@ package final class WorkerProcess: Sendable {
         case RemoteTopic.drain: await drain(opened, request.json)
         case RemoteTopic.stop: try await stop(opened, seconds)
         case RemoteTopic.close: json = await close(opened, seconds)
+        case RemoteTopic.attach: json = await describe(opened)
+        case RemoteTopic.take: try await line.move(to: channel, within: seconds)
         case RemoteTopic.ping:
             // An answer says that the loops turn.
             await opened.server.forEachReactor { _ in }
@@ -165,6 +200,33 @@ package final class WorkerProcess: Sendable {
         return ControlChannel.Content(json: json, bytes: [])
     }
 
+    /// What an engine has to know that would go on with this process.
+    private func describe(_ opened: Opened) async -> JSONValue {
+        let loaded = opened.loaded
+        if opened.stage == .serving { await opened.server.forEachReactor { _ in } }
+        var json = Self.shape(loaded)
+        json["protocol"] = .number(JSONNumber(WorkerOrder.protocolVersion))
+        json["stage"] = .string(opened.stage.rawValue)
+        json["order"] = .object(opened.told)
+        json["saves"] = .bool(loaded.savesState)
+        json["restores"] = .bool(loaded.restoresState)
+        json["quiet"] = .bool(loaded.savesQuietly)
+        json["health"] = .bool(loaded.saysHowItIs)
+        json["observes"] = .bool(loaded.observesConfiguration)
+        return .object(json)
+    }
+
+    /// What the engine routes requests by.
+    private static func shape(_ loaded: LoadedPlugin) -> JSONObject {
+        [
+            "code": loaded.code.manifest.json,
+            "body_bytes_max": .array(loaded.routes.map { .number(JSONNumber($0.bodyBytesMax)) }),
+        ]
+    }
+
+    private static let notTaken = HostError(
+        "worker_not_taken", what: "a worker has another engine",
+        why: "whoever asks has not taken it over")
     private static let notOpen = HostError(
         "worker_not_open", what: "a worker has no plugin yet", why: "none was opened in it")
 
@@ -172,7 +234,7 @@ package final class WorkerProcess: Sendable {
 
     private func open(_ json: JSONValue) async throws(HostError) -> ControlChannel.Content {
         let order = try WorkerOrder(json: json)
-        let channel = channel
+        let channel = line
         let log = HostLog(minimum: order.logLevel) { level, message, subject in
             var json: JSONObject = [
                 "level": .number(JSONNumber(level.rawValue)), "message": .string(message),
@@ -201,13 +263,11 @@ package final class WorkerProcess: Sendable {
                 RemoteTopic.denied, ["service": .string(service), "reason": .string(reason)])
         }
         let server = try server(order, log)
-        state.withLock { $0 = Opened(loaded: loaded, order: order, server: server) }
-        return ControlChannel.Content(
-            json: [
-                "code": loaded.code.manifest.json,
-                "body_bytes_max": .array(
-                    loaded.routes.map { .number(JSONNumber($0.bodyBytesMax)) }),
-            ], bytes: [])
+        state.withLock {
+            $0 = Opened(
+                loaded: loaded, order: order, server: server, told: json.object ?? [:])
+        }
+        return ControlChannel.Content(json: .object(Self.shape(loaded)), bytes: [])
     }
 
     private func server(_ order: WorkerOrder, _ log: HostLog) throws(HostError) -> HTTPServer {
@@ -254,6 +314,7 @@ package final class WorkerProcess: Sendable {
         } catch {
             throw HostError(error)
         }
+        state.withLock { $0?.stage = .serving }
     }
 
     /// Has long responses end, and sockets if they are to.
@@ -261,6 +322,7 @@ package final class WorkerProcess: Sendable {
         guard let generation = opened.generation else { return }
         let closes = json["sockets"]?.bool == true
         let reopens = json["reopen"]?.bool == true
+        state.withLock { $0?.stage = reopens ? .serving : .leaving }
         await opened.server.forEachReactor { reactor in
             if reopens { return generation.openSockets(on: reactor) }
             if closes { generation.closeSockets(on: reactor) }
@@ -269,6 +331,7 @@ package final class WorkerProcess: Sendable {
     }
 
     private func stop(_ opened: Opened, _ seconds: Int) async throws(HostError) {
+        state.withLock { $0?.stage = .leaving }
         opened.loaded.member.gate.close()
         opened.loaded.member.calls.end()
         try await opened.loaded.stop(seconds: seconds)
@@ -284,10 +347,18 @@ package final class WorkerProcess: Sendable {
     }
 
     /// Ends the process after the last answer.
-    private func leave() {
+    private func leave(_ channel: ControlChannel) {
         fflush(nil)
+        isLeaving.store(true, ordering: .releasing)
         channel.end()
     }
+}
+
+/// How far a worker has come, for an engine that would go on with it.
+enum WorkerStage: String, Sendable {
+    case opened, serving
+    /// Its generation has been superseded, or taken out of service.
+    case leaving
 }
 
 extension ServerConfiguration {

@@ -82,13 +82,17 @@ package enum Directory {
         }
     }
 
-    /// Removes everything inside a directory.
-    package static func empty(_ path: String) throws(HostError) {
-        try empty(Descriptor(directory: path))
+    /// Removes everything inside a directory, but for what has one of those names.
+    package static func empty(
+        _ path: String, keeping kept: Set<String> = []
+    ) throws(HostError) {
+        try empty(Descriptor(directory: path), keeping: kept)
     }
 
-    private static func empty(_ directory: borrowing Descriptor) throws(HostError) {
-        for name in try entries(of: directory) {
+    private static func empty(
+        _ directory: borrowing Descriptor, keeping kept: Set<String> = []
+    ) throws(HostError) {
+        for name in try entries(of: directory) where !kept.contains(name) {
             if unsafe unlinkat(directory.number, name, 0) == 0 || errno == ENOENT { continue }
             guard errno == EISDIR || errno == EPERM else {
                 throw .system(

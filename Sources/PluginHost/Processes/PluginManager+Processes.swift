@@ -37,44 +37,66 @@ extension PluginManager {
             }
         }
         guard let (files, digest) = copied else { return nil }
-        let limits = source.manifest.limits
         do throws(HostError) {
-            let granted = Set(grants(of: name, asking: source.manifest.services).granted)
-            var confinement: Confinement?
-            var group: ControlGroup.Plan?
-            // A container has its own means.
-            if process.image == nil {
-                confinement = try await self.confinement(of: source.manifest, granted, directory)
-            }
-            if confinement != nil {
-                group = groupPlan(
-                    name, await resources(of: source.manifest),
-                    among: source.manifest.instances)
-            }
             return try ProcessPlugin(
-                ProcessPlugin.Parts(
-                    manifest: source.manifest, process: process, number: UInt64(number),
-                    digest: digest, files: files, directory: directory,
-                    configuration: configuration, restarts: options.restarts,
-                    stopSeconds: options.stopSeconds,
-                    startSeconds: limits.startSeconds ?? options.startSeconds,
-                    limits: options.work.changed(by: limits), granted: granted,
-                    confinement: confinement, group: group, log: log,
-                    searchPath: options.programPath
-                ) { [weak self, control] occurrence in
-                    Task(executorPreference: control) {
-                        await self?.occurred(occurrence, name, number)
-                    }
-                })
+                await processParts(process, source, configuration, number: number, digest, files))
         } catch {
             files.remove()
             throw error
         }
     }
 
-    /// Takes a program through its first steps, past the hooks that may refuse it.
-    func bringUpProcess(
-        _ opened: ProcessPlugin, _ source: Source, _ slot: PluginSlot
+    private func processParts(
+        _ process: Manifest.Process, _ source: Source, _ configuration: ConfigurationSnapshot,
+        number: Int, _ digest: Digest, _ files: ProcessFiles
+    ) async throws(HostError) -> ProcessPlugin.Parts {
+        let (name, limits) = (source.manifest.name, source.manifest.limits)
+        let directory = layout.plugin(name)
+        let inheritance = options.inheritance
+        let granted = Set(grants(of: name, asking: source.manifest.services).granted)
+        var confinement: Confinement?
+        var group: ControlGroup.Plan?
+        // A container has its own means.
+        if process.image == nil {
+            confinement = try await self.confinement(of: source.manifest, granted, directory)
+        }
+        if confinement != nil {
+            group = groupPlan(
+                name, await resources(of: source.manifest), among: source.manifest.instances)
+        }
+        return ProcessPlugin.Parts(
+            manifest: source.manifest, process: process, number: UInt64(number), digest: digest,
+            files: files, directory: directory, configuration: configuration,
+            restarts: options.restarts, stopSeconds: options.stopSeconds,
+            startSeconds: limits.startSeconds ?? options.startSeconds,
+            limits: options.work.changed(by: limits), granted: granted, confinement: confinement,
+            group: group, log: log, searchPath: options.programPath,
+            claim: { inheritance?.claim($0) }
+        ) { [weak self, control] occurrence in
+            Task(executorPreference: control) {
+                await self?.occurred(occurrence, name, number)
+            }
+        }
+    }
+
+    /// Goes on with the processes of a program; nil: they are not what would be started now.
+    func reattachProcess(
+        _ process: Manifest.Process, _ source: Source, _ configuration: ConfigurationSnapshot,
+        number: Int, _ digest: Digest, _ files: String, _ survivors: [Survivor]
+    ) async throws(HostError) -> ProcessPlugin? {
+        let isFit = survivors.allSatisfy {
+            $0.description["kind"]?.string == Survivor.program
+                && $0.description["digest"]?.string == digest.hex
+        }
+        guard isFit else { return nil }
+        let parts = try await processParts(
+            process, source, configuration, number: number, digest, ProcessFiles(leftAt: files))
+        return try ProcessPlugin(parts, goingOnWith: survivors)
+    }
+
+    /// Takes an opened generation through its first steps, past the hooks that may refuse it.
+    func bringUpOpened(
+        _ opened: any PluginInstance, _ source: Source, _ slot: PluginSlot
     ) async throws(HostError) -> HostedImage {
         do throws(HostError) {
             return try await throughHooks(

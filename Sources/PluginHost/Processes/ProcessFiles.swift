@@ -24,6 +24,9 @@ final class ProcessFiles: Sendable {
         }
     }
 
+    /// Takes over the files of an engine that is gone.
+    init(leftAt directory: String) { self.directory = directory }
+
     func remove() { try? Directory.remove(directory) }
 
     private static let depthMax = 32

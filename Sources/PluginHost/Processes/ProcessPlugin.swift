@@ -31,6 +31,8 @@ final class ProcessPlugin: PluginInstance {
         var group: ControlGroup.Plan?
         var log: HostLog
         var searchPath = Manifest.Process.searchPath
+        /// Tells the supervisor that this engine goes on with a child.
+        var claim: @Sendable (Int32) -> Void = { _ in }
         var occurred: @Sendable (IsolatedPlugin.Occurrence) -> Void
     }
 
@@ -44,11 +46,15 @@ final class ProcessPlugin: PluginInstance {
         var restarts = 0
         var hasFailed = false
         var startedAt = ContinuousClock.now
+        /// A process of an engine before, which is not this one's yet.
+        var survivor: Survivor?
     }
 
     private struct State: Sendable {
         var stage = Stage.opened
         var seats: [Seat]
+        /// Whether another engine goes on with its processes.
+        var isHandedOver = false
     }
 
     let member: Member
@@ -57,6 +63,7 @@ final class ProcessPlugin: PluginInstance {
     /// Where each process listens; empty where they make their sockets.
     private let listeners: [PrivateListener]
     private let state: Mutex<State>
+    let isReattached: Bool
 
     var number: Int { Int(parts.number) }
     var digest: Digest { parts.digest }
@@ -79,19 +86,47 @@ final class ProcessPlugin: PluginInstance {
     /// Makes the sockets; nothing is started.
     ///
     /// - Throws: `socket_not_made`, or `socket_path_too_long`.
-    init(_ parts: Parts) throws(HostError) {
+    convenience init(_ parts: Parts) throws(HostError) {
+        try self.init(parts, survivors: [])
+    }
+
+    /// Takes the sockets over with the processes that an engine before has left; nil: they are not
+    /// what would be started now.
+    convenience init?(_ parts: Parts, goingOnWith survivors: [Survivor]) throws(HostError) {
+        try self.init(parts, survivors: survivors)
+        for survivor in survivors {
+            guard let seat = survivor.number("seat"),
+                (0..<max(1, parts.manifest.instances)).contains(seat),
+                survivor.description["plan"] == .object(try plan(seat).json)
+            else { return nil }
+        }
+    }
+
+    private init(_ parts: Parts, survivors: [Survivor]) throws(HostError) {
         self.parts = parts
+        isReattached = !survivors.isEmpty
         let count = max(1, parts.manifest.instances)
         var listeners: [PrivateListener] = []
         if parts.process.socket == .descriptor {
-            for _ in 0..<count { listeners.append(try PrivateListener(in: parts.directory.run)) }
+            for seat in 0..<count {
+                let left = survivors.first { $0.number("seat") == seat && $0.kept(1) >= 0 }
+                if let left {
+                    listeners.append(PrivateListener(copying: left.kept(0), handle: left.kept(1)))
+                } else {
+                    listeners.append(try PrivateListener(in: parts.directory.run))
+                }
+            }
         }
         self.listeners = listeners
         relay = ProcessRelay(parts.manifest.name, limits: parts.limits)
         member = Member(manifest: parts.manifest, number: parts.number)
         member.configuration.current = parts.configuration
-        let seat = Seat(record: RestartRecord(parts.restarts))
-        state = Mutex(State(seats: Array(repeating: seat, count: count)))
+        var seats = Array(repeating: Seat(record: RestartRecord(parts.restarts)), count: count)
+        for survivor in survivors {
+            guard let seat = survivor.number("seat"), seats.indices.contains(seat) else { continue }
+            seats[seat].survivor = survivor
+        }
+        state = Mutex(State(seats: seats))
         guard listeners.isEmpty, socketPath(count - 1).utf8.count > Self.socketPathBytesMax else {
             return
         }
@@ -139,17 +174,80 @@ final class ProcessPlugin: PluginInstance {
     private nonisolated(nonsending) func bringUp(
         _ seat: Int, seconds: Int
     ) async throws(HostError) {
-        let path = listeners.isEmpty ? socketPath(seat) : nil
-        if let path {
+        let left = takeSurvivor(seat)
+        let child = if let left { left } else { try await start(seat) }
+        do throws(HostError) {
+            try await waitUntilReady(child, seat, seconds: seconds)
+        } catch {
+            child.kill()
+            _ = await child.waitForEnd()
+            guard left == nil else { return try await bringUp(seat, seconds: seconds) }
+            throw error
+        }
+        let isWanted = state.withLock { state in
+            guard state.stage != .ended else { return false }
+            if state.seats[seat].endpoint == nil {
+                state.seats[seat].endpoint = relay.upstream.add(address: address(seat))
+            }
+            state.seats[seat].child = child
+            state.seats[seat].record.started(at: Self.elapsed)
+            return true
+        }
+        if !isWanted { child.kill() }
+    }
+
+    /// Goes on with the process of an engine before, if there is one.
+    private func takeSurvivor(_ seat: Int) -> ChildProcess? {
+        let survivor = state.withLock { state in
+            defer { state.seats[seat].survivor = nil }
+            return state.seats[seat].survivor
+        }
+        guard let survivor else { return nil }
+        parts.claim(survivor.id)
+        state.withLock { $0.seats[seat].startedAt = survivor.startedAt }
+        return survivor.adopt(log: parts.log, subject: member.subject)
+    }
+
+    private nonisolated(nonsending) func start(
+        _ seat: Int
+    ) async throws(HostError) -> ChildProcess {
+        if listeners.isEmpty {
             try Directory.create(
                 parts.files.directory + "/run-\(seat)", mode: 0o700, parents: true)
-            unsafe unlink(path)
+            unsafe unlink(socketPath(seat))
         }
+        let group = try parts.group?.make()
+        var plan = try plan(seat, group)
+        plan.legacy = (
+            [
+                "kind": .string(Survivor.program), "plugin": .string(name.text),
+                "generation": .number(JSONNumber(number)), "seat": .number(JSONNumber(seat)),
+                "digest": .string(digest.hex), "files": .string(parts.files.directory),
+                "plan": .object(try self.plan(seat).json),
+                "group": group.map { .string($0.path) } ?? .null,
+            ], listeners.isEmpty ? [] : [listeners[seat].descriptor, listeners[seat].handle]
+        )
+        state.withLock { $0.seats[seat].startedAt = .now }
+        do throws(HostError) {
+            let child = try await ChildProcess.start(
+                plan, log: parts.log, subject: member.subject)
+            group?.end(with: child)
+            return child
+        } catch {
+            group?.end()
+            throw error
+        }
+    }
+
+    /// How a process is started.
+    private func plan(
+        _ seat: Int, _ group: ControlGroup? = nil
+    ) throws(HostError) -> ChildProcess.Plan {
+        let path = listeners.isEmpty ? socketPath(seat) : nil
         var command = try ProcessCommand(
             parts.process, manifest: parts.manifest, directory: parts.directory,
             files: parts.files.directory, generation: parts.number, instance: seat,
             socketPath: path, searchPath: parts.searchPath)
-        let group = try parts.group?.make()
         if var confinement = parts.confinement {
             confinement.readable.append(parts.files.directory)
             if path != nil { confinement.writable.append(parts.files.directory + "/run-\(seat)") }
@@ -166,32 +264,7 @@ final class ProcessPlugin: PluginInstance {
             plan.descriptors = [listeners[seat].descriptor]
             plan.listensOnDescriptors = true
         }
-        let child: ChildProcess
-        do throws(HostError) {
-            child = try await ChildProcess.start(plan, log: parts.log, subject: member.subject)
-        } catch {
-            group?.end()
-            throw error
-        }
-        if let group { child.whenEnded { _ in group.end() } }
-        do throws(HostError) {
-            try await waitUntilReady(child, seat, seconds: seconds)
-        } catch {
-            child.kill()
-            _ = await child.waitForEnd()
-            throw error
-        }
-        let isWanted = state.withLock { state in
-            guard state.stage != .ended else { return false }
-            if state.seats[seat].endpoint == nil {
-                state.seats[seat].endpoint = relay.upstream.add(address: address(seat))
-            }
-            state.seats[seat].child = child
-            state.seats[seat].startedAt = .now
-            state.seats[seat].record.started(at: Self.elapsed)
-            return true
-        }
-        if !isWanted { child.kill() }
+        return plan
     }
 
     private static let clockStart = ContinuousClock.now
@@ -290,7 +363,11 @@ final class ProcessPlugin: PluginInstance {
         while true {
             let now = Self.elapsed
             let decision = state.withLock { state -> RestartPolicy.Decision? in
-                guard state.stage == .started else { return nil }
+                if end == .handedOver {
+                    state.isHandedOver = true
+                    state.seats[seat].child = nil
+                }
+                guard state.stage == .started, !state.isHandedOver else { return nil }
                 state.seats[seat].child = nil
                 return state.seats[seat].record.ended(at: now, chance: .random(in: 0...1))
             }
@@ -317,6 +394,24 @@ final class ProcessPlugin: PluginInstance {
             } catch {
                 pid = 0
                 reason = ([error.what] + error.reasons).joined(separator: "; ")
+            }
+        }
+    }
+
+    /// Starts processes in the place of those that another engine has taken and not kept.
+    nonisolated(nonsending) func reviveHandedOver() async {
+        let seats = state.withLock { state -> [Int] in
+            guard state.stage == .started, state.isHandedOver else { return [] }
+            state.isHandedOver = false
+            return state.seats.indices.filter { state.seats[$0].child == nil }
+        }
+        for seat in seats {
+            do throws(HostError) {
+                try await bringUp(seat, seconds: parts.startSeconds)
+                watch(seat)
+            } catch {
+                parts.log.write(.error, error.description, about: member.subject)
+                fail(seat, error.what)
             }
         }
     }
@@ -378,7 +473,7 @@ final class ProcessPlugin: PluginInstance {
     nonisolated(nonsending) func close(seconds: Int) async -> UnloadOutcomeReport {
         await end(within: .seconds(min(seconds, parts.stopSeconds)))
         relay.upstream.close()
-        parts.files.remove()
+        if !state.withLock({ $0.isHandedOver }) { parts.files.remove() }
         return UnloadOutcomeReport(isUnloaded: true, reasons: [])
     }
 

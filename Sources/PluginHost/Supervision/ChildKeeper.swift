@@ -6,7 +6,8 @@ internal import Synchronization
 /// The thread that starts children, listens to them and reaps them.
 ///
 /// There is one, and it never ends: the kernel kills a child when the thread ends that it was
-/// started by.
+/// started by. What is to outlive this process is started and reaped by the supervisor instead, if
+/// there is one.
 final class ChildKeeper: Sendable {
     typealias Started = @Sendable (Result<ChildProcess, HostError>) -> Void
 
@@ -18,15 +19,27 @@ final class ChildKeeper: Sendable {
         let started: Started
     }
 
+    /// What there is of the supervisor's children.
+    private enum News: Sendable {
+        case launched(Order, Result<SupervisorLine.Launched, HostError>, Int32, Int32)
+        case adopted(ChildProcess, Int32, ChildVoice, Int32, Int32)
+        case ended(Int32, ChildProcess.End)
+    }
+
     private struct State {
         var orders: [Order] = []
+        var news: [News] = []
+        var line: SupervisorLine?
         var hasThread = false
     }
 
     /// A child and the pipes that it prints to.
     private struct Kept {
         let child: ChildProcess
+        /// -1: another process sees its end.
         let pidfd: Int32
+        /// What the supervisor knows it by.
+        var id: Int32?
         var output: Int32
         var errors: Int32
         var voice: ChildVoice
@@ -60,8 +73,115 @@ final class ChildKeeper: Sendable {
         _ = linux_wakeup_signal(bell)
     }
 
+    // MARK: - The supervisor's children
+
+    /// Has what is to outlive this process started by the supervisor from now on.
+    func rely(on line: SupervisorLine) { state.withLock { $0.line = line } }
+
+    /// Whether children can outlive this process.
+    var hasSupervisor: Bool { state.withLock { $0.line != nil } }
+
+    /// Goes on with a child that another engine has had started.
+    func adopt(
+        _ survivor: Survivor, pidfd: Int32, output: Int32, errors: Int32, _ voice: ChildVoice
+    ) -> ChildProcess {
+        let child = ChildProcess(pid: survivor.pid, pidfd: pidfd, isOwn: false)
+        post(.adopted(child, survivor.id, voice, output, errors))
+        return child
+    }
+
+    /// Takes in that a child of the supervisor's has ended, or is another engine's now.
+    func ended(_ id: Int32, _ end: ChildProcess.End) { post(.ended(id, end)) }
+
+    private func post(_ news: News) {
+        let needsThread = state.withLock { state in
+            state.news.append(news)
+            defer { state.hasThread = true }
+            return !state.hasThread
+        }
+        if needsThread, !OwnThread.start("children", { self.run() }) {
+            state.withLock { $0.hasThread = false }
+        }
+        _ = linux_wakeup_signal(bell)
+    }
+
+    /// Has the supervisor start a child; the answer comes as news.
+    private func delegate(_ order: Order, to line: SupervisorLine) {
+        var output: [Int32] = [-1, -1]
+        var errors: [Int32] = [-1, -1]
+        var failure = Self.pipe(&output)
+        if failure == nil { failure = Self.pipe(&errors) }
+        let ends = (output, errors)
+        if let failure {
+            for fd in output + errors where fd >= 0 { linux_close(fd) }
+            return order.started(
+                .failure(
+                    Self.failure(
+                        order.plan, .system("", subject: order.plan.executable, errno: failure))))
+        }
+        line.launch(order.plan, output: output, errors: errors) { [self] result in
+            post(
+                .launched(
+                    order,
+                    result.mapError {
+                        Self.failure(
+                            order.plan,
+                            .system("", subject: order.plan.executable, errno: $0.number))
+                    }, ends.0[0], ends.1[0]))
+        }
+        for fd in [output[1], errors[1]] { linux_close(fd) }
+    }
+
+    /// Takes in what the supervisor has told.
+    ///
+    /// - Parameter early: the ends of children that are not known yet.
+    private static func take(
+        _ news: News, _ kept: inout [Kept], _ early: inout [Int32: ChildProcess.End]
+    ) {
+        func keep(
+            _ child: ChildProcess, _ id: Int32, _ voice: ChildVoice, _ output: Int32,
+            _ errors: Int32
+        ) {
+            for fd in [output, errors] {
+                _ = fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)
+            }
+            kept.append(
+                Kept(
+                    child: child, pidfd: -1, id: id, output: output, errors: errors,
+                    voice: voice))
+        }
+        switch news {
+        case .launched(let order, .failure(let error), let output, let errors):
+            for fd in [output, errors] { linux_close(fd) }
+            return order.started(.failure(error))
+        case .launched(let order, .success(let launched), let output, let errors):
+            let child = ChildProcess(pid: launched.pid, pidfd: launched.pidfd, isOwn: false)
+            keep(child, launched.id, order.voice, output, errors)
+            order.started(.success(child))
+        case .adopted(let child, let id, let voice, let output, let errors):
+            keep(child, id, voice, output, errors)
+        case .ended(let id, let end): early[id] = end
+        }
+        for index in kept.indices.reversed() {
+            guard let id = kept[index].id, let end = early.removeValue(forKey: id) else {
+                continue
+            }
+            if end == .handedOver {
+                for fd in [kept[index].output, kept[index].errors] where fd >= 0 {
+                    linux_close(fd)
+                }
+            } else {
+                hearOut(&kept[index])
+            }
+            kept.remove(at: index).child.conclude(end)
+        }
+    }
+
+    // MARK: - The thread
+
     private func run() {
         var kept: [Kept] = []
+        var early: [Int32: ChildProcess.End] = [:]
         while true {
             var waiting = [pollfd(fd: bell, events: Int16(POLLIN), revents: 0)]
             for entry in kept {
@@ -79,17 +199,23 @@ final class ChildKeeper: Sendable {
             var alive: [Kept] = []
             for index in kept.indices {
                 if waiting[3 + 3 * index].revents != 0 {
-                    Self.bury(&kept[index])
+                    Self.hearOut(&kept[index])
+                    kept[index].child.reap()
                 } else {
                     alive.append(kept[index])
                 }
             }
             kept = alive
-            let orders = state.withLock { state in
-                defer { state.orders = [] }
-                return state.orders
+            let (orders, news, line) = state.withLock { state in
+                defer { (state.orders, state.news) = ([], []) }
+                return (state.orders, state.news, state.line)
             }
+            for one in news { Self.take(one, &kept, &early) }
             for order in orders {
+                if order.plan.legacy != nil, let line {
+                    delegate(order, to: line)
+                    continue
+                }
                 switch Self.launch(order) {
                 case .success(let entry):
                     kept.append(entry)
@@ -131,8 +257,8 @@ final class ChildKeeper: Sendable {
     /// The most reads of what an ended child has left in its pipes: all that a pipe holds.
     private static let lastReadsMax = 64
 
-    /// Takes what is left of the output, and reaps the child.
-    private static func bury(_ entry: inout Kept) {
+    /// Takes what is left of the output.
+    private static func hearOut(_ entry: inout Kept) {
         for isErrors in [false, true] {
             for _ in 0..<lastReadsMax {
                 let fd = isErrors ? entry.errors : entry.output
@@ -148,7 +274,6 @@ final class ChildKeeper: Sendable {
                 linux_close(fd)
             }
         }
-        entry.child.reap()
     }
 
     private static func launch(_ order: Order) -> Result<Kept, HostError> {
@@ -178,8 +303,8 @@ final class ChildKeeper: Sendable {
         }
         return .success(
             Kept(
-                child: ChildProcess(pid: pid, pidfd: pidfd), pidfd: pidfd, output: output[0],
-                errors: errors[0], voice: order.voice))
+                child: ChildProcess(pid: pid, pidfd: pidfd, isOwn: true), pidfd: pidfd,
+                output: output[0], errors: errors[0], voice: order.voice))
     }
 
     /// Makes a pipe; the reason if there is none to be had.
@@ -188,7 +313,10 @@ final class ChildKeeper: Sendable {
         return result < 0 ? -result : nil
     }
 
-    private static func launch(
+    /// Starts a program that ends with the calling thread.
+    ///
+    /// - Returns: its process id, or the negated `errno`.
+    static func launch(
         _ plan: ChildProcess.Plan, _ null: Int32, _ output: Int32, _ errors: Int32,
         _ pidfd: inout Int32
     ) -> Int32 {

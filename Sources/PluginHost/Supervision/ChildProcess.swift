@@ -30,6 +30,11 @@ package final class ChildProcess: Sendable {
         package var listensOnDescriptors = false
         /// Whether it is killed when the host ends, however that happens.
         package var diesWithHost = true
+        /// What an engine to come has to know of it, and what is kept for that one; nil: it does
+        /// not outlive this process.
+        ///
+        /// The descriptors stay the caller's, as those above.
+        var legacy: (description: JSONValue, descriptors: [Int32])?
         package var outputLevel = HostLog.Level.info
         package var errorLevel = HostLog.Level.warning
 
@@ -46,11 +51,14 @@ package final class ChildProcess: Sendable {
     package enum End: Hashable, Sendable, CustomStringConvertible {
         case exited(Int32)
         case killed(signal: Int32)
+        /// It has not: another engine goes on with it.
+        case handedOver
 
         package var description: String {
             switch self {
             case .exited(let status): "exited with status \(status)"
             case .killed(let signal): "was killed by \(ThrowawayProcess.name(ofSignal: signal))"
+            case .handedOver: "goes on with another engine"
             }
         }
     }
@@ -64,11 +72,14 @@ package final class ChildProcess: Sendable {
     /// Its number; another process may have it once `end` is known.
     package let pid: Int32
     private let pidfd: Int32
+    /// Whether this process has started it, and reaps it.
+    private let isOwn: Bool
     private let state = Mutex(State())
 
-    init(pid: Int32, pidfd: Int32) {
+    init(pid: Int32, pidfd: Int32, isOwn: Bool) {
         self.pid = pid
         self.pidfd = pidfd
+        self.isOwn = isOwn
     }
 
     deinit { linux_close(pidfd) }
@@ -118,8 +129,9 @@ package final class ChildProcess: Sendable {
 
     /// Ends it with all that it has started, at once.
     package func kill() {
-        // Its group's number cannot be another's before it has been reaped.
-        state.withLock { if $0.end == nil { _ = Glibc.kill(-pid, SIGKILL) } }
+        // Its group's number cannot be another's before it has been reaped; whoever reaps it ends
+        // the group.
+        if isOwn { state.withLock { if $0.end == nil { _ = Glibc.kill(-pid, SIGKILL) } } }
         // A program may have joined another group.
         signal(SIGKILL)
     }
@@ -143,6 +155,16 @@ package final class ChildProcess: Sendable {
             state.end = end
             defer { state.waiters = [] }
             return (end, state.waiters)
+        }
+        for waiter in waiters { waiter(end) }
+    }
+
+    /// Takes in how it ended, from whoever has reaped it.
+    func conclude(_ end: End) {
+        let waiters = state.withLock { state in
+            state.end = end
+            defer { state.waiters = [] }
+            return state.waiters
         }
         for waiter in waiters { waiter(end) }
     }

@@ -15,6 +15,8 @@ final class EngineProcess {
     var announced: Int32?
     /// Whether nothing more comes through the wire.
     var isSilent = false
+    /// What has found no room in the wire; the descriptors are copies.
+    private(set) var waiting: [WireMessage] = []
     /// When it was asked first whether it answers, and has not answered since.
     var unansweredSince: Duration?
 
@@ -31,7 +33,8 @@ final class EngineProcess {
     ///   - arguments: those of `host serve`.
     ///   - seat: what it is told besides.
     ///   - box: where it writes how it ends.
-    ///   - passed: the admin socket and the listeners, in this order.
+    ///   - passed: the admin socket, the listeners and the admin interface's further doors, in this
+    ///     order.
     /// - Throws: `engine_not_started` with the system's reason.
     static func start(
         arguments: [String], seat: EngineSeat.Told, box: BlackBox, lock: Int32, passed: [Int32]
@@ -59,9 +62,21 @@ final class EngineProcess {
 
     func send(signal: Int32) { kill(pid, signal) }
 
-    func tell(_ word: EngineSeat.Word) {
-        let text = Array("\(word.rawValue) 0".utf8)
-        _ = unsafe text.withUnsafeBytes { unsafe linux_send(wire, $0.baseAddress, $0.count, 0) }
+    func tell(_ word: EngineSeat.Word) { tell(WireMessage(word: word)) }
+
+    /// Tells it something; never waits. What finds no room is told later.
+    func tell(_ message: WireMessage) {
+        if waiting.isEmpty, message.send(over: wire, waits: false) != EAGAIN { return }
+        var copy = message
+        copy.descriptors = message.descriptors.map { fcntl($0, F_DUPFD_CLOEXEC, 0) }
+        waiting.append(copy)
+    }
+
+    /// Tells what has waited, as far as there is room.
+    func flush() {
+        while let first = waiting.first, first.send(over: wire, waits: false) != EAGAIN {
+            waiting.removeFirst().closeDescriptors()
+        }
     }
 
     /// Takes the end of the process in, and gives everything back but its box: its exit status, or
@@ -70,6 +85,8 @@ final class EngineProcess {
         let status = linux_await_end(pid)
         close(pidfd)
         close(wire)
+        for message in waiting { message.closeDescriptors() }
+        waiting = []
         return status
     }
 

@@ -5,9 +5,10 @@ package import HostModel
 
 /// The engine's side of its supervisor: what it was given, and the wire between the two.
 ///
-/// - Shape: `host engine SEAT ARGUMENT...`; SEAT is `SUPERVISOR,LISTENERS,ACTIVATED,END`: the
-///   supervisor's pid, the number of listeners, how many of them a service manager has opened, and
-///   how the engine before ended (`EngineEnd`). The descriptors are in `Place`.
+/// - Shape: `host engine SEAT ARGUMENT...`; SEAT is `SUPERVISOR,LISTENERS,ACTIVATED,DOORS,END`: the
+///   supervisor's pid, the number of listeners, how many of them a service manager has opened, the
+///   number of further doors to the admin interface, and how the engine before ended (`EngineEnd`).
+///   The descriptors are in `Place`, the doors behind the listeners.
 package struct EngineSeat: Sendable {
     /// Where the descriptors are that the engine is given.
     enum Place {
@@ -36,6 +37,14 @@ package struct EngineSeat: Sendable {
         case retire
         /// It wants another engine in its place.
         case replace
+        /// It wants a child started that outlives it; it has been, or could not be.
+        case launch, launched, refused
+        /// Asks which children of other engines there are; tells one; there are no more.
+        case children, child
+        /// It goes on with a child of another engine; that one is told.
+        case claim, taken
+        /// A child has ended.
+        case ended
         /// What another version of this program may say.
         case unknown
     }
@@ -45,9 +54,10 @@ package struct EngineSeat: Sendable {
         var supervisor: Int32
         var listeners: Int
         var activated: Int
+        var doors: Int
         var end: EngineEnd
 
-        var text: String { "\(supervisor),\(listeners),\(activated),\(end.text)" }
+        var text: String { "\(supervisor),\(listeners),\(activated),\(doors),\(end.text)" }
     }
 
     /// The verb that stands before the seat.
@@ -57,6 +67,8 @@ package struct EngineSeat: Sendable {
     let listeners: [Int32]
     /// How many of the listeners, the last ones, a service manager has opened.
     let activated: Int
+    /// The further doors to the admin interface.
+    let doors: [Int32]
     /// How the engine before this one ended, where it did not end well.
     let crash: CrashReport?
 
@@ -66,9 +78,10 @@ package struct EngineSeat: Sendable {
     /// - Throws: `seat_invalid` when no supervisor has started the process.
     package init(_ text: String) throws(HostError) {
         let parts = text.split(separator: ",", omittingEmptySubsequences: false)
-        guard parts.count == 4, let supervisor = Int32(parts[0]), supervisor == getppid(),
+        guard parts.count == 5, let supervisor = Int32(parts[0]), supervisor == getppid(),
             let count = Int32(parts[1]), (0...64).contains(count),
-            let activated = Int(parts[2]), let end = EngineEnd(String(parts[3]))
+            let activated = Int(parts[2]), let doorCount = Int32(parts[3]),
+            (0...32).contains(doorCount), let end = EngineEnd(String(parts[4]))
         else {
             throw HostError(
                 "seat_invalid", what: "this process cannot be an engine",
@@ -78,7 +91,8 @@ package struct EngineSeat: Sendable {
         self.activated = activated
         unsafe linux_name_thread("host-engine")
         listeners = (0..<count).map { Place.listeners + $0 }
-        for descriptor in Place.wire..<(Place.listeners + count) {
+        doors = (0..<doorCount).map { Place.listeners + count + $0 }
+        for descriptor in Place.wire..<(Place.listeners + count + doorCount) {
             _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         }
         do throws(LibraryError) {
@@ -96,40 +110,16 @@ package struct EngineSeat: Sendable {
     /// The admin socket, for a server that closes it; another one may be made later.
     var admin: Int32 { fcntl(Place.admin, F_DUPFD_CLOEXEC, Place.listeners) }
 
+    /// The doors, for a server that closes them; others may be made later.
+    var lentDoors: [Int32] { doors.map { fcntl($0, F_DUPFD_CLOEXEC, Place.listeners) } }
+
     /// Tells the supervisor; one that is gone has taken this process with it.
     func tell(_ word: Word, _ number: Int32 = 0) {
-        let text = Array("\(word.rawValue) \(number)".utf8)
-        _ = unsafe text.withUnsafeBytes {
-            unsafe linux_send(Place.wire, $0.baseAddress, $0.count, 0)
-        }
+        _ = WireMessage(word: word, number: number).send(over: Place.wire, waits: true)
     }
 
     /// Says that the process ends by itself, with that status.
     package func end(_ status: Int32) { tell(.end, status) }
-
-    /// Listens to the supervisor on a thread of its own, for the life of the process.
-    func listen(_ heard: @escaping @Sendable (Word, Int32) -> Void) {
-        _ = OwnThread.start("supervisor") {
-            while let (word, number) = Self.receive(from: Place.wire, waits: true) {
-                heard(word, number)
-            }
-        }
-    }
-
-    /// Takes the next message; nil when there will be none, or where it does not wait, when there
-    /// is none.
-    static func receive(from wire: Int32, waits: Bool) -> (Word, Int32)? {
-        let flags = waits ? 0 : Int32(MSG_DONTWAIT)
-        var buffer = [UInt8](repeating: 0, count: 128)
-        while true {
-            let count = unsafe recv(wire, &buffer, buffer.count, flags)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return nil }
-            let words = String(decoding: buffer[..<count], as: UTF8.self).split(separator: " ")
-            let word = words.first.flatMap { Word(rawValue: String($0)) } ?? .unknown
-            return (word, words.dropFirst().first.flatMap { Int32($0) } ?? 0)
-        }
-    }
 }
 
 /// How an engine ended, as its supervisor saw it.

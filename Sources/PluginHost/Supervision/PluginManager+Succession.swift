@@ -38,6 +38,7 @@ extension PluginManager {
             // Files of the other process may bear the next numbers.
             slot.lastNumber += Self.numbersSkipped
             guard let loaded = slot.current?.loaded else { continue }
+            await loaded.reviveHandedOver()
             await note(
                 .loaded(
                     generation: loaded.number, libraryDigest: loaded.digest, milliseconds: 0),

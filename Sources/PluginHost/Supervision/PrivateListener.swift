@@ -10,7 +10,8 @@ package import HostModel
 package final class PrivateListener: Sendable {
     /// What a child listens on; blocking.
     package let descriptor: Int32
-    private let handle: Int32
+    /// What leads to `address`.
+    let handle: Int32
 
     /// The path by which this process connects to it.
     package var address: String { "/proc/self/fd/\(handle)" }
@@ -33,6 +34,12 @@ package final class PrivateListener: Sendable {
         }
         descriptor = result
         self.handle = handle
+    }
+
+    /// Goes on with one that another process has made; the descriptors stay the caller's.
+    init(copying descriptor: Int32, handle: Int32) {
+        self.descriptor = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        self.handle = fcntl(handle, F_DUPFD_CLOEXEC, 0)
     }
 
     deinit {

@@ -5,8 +5,9 @@ extension Supervisor {
     /// What a supervisor waits for.
     enum Event {
         case signal(Int32)
-        case word(EngineProcess, EngineSeat.Word, Int32)
+        case word(EngineProcess, WireMessage)
         case end(EngineProcess)
+        case childEnded(KeptChild)
         case trialEnded
         /// It is time to look after something.
         case time
@@ -25,12 +26,17 @@ extension Supervisor {
         while true {
             let number = linux_next_signal(signals)
             if number != 0 { return .signal(number) }
-            let processes = processes
+            let (processes, children) = (processes, children)
             var polled = [pollfd(fd: signals, events: Int16(POLLIN), revents: 0)]
             for process in processes {
+                process.flush()
                 let wire = process.isSilent ? -1 : process.wire
-                polled.append(pollfd(fd: wire, events: Int16(POLLIN), revents: 0))
+                let events = Int16(process.waiting.isEmpty ? POLLIN : POLLIN | POLLOUT)
+                polled.append(pollfd(fd: wire, events: events, revents: 0))
                 polled.append(pollfd(fd: process.pidfd, events: Int16(POLLIN), revents: 0))
+            }
+            for child in children {
+                polled.append(pollfd(fd: child.pidfd, events: Int16(POLLIN), revents: 0))
             }
             polled.append(pollfd(fd: trial?.pidfd ?? -1, events: Int16(POLLIN), revents: 0))
             let patience = nextTime - EngineProcess.now
@@ -38,16 +44,20 @@ extension Supervisor {
             let count = unsafe poll(&polled, nfds_t(polled.count), Int32(milliseconds) + 1)
             if count == 0 { return .time }
             guard count > 0 else { continue }
-            for (index, process) in processes.enumerated() where polled[1 + 2 * index].revents != 0
-            {
-                if let (word, number) = EngineSeat.receive(from: process.wire, waits: false) {
-                    return .word(process, word, number)
+            for (index, process) in processes.enumerated()
+            where polled[1 + 2 * index].revents & ~Int16(POLLOUT) != 0 {
+                if let message = WireMessage.receive(from: process.wire, waits: false) {
+                    return .word(process, message)
                 }
                 process.isSilent = true
             }
             for (index, process) in processes.enumerated() where polled[2 + 2 * index].revents != 0
             {
                 return .end(process)
+            }
+            for (index, child) in children.enumerated()
+            where polled[1 + 2 * processes.count + index].revents != 0 {
+                return .childEnded(child)
             }
             if polled.last?.revents != 0 { return .trialEnded }
             if patience <= .zero { return .time }

@@ -70,6 +70,7 @@ extension Supervisor {
         if let successor {
             successor.send(signal: SIGKILL)
             _ = successor.reap()
+            endChildren { $0.owner === successor }
             successor.box.close()
         }
         engine?.tell(.thaw)
@@ -77,6 +78,7 @@ extension Supervisor {
 
     /// The end of a process that did not serve, or no longer.
     func lost(_ process: EngineProcess, _ status: Int32) {
+        endChildren { $0.owner === process }
         if let index = retiring.firstIndex(where: { $0 === process }) {
             retiring.remove(at: index)
             if process.announced != status {

@@ -30,6 +30,7 @@ extension Supervisor {
         guard let path = Self.programPath, let bequest = bequest else {
             return log.write(.error, "SIGUSR2: the program cannot be found")
         }
+        defer { linux_close(bequest.children) }
         var pidfd: Int32 = -1
         let words = ["host", Bequest.verb, bequest.text, Bequest.check] + arguments
         let pid = unsafe EngineProcess.withStrings(words) { argv in
@@ -56,6 +57,7 @@ extension Supervisor {
 
     private func become(_ path: String) {
         guard let bequest else { return }
+        defer { linux_close(bequest.children) }
         log.write(.info, "SIGUSR2: becoming \(path)")
         log.flush()
         unsafe linux_keep_signals(Self.handed + [0])
@@ -70,10 +72,11 @@ extension Supervisor {
     /// What this process would leave.
     private var bequest: Bequest? {
         guard let engine else { return nil }
+        let engines = [engine] + retiring
         return Bequest(
             lock: lock.descriptor, admin: admin, listeners: listeners, activated: activated,
-            processes: ([engine] + retiring).map {
-                [$0.pid, $0.pidfd, $0.wire, $0.box.descriptor]
-            })
+            processes: engines.map { [$0.pid, $0.pidfd, $0.wire, $0.box.descriptor] },
+            doors: doors, children: Bequest.note(children, last: lastChild, engines),
+            kept: children.flatMap { [$0.pidfd] + $0.descriptors })
     }
 }

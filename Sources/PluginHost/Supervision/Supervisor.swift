@@ -29,6 +29,9 @@ package final class Supervisor {
     let listeners: [Int32]
     /// How many of the listeners, the last ones, a service manager has opened.
     let activated: Int
+    /// Where else the admin interface is offered.
+    let doors: [Int32]
+    private let adminDoors: AdminDoors
     private let addresses: [String]
     let signals: Int32
     let notifier = ServiceNotifier()
@@ -37,6 +40,9 @@ package final class Supervisor {
     /// Engines that no longer serve and finish what they have.
     var retiring: [EngineProcess] = []
     var succession = Succession.none
+    /// The processes of plugins, which outlive engines.
+    var children: [KeptChild] = []
+    var lastChild: Int32 = 0
     /// The program in this one's place, while it is tried.
     var trial: ProgramTrial?
     var isStopping = false
@@ -56,6 +62,7 @@ package final class Supervisor {
     ) throws(HostError) {
         self.arguments = arguments
         layout = options.layout
+        adminDoors = options.adminDoors
         signal(SIGPIPE, SIG_IGN)
         signals = unsafe linux_catch_signals(Self.handed + [0])
         guard signals >= 0 else {
@@ -68,9 +75,11 @@ package final class Supervisor {
             listeners = bequest.listeners
             activated = bequest.activated
             addresses = options.addresses(of: listeners, activated: activated)
+            doors = bequest.doors
             let engines = try bequest.engines()
             engine = engines.first
             retiring = Array(engines.dropFirst())
+            (children, lastChild) = bequest.takeChildren(engines)
             isReady = true
             return
         }
@@ -83,6 +92,7 @@ package final class Supervisor {
         activated = inherited.count
         addresses = options.addresses(of: listeners, activated: activated)
         admin = try AdminSocket.listen(at: options.layout.socket)
+        doors = try options.adminDoors.open()
     }
 
     /// Supervises until the host is to end.
@@ -92,7 +102,8 @@ package final class Supervisor {
     /// - Throws: `engine_not_started`; `engine_given_up` with the ways in which it ended.
     package func run(ready: ([String]) -> Void) throws(HostError) -> Int32 {
         defer {
-            _ = unsafe unlink(layout.socket)
+            endChildren { _ in true }
+            for path in [layout.socket] + adminDoors.sockets { _ = unsafe unlink(path) }
             log.flush()
         }
         if engine == nil {
@@ -103,7 +114,8 @@ package final class Supervisor {
         while true {
             switch wait() {
             case .signal(let number): obey(number)
-            case .word(let process, let word, let number): hear(process, word, number, ready)
+            case .word(let process, let message): hear(process, message, ready)
+            case .childEnded(let child): childEnded(child)
             case .end(let process):
                 guard let status = try ended(process) else { continue }
                 return status
@@ -127,10 +139,11 @@ package final class Supervisor {
 
     func startProcess(after end: EngineEnd, _ box: BlackBox) throws(HostError) -> EngineProcess {
         let told = EngineSeat.Told(
-            supervisor: getpid(), listeners: listeners.count, activated: activated, end: end)
+            supervisor: getpid(), listeners: listeners.count, activated: activated,
+            doors: doors.count, end: end)
         return try EngineProcess.start(
             arguments: arguments, seat: told, box: box, lock: lock.descriptor,
-            passed: [admin] + listeners)
+            passed: [admin] + listeners + doors)
     }
 
     // MARK: - Signals and words
@@ -148,24 +161,29 @@ package final class Supervisor {
     }
 
     private func hear(
-        _ process: EngineProcess, _ word: EngineSeat.Word, _ number: Int32,
-        _ ready: ([String]) -> Void
+        _ process: EngineProcess, _ message: WireMessage, _ ready: ([String]) -> Void
     ) {
-        switch word {
-        case .end: process.announced = number
+        if attend(message, process) { return }
+        message.closeDescriptors()
+        switch message.word {
+        case .end: process.announced = message.number
         case .pong:
             process.unansweredSince = nil
             if process === engine { notifier.tellAlive() }
         case .ready where process === engine:
             if !isReady { ready(addresses) }
             isReady = true
+            // Whatever it has not wanted.
+            endChildren { $0.owner == nil }
             notifier.tell("READY=1\nSTATUS=engine \(process.pid) serves")
         case .ready: successorIsReady(process)
         case .forgiven: crashes.forgive()
         case .reloaded: notifier.tell("READY=1")
         case .frozen: if process === engine { startSuccessor() }
         case .replace: if process === engine { beginSuccession("it asks for it") }
-        case .ping, .freeze, .thaw, .retire, .unknown: break
+        case .ping, .freeze, .thaw, .retire, .launch, .launched, .refused, .children, .child,
+            .claim, .taken, .ended, .unknown:
+            break
         }
     }
 
@@ -180,6 +198,7 @@ package final class Supervisor {
         }
         engine = nil
         giveUpSuccession("the engine has ended")
+        orphanChildren(of: process)
         if let announced = process.announced, status == announced { return status }
         if isStopping {
             if status < 0 {

@@ -43,7 +43,11 @@ final class HostProcess {
 
     /// The process in which the plugins are: the one that the supervisor has started, or the one
     /// that was started where there is no supervisor.
-    var engine: pid_t { ProcessState(pid: process.pid).children.first ?? process.pid }
+    var engine: pid_t {
+        ProcessState(pid: process.pid).children.last {
+            ProcessState(pid: $0).arguments.dropFirst().first == "engine"
+        } ?? process.pid
+    }
     var state: ProcessState { ProcessState(pid: engine) }
 
     /// Kills supervisor and engine, and waits until both are gone.

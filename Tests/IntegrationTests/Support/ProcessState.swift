@@ -36,6 +36,9 @@ struct ProcessState {
             .compactMap { pid_t($0) }
     }
 
+    /// Its command line; empty when it has ended.
+    var arguments: [String] { text("cmdline").split(separator: "\0").map(String.init) }
+
     /// Whether it has not ended.
     var isAlive: Bool {
         let stat = text("stat")
