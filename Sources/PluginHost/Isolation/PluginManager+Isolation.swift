@@ -43,12 +43,12 @@ extension PluginManager {
         return IsolatedPlugin.Parts(
             staged: staged, root: layout.root, directory: directory, granted: granted,
             switchboard: switchboard, configuration: configuration, launch: launch,
-            onDenial: denial(of: name, generation: number), claim: { inheritance?.claim($0) }
-        ) { [weak self, control] occurrence in
-            Task(executorPreference: control) {
-                await self?.occurred(occurrence, name, number)
-            }
-        }
+            onDenial: denial(of: name, generation: number), claim: { inheritance?.claim($0) },
+            occurred: { [weak self, control] occurrence in
+                Task(executorPreference: control) {
+                    await self?.occurred(occurrence, name, number)
+                }
+            })
     }
 
     /// Tells of what became of a process, and takes a generation out of service that has none left.

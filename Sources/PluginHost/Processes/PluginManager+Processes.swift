@@ -71,12 +71,12 @@ extension PluginManager {
             startSeconds: limits.startSeconds ?? options.startSeconds,
             limits: options.work.changed(by: limits), granted: granted, confinement: confinement,
             group: group, log: log, searchPath: options.programPath,
-            claim: { inheritance?.claim($0) }
-        ) { [weak self, control] occurrence in
-            Task(executorPreference: control) {
-                await self?.occurred(occurrence, name, number)
-            }
-        }
+            claim: { inheritance?.claim($0) },
+            occurred: { [weak self, control] occurrence in
+                Task(executorPreference: control) {
+                    await self?.occurred(occurrence, name, number)
+                }
+            })
     }
 
     /// Goes on with the processes of a program; nil: they are not what would be started now.
