@@ -14,7 +14,7 @@ struct Main {
         if words.first == "probe" { exit(Probe.main(Array(words.dropFirst()))) }
         if words.first == "confine" { exit(ConfineCommand.main(Array(words.dropFirst()))) }
         if words.first == "worker" { WorkerProcess.confine(Array(words.dropFirst())) }
-        Task {
+        Task.detached {
             await perform(words)
             exit(0)
         }
