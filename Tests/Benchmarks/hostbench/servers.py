@@ -58,7 +58,8 @@ class Server:
 
     def processor_time(self):
         """Of the process and all its threads, in ticks of the kernel."""
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        text = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text()
+        fields = text.rsplit(")", 1)[1].split()
         return int(fields[11]) + int(fields[12])
 
     def _wait_for(self, name, path, deadline):
