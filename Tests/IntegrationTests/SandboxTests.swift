@@ -147,6 +147,18 @@ import Testing
             })
     }
 
+    /// What the kernel holds a plugin's process to, by name.
+    static func limits(_ root: Root, _ plugin: String) throws -> [String: String] {
+        let pid = try #require(try root.status(plugin)["workers"][0]["pid"].number)
+        let text = try String(contentsOfFile: "/proc/\(Int(pid))/limits", encoding: .utf8)
+        var limits: [String: String] = [:]
+        for line in text.split(separator: "\n").dropFirst() {
+            let name = line.prefix(26).trimmingCharacters(in: .whitespaces)
+            limits[name] = line.dropFirst(26).split(separator: " ").first.map(String.init)
+        }
+        return limits
+    }
+
     /// Packs the hostile program as a plugin.
     static func programBundle(_ directory: TemporaryDirectory) throws -> String {
         let path = directory("bundle")
@@ -219,9 +231,11 @@ import Testing
         let draft = try DraftBundle(copying: "hostile")
         let text = String(decoding: try draft.read("manifest.json"), as: UTF8.self)
         let end = try #require(text.lastIndex(of: "}"))
-        try draft.write(
-            "manifest.json",
-            text[..<end] + #", "services": ["host.network/1", "host.processes/1"]"# + text[end...])
+        let members = """
+            , "services": ["host.network/1", "host.processes/1"],
+            "resources": {"descriptorsMax": 100, "memoryBytesMax": 67108864}
+            """
+        try draft.write("manifest.json", text[..<end] + members + text[end...])
         let bundle = try draft.pack()
         let told = try root.must("install", bundle, "--mode", "isolated")
         #expect(told.output.contains("it asks for host.network/1, which is not granted"), "\(told)")
@@ -233,6 +247,11 @@ import Testing
                     "allowed", by: [.limits], "tcp socket", "tcp bind", "ipv6 socket", "fork")
                 + Self.expect("denied", by: [.systemCalls], "packet socket", "vsock socket"))
 
+        // Twice what its manifest says, and of memory somewhat more.
+        let limits = try Self.limits(root, "hostile")
+        #expect(limits["Max open files"] == "200")
+        #expect(limits["Max data size"] == "\(2 * (64 << 20) + 512 << 20)")
+        #expect(limits["Max core file size"] == "0")
         #expect(try Self.areBound(root, "hostile") == [true])
         let off = try root.must("install", bundle, "--confine", "off")
         #expect(off.output.contains("NOT CONFINED"), "\(off)")
