@@ -16,7 +16,8 @@ import Testing
             "headers": {"Referrer-Policy": "no-referrer"}},
           "limits": {"drainSeconds": 5, "startSeconds": 30, "bodyBytesMax": 1048576,
             "requestSeconds": 0, "concurrencyMax": 100, "poolThreadsMax": 8, "poolQueueMax": 16,
-            "heartbeatSeconds": 5, "overlapSeconds": 600}
+            "heartbeatSeconds": 5, "overlapSeconds": 600},
+          "proof": {"start": true, "requests": true}
         }
         """
 
@@ -46,6 +47,7 @@ import Testing
         #expect(manifest.limits.requestSeconds == 0 && manifest.limits.concurrencyMax == 100)
         #expect(manifest.limits.poolThreadsMax == 8 && manifest.limits.poolQueueMax == 16)
         #expect(manifest.limits.heartbeatSeconds == 5 && manifest.limits.overlapSeconds == 600)
+        #expect(manifest.proof.starts && manifest.proof.requests)
     }
 
     @Test func whatARouteMayTake_isJudged() {
@@ -73,6 +75,7 @@ import Testing
         #expect(manifest.files.index == "index.html" && manifest.files.fallback == nil)
         #expect(manifest.files.cacheRules.isEmpty && manifest.files.headers.isEmpty)
         #expect(manifest.limits == Manifest.Limits())
+        #expect(manifest.proof.starts && !manifest.proof.requests)
     }
 
     @Test func manifest_isRefused_withEveryObjectionAtOnce() {
@@ -131,6 +134,8 @@ import Testing
             ("static", ["headers": ["A": "b\n"]]), ("static", ["fallback": "a/b"]),
             ("limits", ["bodyBytesMax": -1]),
             ("limits", ["startSeconds": 0]), ("limits", ["drainSeconds": "5"]),
+            ("proof", true), ("proof", ["start": 1]), ("proof", ["requests": "yes"]),
+            ("proof", ["starts": false]), ("proof", ["start": false, "requests": true]),
             ("description", .string(String(repeating: "a", count: 4097))),
         ] as [(String, JSONValue)])
     func field_isRefused_whenItsValueIsOutOfBounds(key: String, value: JSONValue) {

@@ -38,6 +38,8 @@ public struct Manifest: Hashable, Sendable {
     public var resources = ResourceLimits()
     /// The program that it is, when it is no library.
     public var process: Process?
+    /// How far it may be tried before it enters the host.
+    public var proof = Proof()
 
     /// Makes a manifest that has only what every manifest has.
     public init(

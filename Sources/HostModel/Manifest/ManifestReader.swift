@@ -47,7 +47,7 @@ struct ManifestReader {
             "name", "version", "abi", "description", "license", "authors", "homepage", "language",
             "library", "services", "provides", "requires", "routes", "static", "limits",
             "configuration", "canary", "resources", "mode", "onCrash", "instances", "process",
-            "container",
+            "container", "proof",
         ]
         guard let root = object(value, at: "", keys: keys) else { return nil }
         let name = required(root, "name", cure: "add \"name\": \"my-plugin\"")
@@ -78,6 +78,7 @@ struct ManifestReader {
         let canary = canary(root["canary"])
         let instances = instances(of: root) ?? instances(root)
         let resources = resources(root["resources"], at: "/resources")
+        let proof = proof(root["proof"])
         guard let name, let version, let abi, let library else { return nil }
         var manifest = Manifest(name: name, version: version, abi: abi, library: library)
         manifest.description = description
@@ -98,6 +99,7 @@ struct ManifestReader {
         manifest.instances = instances
         manifest.resources = resources
         manifest.process = process
+        manifest.proof = proof
         return manifest
     }
 

@@ -3,12 +3,12 @@ import Glibc
 import HostModel
 
 extension Confinement.Limits {
-    /// For code that is tried once: a quarter of the machine's memory, and no more of the rest than
-    /// a plugin takes that has just begun.
+    /// For code that is tried once: a quarter of the machine's memory, but at least 512 MiB and at
+    /// most 4 GiB, and no more of the rest than a plugin takes that has just begun.
     static var throwaway: Confinement.Limits {
         var limits = Confinement.Limits()
         let memory = UInt64(max(0, sysconf(Int32(_SC_PHYS_PAGES)))) * 4_096
-        limits.memoryBytesMax = max(memory / 4, 512 << 20)
+        limits.memoryBytesMax = min(max(memory / 4, 512 << 20), 4 << 30)
         limits.addressBytesMax = limits.memoryBytesMax.map { 16 * $0 }
         limits.descriptorsMax = 1_024
         limits.tasksMax = 512

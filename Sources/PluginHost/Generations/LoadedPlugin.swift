@@ -39,6 +39,8 @@ import Synchronization
     let member: Member
     /// What it was handed.
     let host: HostObject
+    /// Told of each call into its code, before it is made.
+    private let onStep: OnStep
 
     var mode: PluginMode { .inProcess }
     var granted: Set<String> { host.granted }
@@ -61,8 +63,10 @@ import Synchronization
     }
 
     private init(
-        staged: StagedLibrary, code: PluginCode, image: LoadedImage, host: HostObject
+        staged: StagedLibrary, code: PluginCode, image: LoadedImage, host: HostObject,
+        onStep: @escaping OnStep
     ) {
+        self.onStep = onStep
         number = Int(staged.generation)
         digest = staged.digest
         manifest = staged.manifest
@@ -74,13 +78,21 @@ import Synchronization
 
     // MARK: - Step 1
 
+    /// Hears that a step begins: `load`, `entry`, `init`, `start`, `health`, `stop`, `deinit`,
+    /// `unload`, and those of its extensions.
+    typealias OnStep = @Sendable (_ step: String) -> Void
+
     /// Maps the image and reads what its entry returns, which must agree with the manifest.
     ///
+    /// - Parameters:
+    ///   - comparing: whether there is a manifest to agree with.
+    ///   - onStep: told of each call into its code, before it is made.
     /// - Throws: `HostError`; the image has been closed again.
     nonisolated(nonsending) static func open(
         _ staged: StagedLibrary, directory: PluginDirectory, granted: Set<String>,
         switchboard: Switchboard, configuration: ConfigurationSnapshot, log: HostLog, seconds: Int,
-        remote: RemoteServices? = nil, onDenial: @escaping ServiceDoor.Denial
+        remote: RemoteServices? = nil, comparing: Bool = true,
+        onStep: @escaping OnStep = { _ in }, onDenial: @escaping ServiceDoor.Denial
     ) async throws(HostError) -> LoadedPlugin {
         let member = Member(manifest: staged.manifest, number: staged.generation)
         member.configuration.current = configuration
@@ -97,7 +109,8 @@ import Synchronization
             "load-\(staged.name)", deadline: .seconds(seconds)
         ) { () -> Result<LoadedPlugin, HostError> in
             do throws(HostError) {
-                return .success(try open(staged, host: host))
+                return .success(
+                    try open(staged, host: host, comparing: comparing, onStep: onStep))
             } catch {
                 return .failure(error)
             }
@@ -110,9 +123,10 @@ import Synchronization
     }
 
     private static func open(
-        _ staged: StagedLibrary, host: HostObject
+        _ staged: StagedLibrary, host: HostObject, comparing: Bool, onStep: @escaping OnStep
     ) throws(HostError) -> LoadedPlugin {
         let image: LoadedImage
+        onStep("load")
         BlackBox.announceLoad(
             name: staged.name.text, version: staged.manifest.version.description,
             digest: staged.digest.hex, generation: staged.generation)
@@ -129,10 +143,12 @@ import Synchronization
             guard let entry = unsafe image.symbol(PH_ENTRY_SYMBOL) else {
                 throw PluginImage.noEntry(staged.copy.path)
             }
+            onStep("entry")
             let code = try unsafe PluginCode(
                 entry: entry, host: host.pointer, subject: staged.copy.path)
-            try staged.manifest.check(code.manifest, subject: staged.copy.path)
-            return LoadedPlugin(staged: staged, code: code, image: image, host: host)
+            if comparing { try staged.manifest.check(code.manifest, subject: staged.copy.path) }
+            return LoadedPlugin(
+                staged: staged, code: code, image: image, host: host, onStep: onStep)
         } catch {
             if staged.inspection.verdict != .isolate { _ = image.close() }
             throw error
@@ -186,19 +202,26 @@ import Synchronization
     var saysHowItIs: Bool { offers.health != nil }
 
     nonisolated(nonsending) func checkHealth() async -> (state: PluginHealth, reason: String)? {
+        await checkHealth(seconds: 2)
+    }
+
+    /// How the plugin says it is, if it says so within that time.
+    nonisolated(nonsending) func checkHealth(
+        seconds: Int
+    ) async -> (state: PluginHealth, reason: String)? {
         guard let table = state.withLock({ $0.stuckCall == nil ? $0.offers.health : nil }),
             let health = unsafe UnsafePointer<ph_health>(bitPattern: table),
             let check = unsafe health.pointee.check
         else { return nil }
         let box = Mutex<PluginHealth>(.unhealthy)
-        let result = unsafe await call("health", seconds: 2) { me, error in
+        let result = unsafe await call("health", seconds: seconds) { me, error in
             let value = unsafe check(me.statePointer, error)
             box.withLock { $0 = PluginHealth(rawValue: value) ?? .unhealthy }
             return ph_status(PH_OK)
         }
         switch result {
         case .finished(_, let text): return (box.withLock { $0 }, text)
-        case .late: return (.unhealthy, "the check did not come back within 2 s")
+        case .late: return (.unhealthy, "the check did not come back within \(seconds) s")
         case .noThread: return (.unhealthy, "there was no thread to ask it on")
         }
     }
@@ -238,6 +261,7 @@ import Synchronization
             return .pinned(image.inspection.reasons.map(\.what))
         }
         let (image, host) = (image, host)
+        onStep("unload")
         let outcome = await LifecycleThread.run("close-\(name)", deadline: .seconds(seconds)) {
             defer { withExtendedLifetime(host) {} }
             return image.close()
@@ -288,6 +312,7 @@ import Synchronization
         async -> CallResult
     {
         state.withLock { $0.stuckCall = step }
+        onStep(step)
         let outcome = await LifecycleThread.run(
             "\(step)-\(name)", deadline: .seconds(seconds)
         ) { [self] in

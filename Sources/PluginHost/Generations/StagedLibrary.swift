@@ -14,6 +14,8 @@ struct StagedLibrary: Sendable {
     let manifest: Manifest
     /// Where its code is to run.
     var mode = PluginMode.inProcess
+    /// What was noticed in its proof, and is no reason to refuse it.
+    var notes: [String] = []
 
     func discard() {
         copy.remove()

@@ -9,9 +9,9 @@ import Synchronization
 ///    be unloaded runs isolated unless the operator insists.
 /// 3. Its digest is taken, and compared with the one that runs already, if one does, and with the
 ///    one that it must have, if it is pinned.
-/// 4. It is loaded and closed in a throwaway process: what crashes or hangs there never enters. The
-///    manifest that its code returns is compared with `manifest.json`. A digest that has passed
-///    once is not proven again.
+/// 4. It is proven in a throwaway process, where it is loaded, started, stopped and closed: what
+///    crashes or hangs there never enters. The manifest that its code returns is compared with
+///    `manifest.json`. A digest that has passed once is not proven again.
 final class Stager: Sendable {
     /// One file to be staged.
     struct Request: Sendable {
@@ -28,6 +28,8 @@ final class Stager: Sendable {
         var unless: Digest?
         /// The only digest that the library may have; nil: any.
         var pinned: Digest?
+        /// What it would serve with; nil: it is not to serve yet, and is only loaded and closed.
+        var outfit: ProofPlan.Outfit?
     }
 
     /// A private copy that has been looked at.
@@ -38,7 +40,10 @@ final class Stager: Sendable {
     }
 
     private struct Memory {
+        /// What has been through all that its manifest allows, or has served.
         var proven: Set<Digest>
+        /// What has been loaded and closed.
+        var loaded: Set<Digest> = []
         var samples: Set<FileSample> = []
     }
 
@@ -145,9 +150,9 @@ final class Stager: Sendable {
         why: "this host was not told how to start a process for it",
         fix: "run it in the host: --mode in-process")
 
-    /// Takes the digest, and loads the image in a throwaway process unless it is known.
+    /// Takes the digest, and proves the image in a throwaway process unless it is known.
     ///
-    /// What replaces a running image and was never seen is loaded there while its digest is being
+    /// What replaces a running image and was never seen is proven there while its digest is being
     /// taken. If it turns out to be known after all, nothing depends on how that went.
     private nonisolated(nonsending) func prove(
         _ draft: Draft, _ request: Request
@@ -156,53 +161,89 @@ final class Stager: Sendable {
         let hashing = Blocking.begin { () throws(HostError) in
             try SHA256.digest(ofFile: path)
         }
-        var report: Result<CodeManifest, HostError>?
+        var report: Result<Probe.Report, HostError>?
         if request.unless != nil, request.pinned == nil,
             memory.withLock({ !$0.samples.contains(draft.sample) })
         {
-            report = await load(draft, request)
+            report = await prove(draft, for: request)
         }
         let digest = try await hashing.value().get()
         guard digest != request.unless else { return nil }
         if let pinned = request.pinned, digest != pinned {
             throw PluginImage.differs(digest, from: pinned, name: request.name, request.library)
         }
-        if options.probeExecutable != nil, memory.withLock({ !$0.proven.contains(digest) }) {
-            if report == nil { report = await load(draft, request) }
-            if let code = try report?.get() {
-                try request.manifest.check(code, subject: request.library)
-            }
-        }
-        remember(digest, draft.sample)
-        return StagedLibrary(
+        var staged = StagedLibrary(
             name: request.name, generation: request.generation, copy: draft.copy, digest: digest,
             inspection: draft.inspection, manifest: request.manifest,
             mode: mode(request, draft.inspection))
+        let starts = request.outfit != nil && staged.mode == .inProcess
+        if options.probeExecutable != nil, !isProven(digest, starts: starts) {
+            if report == nil { report = await prove(draft, for: request) }
+            if let report = try report?.get() {
+                try request.manifest.check(report.code, subject: request.library)
+                staged.notes = report.notes
+            }
+        }
+        remember(digest, draft.sample, starts: starts)
+        return staged
     }
 
-    /// Loads the image in a throwaway process; nil if that is not asked for.
-    private nonisolated(nonsending) func load(
-        _ draft: Draft, _ request: Request
-    ) async -> Result<CodeManifest, HostError>? {
+    /// Proves the image in a throwaway process; nil if that is not asked for.
+    private nonisolated(nonsending) func prove(
+        _ draft: Draft, for request: Request
+    ) async -> Result<Probe.Report, HostError>? {
         guard let executable = options.probeExecutable else { return nil }
+        let mode = mode(request, draft.inspection)
+        let subject = Probe.Subject(
+            name: request.name, library: draft.copy.path, path: request.library,
+            needs: draft.inspection.libraryFiles,
+            closes: request.mode != .inProcess && mode == .inProcess)
+        let seconds = options.probeSeconds
         do throws(HostError) {
-            return .success(
-                try await Probe.run(
-                    executable: executable, library: draft.copy.path, name: request.name,
-                    closes: request.mode != .inProcess
-                        && mode(request, draft.inspection) == .inProcess,
-                    seconds: options.probeSeconds, subject: request.library,
-                    needing: draft.inspection.libraryFiles))
+            // What runs isolated can harm only itself.
+            guard let outfit = request.outfit, request.manifest.proof.starts, mode == .inProcess
+            else {
+                return .success(
+                    try await Probe.run(
+                        executable: executable, subject, plan: nil, seconds: seconds))
+            }
+            let plan = try await Blocking.run { () throws(HostError) in
+                try ProofPlan(
+                    of: request.manifest, in: request.directory, generation: request.generation,
+                    outfit: outfit, loadSeconds: seconds)
+            }
+            let result = await Self.outcome(executable, subject, plan, seconds)
+            await Blocking.run { plan.clear() }
+            return result
         } catch {
             return .failure(error)
         }
     }
 
-    private func remember(_ digest: Digest, _ sample: FileSample) {
+    private nonisolated(nonsending) static func outcome(
+        _ executable: String, _ subject: Probe.Subject, _ plan: ProofPlan, _ seconds: Int
+    ) async -> Result<Probe.Report, HostError> {
+        do throws(HostError) {
+            return .success(
+                try await Probe.run(executable: executable, subject, plan: plan, seconds: seconds))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// Whether a library has been through as much as it would go through now.
+    private func isProven(_ digest: Digest, starts: Bool) -> Bool {
+        memory.withLock {
+            $0.proven.contains(digest) || (!starts && $0.loaded.contains(digest))
+        }
+    }
+
+    private func remember(_ digest: Digest, _ sample: FileSample, starts: Bool) {
         memory.withLock { memory in
             if memory.proven.count >= Self.provenMax { memory.proven.removeFirst() }
+            if memory.loaded.count >= Self.provenMax { memory.loaded.removeFirst() }
             if memory.samples.count >= Self.provenMax { memory.samples.removeFirst() }
-            memory.proven.insert(digest)
+            if starts { memory.proven.insert(digest) } else { memory.loaded.insert(digest) }
             memory.samples.insert(sample)
         }
     }

@@ -31,8 +31,8 @@ package struct DrainPolicy: Sendable {
 
 /// How a manager goes about its work.
 package struct ManagerOptions: Sendable {
-    /// The executable that is run with `probe ...` to load a new image in a throwaway process
-    /// first; nil: images enter without that proof.
+    /// The executable that is run with `probe ...` to prove a new image in a throwaway process
+    /// first; nil: images enter without that.
     package var probeExecutable: String? = "/proc/self/exe"
     package var probeSeconds = 10
     /// The executable that is run as `worker` for each process of an isolated plugin; nil: none is

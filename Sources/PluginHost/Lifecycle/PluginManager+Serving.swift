@@ -66,17 +66,20 @@ extension PluginManager {
             guard let opened else { return nil }
             return try await bringUpOpened(opened, source, slot)
         }
-        let staged = try await stager.stage(
-            Stager.Request(
-                name: name, library: source.library, manifest: source.manifest,
-                directory: directory, generation: UInt64(number), mode: source.mode,
-                unless: source.unless, pinned: source.pinned))
-        guard let staged else {
+        var request = Stager.Request(
+            name: name, library: source.library, manifest: source.manifest,
+            directory: directory, generation: UInt64(number), mode: source.mode,
+            unless: source.unless, pinned: source.pinned)
+        request.outfit = ProofPlan.Outfit(
+            release: source.files, configuration: configuration.resolved.json,
+            granted: Set(grants(of: name, asking: source.manifest.services).granted),
+            seconds: source.manifest.limits.startSeconds ?? options.startSeconds)
+        guard let staged = try await stager.stage(request) else {
             slot.lastNumber -= 1
             return nil
         }
         do throws(HostError) {
-            return try await throughHooks(
+            let image = try await throughHooks(
                 switchboard.hooks.load, name, "loaded",
                 Self.shown(
                     name, version: source.manifest.version, digest: staged.digest,
@@ -84,6 +87,8 @@ extension PluginManager {
             ) { () async throws(HostError) in
                 try await bringUp(staged, source, configuration, directory, slot)
             }
+            for note in staged.notes { say(.warning, "only in its proof: \(note)", name) }
+            return image
         } catch {
             if error.code == "hook_refused" { staged.discard() }
             throw error
