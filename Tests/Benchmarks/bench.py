@@ -4,7 +4,7 @@
 usage: bench.py [--quick] [--only FIGURE,...]
 
 Figures: instructions, cpu, reload, leak, start, dispatch, idle, sleep, journal, events, rpc,
-hooks, crash, isolation. What is not installed or does not answer is skipped, and said so."""
+hooks, crash, isolation, proof. What is not installed or does not answer is skipped, and said so."""
 import argparse
 import datetime
 import json
@@ -13,10 +13,10 @@ import platform
 import sys
 
 from hostbench import (calls, crash, events, hooks, instructions, isolation, journal,
-                       processor_time, reloads, scale, servers, workplace)
+                       processor_time, proof, reloads, scale, servers, workplace)
 
 FIGURES = ("instructions", "cpu", "reload", "leak", "start", "dispatch", "idle",
-           "sleep", "journal", "events", "rpc", "hooks", "crash", "isolation")
+           "sleep", "journal", "events", "rpc", "hooks", "crash", "isolation", "proof")
 
 
 def table(title, columns, rows):
@@ -194,6 +194,14 @@ def figure_isolation(arguments, has_host):
     table("A request to a C plugin, one after the other (us)",
           ["in the host", "isolated", "bare socket ping-pong", "what isolation adds, to that"],
           [(found["in_process"], found["isolated"], found["pingpong"], found["ratio"])])
+    return found
+
+
+def figure_proof(arguments, has_host):
+    found = proof.measure(10 if arguments.quick else 100)
+    table("Replaced file to first answer of new code, by how far it is proven (ms)",
+          ["plugin", "not", "loaded and closed", "started and stopped", "and asked"],
+          [(name, *ways.values()) for name, ways in found.items()])
     return found
 
 
