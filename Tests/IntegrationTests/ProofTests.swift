@@ -46,9 +46,10 @@ import Testing
         let root = try Root()
         let host = try HostProcess(root)
         try root.must("install", Fixtures.bundle("step_fails"))
-        let bundle = try hanging(in: step, seconds: 8)
+        let draft = try hanging(in: step, seconds: 8)
         let refusal = try Command.run(
-            [HostProcess.binary, "install", bundle, "--root", root.path], within: 300)
+            [HostProcess.binary, "install", draft.pack(), "--root", root.path], within: 300)
+        withExtendedLifetime(draft) {}
         let named = step == "request" ? "GET /step" : step
         expectRefusal(refusal, "step-fails", "in \(named): ", "--no-proof")
         try expectTheFirstServes(host, step)
@@ -56,14 +57,14 @@ import Testing
     }
 
     /// A bundle that hangs in a step, and its deadline.
-    private func hanging(in step: String, seconds: Int) throws -> String {
+    private func hanging(in step: String, seconds: Int) throws -> DraftBundle {
         let draft = try DraftBundle(copying: "hang_in_\(step)")
         let manifest = String(decoding: try draft.read("manifest.json"), as: UTF8.self)
         try draft.write(
             "manifest.json",
             manifest.replacingOccurrences(
                 of: #"{"name""#, with: #"{"limits":{"startSeconds":\#(seconds)},"name""#))
-        return try draft.pack()
+        return draft
     }
 
     private func expectTheFirstServes(_ host: HostProcess, _ story: String) throws {
@@ -115,11 +116,10 @@ import Testing
         let root = try Root()
         let host = try HostProcess(root)
         try root.must("install", Fixtures.bundle("step_fails"))
-        let install = try ChildProcess(
-            [
-                HostProcess.binary, "install", hanging(in: "start", seconds: 300), "--root",
-                root.path,
-            ])
+        let draft = try hanging(in: "start", seconds: 300)
+        let install = try ChildProcess([
+            HostProcess.binary, "install", draft.pack(), "--root", root.path,
+        ])
         let child = try eventually("the proof has begun") {
             try proofs(of: "step-fails", root).isEmpty
                 ? nil : ProcessState(pid: host.engine).children.first
@@ -127,6 +127,7 @@ import Testing
         host.kill()
         try eventually("the proof is gone") { !ProcessState(pid: child).isAlive }
         install.kill()
+        withExtendedLifetime(draft) {}
         #expect(try proofs(of: "step-fails", root) != [])
         let again = try HostProcess(root)
         try expectTheNextServes(again)

@@ -272,6 +272,30 @@ import Testing
         withExtendedLifetime(draft) {}
     }
 
+    @Test func plugin_getsNothingInItsProof_onWhateverThread() throws {
+        let root = try Root()
+        let host = try Self.quietHost(root)
+        try root.must("install", Fixtures.bundle("sound"))
+        let refusal = try root.host("install", Fixtures.bundle("hostile_in_proof"))
+        expectRefusal(refusal, "in GET /attempts: ", "SIGABRT", "not denied:")
+        let words = refusal.errors.components(separatedBy: "not denied:").last ?? ""
+        let notDenied =
+            words.split(separator: "\n").first?.split(separator: ";")
+            .map { $0.trimmingCharacters(in: .whitespaces) } ?? []
+        let offered = Set(Confinement.offered().applied)
+        let expectations =
+            Self.common + Self.ofLibraries + Self.ofPlugins
+            + Self.expect("denied", by: [.files], "read the journal on another thread")
+            + Self.expect("allowed", by: [.limits], "signal its threads")
+        for expected in expectations where !offered.isDisjoint(with: expected.by) {
+            #expect(
+                notDenied.contains(expected.attempt) == (expected.result == "allowed"),
+                "\(expected.attempt)\n\(refusal)")
+        }
+        #expect(try host.hello("sound") == hello)
+        #expect(try root.list() == ["sound"])
+    }
+
     @Test func environmentOfAProgram_doesNotCount_beforeItIsConfined() throws {
         // What the loader goes by would run in the process that confines itself.
         let directory = try TemporaryDirectory()

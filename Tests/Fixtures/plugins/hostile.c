@@ -5,14 +5,17 @@
  * Each attempt does little harm if it succeeds, and undoes it.
  *
  * With HOSTILE_PROGRAM it is a program: hostile ROOT OWN-DIRECTORY, or without arguments one that
- * serves on the socket that it is given.
+ * serves on the socket that it is given. With HOSTILE_IN_PROOF it aborts after the attempts, and
+ * its last words are what was not denied.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -259,6 +262,52 @@ static void try_closing(void) {
     line("descriptors of the host", count == 0 ? "none" : "some");
 }
 
+#ifdef HOSTILE_IN_PROOF
+
+static char journal[4200];
+static volatile sig_atomic_t has_opened;
+
+static void open_journal(int signal_number) {
+    (void)signal_number;
+    int fd = open(journal, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    has_opened = 1;
+    close(fd);
+}
+
+/* A thread that was there before the process was confined is not bound by all of it. */
+static void try_other_threads(void) {
+    snprintf(journal, sizeof journal, "%s", below(root, "host.db"));
+    signal(SIGUSR2, open_journal);
+    DIR *tasks = opendir("/proc/self/task");
+    int count = 0;
+    for (const struct dirent *task; tasks && (task = readdir(tasks));)
+        if (task->d_name[0] != '.')
+            count += syscall(SYS_tgkill, getpid(), atoi(task->d_name), SIGUSR2) == 0;
+    if (tasks)
+        closedir(tasks);
+    for (int turn = 0; turn < 100 && !has_opened; turn++)
+        poll(NULL, 0, 2);
+    signal(SIGUSR2, SIG_IGN);
+    line("read the journal on another thread", has_opened ? "allowed" : "denied");
+    line("signal its threads", count > 1 ? "allowed" : "denied");
+}
+
+static _Noreturn void tell_and_abort(void) {
+    fputs("not denied:", stderr);
+    for (char *next = strtok(table, "\n"); next; next = strtok(NULL, "\n")) {
+        const char *result = strstr(next, ": ");
+        if (result && (strcmp(result, ": allowed") == 0 || strcmp(result, ": unbounded") == 0 ||
+                       strcmp(result, ": some") == 0))
+            fprintf(stderr, " %.*s;", (int)(result - next), next);
+    }
+    fputs("\n", stderr);
+    abort();
+}
+
+#endif
+
 static const char *attempts(void) {
     used = 0;
     table[0] = 0;
@@ -272,6 +321,10 @@ static const char *attempts(void) {
     try_threads();
     try_file_size();
     fputs(table, stderr);
+#ifdef HOSTILE_IN_PROOF
+    try_other_threads();
+    tell_and_abort();
+#endif
     return table;
 }
 
