@@ -177,7 +177,7 @@ enum Verb: String, CaseIterable {
                     meaning: "serve from this very process, which ends when a plugin crashes"),
                 Option(
                     name: "--no-proof",
-                    meaning: "load new images without proving them in a process of their own first"),
+                    meaning: "load new code without proving it in a process of its own first"),
                 Option(
                     name: "--ping-seconds", value: "N",
                     meaning: "how often processes of plugins are asked for a sign of life"

@@ -22,7 +22,8 @@ import Testing
         Crash(fixture: "crash_in_stop", mentions: ["in stop: ", "it ended the process"]),
         Crash(fixture: "crash_in_deinit", mentions: ["in deinit: ", "SIGKILL"]),
         Crash(
-            fixture: "crash_in_unload", mentions: ["in unload: ", "SIGABRT", "the tides are wrong"]),
+            fixture: "crash_in_unload",
+            mentions: ["in unload: ", "SIGABRT", "the tides are wrong"]),
     ]
 
     @Test func crash_isRefusedByItsStep_andTheCurrentGenerationServesOn() throws {
