@@ -126,7 +126,7 @@ import Testing
 
     @Test func everyMakeCommand_isATargetOfTheMakefile() throws {
         let makefile = try String(contentsOfFile: "\(Repository.path)/Makefile", encoding: .utf8)
-        let targets = try Self.readme().matches(of: #/`?make ([a-z]+)/#).map { String($0.1) }
+        let targets = try Self.readme().matches(of: #/(?:`|\$ )make ([a-z]+)/#).map { String($0.1) }
         #expect(!targets.isEmpty)
         for target in targets {
             #expect(
