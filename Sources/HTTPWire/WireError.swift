@@ -16,7 +16,8 @@ public struct WireError: Error, Equatable, Sendable {
     /// The reasons for a refusal; the names are stable and fit for logs and metrics.
     public enum Code: String, Sendable, CaseIterable {
         case bareLineFeed, bareCarriageReturn, controlByte
-        case tooManyEmptyLines, methodInvalid, requestLineMalformed, requestLineTooLong
+        case tooManyEmptyLines, methodInvalid, methodTooLong
+        case requestLineMalformed, requestLineTooLong
         case targetInvalid, authorityInvalid, versionMalformed, versionUnsupported
         case statusLineMalformed, statusInvalid
         case headTooLong, tooManyFields
@@ -83,6 +84,11 @@ extension WireError: CustomStringConvertible {
             ("too many empty lines precede the request (RFC 9112, 2.2)", "send none")
         case .methodInvalid:
             ("the method is not a token (RFC 9110, 9.1)", "use a method such as GET")
+        case .methodTooLong:
+            (
+                "the method alone is longer than a request line may be (RFC 9112, 3)",
+                "use a method such as GET"
+            )
         case .requestLineMalformed:
             (
                 "the request line is not `method SP target SP version` (RFC 9112, 3)",

@@ -40,6 +40,19 @@ import Testing
         #expect(parseHead(tooLong.utf8.prefix(40), limits: limits) == .incomplete)
     }
 
+    @Test func method_isRefused_whenItFillsTheRequestLine_whereverItIsCut() {
+        var limits = WireLimits()
+        limits.requestLineBytesMax = 40
+        for count in [41, 60] {
+            let text = String(repeating: "A", count: count) + " / HTTP/1.1\r\nHost: h\r\n\r\n"
+            for cut in 0...text.utf8.count {
+                #expect(parseHead(text.utf8, cuts: [cut], limits: limits).code == .methodTooLong)
+            }
+        }
+        let target = String(repeating: "A", count: 40) + " / HTTP/1.1\r\nHost: h\r\n\r\n"
+        #expect(parseHead(target.utf8, limits: limits).code == .requestLineTooLong)
+    }
+
     @Test func head_isRefused_whenItExceedsItsLimit_whereverItIsCut() {
         var limits = WireLimits()
         limits.requestLineBytesMax = 40

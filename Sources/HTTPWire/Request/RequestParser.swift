@@ -81,7 +81,10 @@ public struct RequestParser: Sendable {
         let formOffset = unsafe form - start
         if unsafe form == horizon {
             if unsafe line.isRequestLine && end - lineStart > limits.requestLineBytesMax {
-                return .invalid(WireError(.requestLineTooLong, offset: lineOffset))
+                // Status 414 is about the target; of a line that is all method there is none.
+                let isMethod = unsafe Scan.token(lineStart, horizon) == horizon
+                return .invalid(
+                    WireError(isMethod ? .methodTooLong : .requestLineTooLong, offset: lineOffset))
             }
             return unfinished(lineOffset, inputCount: inputCount)
         }
