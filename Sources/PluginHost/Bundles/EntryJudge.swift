@@ -50,6 +50,8 @@ struct EntryJudge {
     }
 
     private mutating func decide(_ entry: TarEntry) throws(Refusal) -> Decision {
+        // Such a name need not be that of a file: the kind tells more than the place.
+        if case .other = entry.kind { throw misplaced(entry.kind) }
         let path = try components(entry.path)
         if path.isEmpty {
             guard entry.kind == .directory else { throw Refusal(reason: "the name is empty") }
@@ -75,9 +77,12 @@ struct EntryJudge {
             try place(path, .file)
             return .linkFile(path, to: target)
         case .characterDevice, .blockDevice, .fifo, .sparse, .other:
-            throw Refusal(
-                reason: "it is \(entry.kind.words); a bundle has files and directories only")
+            throw misplaced(entry.kind)
         }
+    }
+
+    private func misplaced(_ kind: TarEntry.Kind) -> Refusal {
+        Refusal(reason: "it is \(kind.words); a bundle has files and directories only")
     }
 
     /// Splits a path, without `.` and doubled slashes; everything unsafe is refused.

@@ -22,7 +22,20 @@ struct TarEntry {
             case .blockDevice: "a block device"
             case .fifo: "a fifo"
             case .sparse: "a sparse file"
+            case .other(UInt8(ascii: "D")): "a directory of an incremental backup"
+            case .other(UInt8(ascii: "M")): "the rest of a file from another volume"
+            case .other(UInt8(ascii: "V")): "the label of a volume"
             case .other(let flag): "of the unknown type \(flag)"
+            }
+        }
+
+        /// Whether data may follow; what is unknown is passed over as a file would be.
+        ///
+        /// - Source: POSIX.1-2017, pax, "ustar Interchange Format", on other values of `typeflag`.
+        var mayHaveData: Bool {
+            switch self {
+            case .file, .sparse, .other: true
+            default: false
             }
         }
     }

@@ -1,7 +1,7 @@
 /// The fields of one 512-byte header block.
 ///
-/// - Source: POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual, "Basic Tar Format" and
-///   "Extending the size of numeric fields".
+/// - Source: POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual, "Basic Tar Format",
+///   "Storing Sparse Files" and "Extending the size of numeric fields".
 struct TarHeader {
     static let blockBytes = 512
 
@@ -10,6 +10,8 @@ struct TarHeader {
     let size: Int
     let modifiedSeconds: Int64
     let typeFlag: UInt8
+    /// Whether more of a GNU sparse map comes in blocks of its own before the data.
+    let isSparseMapContinued: Bool
 
     /// Why a block is no header.
     struct Defect: Error {
@@ -27,6 +29,7 @@ struct TarHeader {
         self.size = Int(size)
         modifiedSeconds = Self.number(block[136..<148]) ?? 0
         typeFlag = block[156]
+        isSparseMapContinued = typeFlag == UInt8(ascii: "S") && block[482] != 0
         linkName = Self.text(block[157..<257])
         var name = Self.text(block[0..<100])
         // Only POSIX archives have a prefix; GNU ones keep other things there.

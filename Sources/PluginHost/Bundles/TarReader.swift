@@ -3,8 +3,8 @@ internal import HostModel
 /// Reads a tar archive entry by entry.
 ///
 /// It reads what GNU tar (v7, oldgnu, gnu, ustar, pax), bsdtar and Python write, and is strict
-/// where readers disagree with each other: an entry that is not a file has no data, two blocks of
-/// zeros end the archive, and nothing but zeros may follow them.
+/// where readers disagree with each other: a directory, a link or a device has no data, two blocks
+/// of zeros end the archive, and nothing but zeros may follow them.
 final class TarReader<Source: ByteSource> {
     private let source: Source
     private let limits: BundleLimits
@@ -88,9 +88,10 @@ final class TarReader<Source: ByteSource> {
             }
         let size = records?.size ?? global.size ?? header.size
         let isSparse = records?.isSparse ?? false || global.isSparse
-        guard kind == .file || kind == .sparse || size == 0 else {
+        guard kind.mayHaveData || size == 0 else {
             throw damaged("an entry that is \(kind.words) says that \(size) bytes of data follow")
         }
+        if header.isSparseMapContinued { try skipSparseMap() }
         guard size <= limits.entryBytesMax else {
             throw .archiveTooLarge(
                 "one file has \(size) bytes; at most \(limits.entryBytesMax) are allowed",
@@ -163,6 +164,11 @@ final class TarReader<Source: ByteSource> {
         let data = try bytes(header.size)
         try skip(Self.padding(header.size))
         return data
+    }
+
+    /// Skips the rest of a GNU sparse map; the 505th byte of each block tells whether one more comes.
+    private func skipSparseMap() throws(HostError) {
+        while try bytes(TarHeader.blockBytes)[504] != 0 {}
     }
 
     private func expectData(_ size: Int) {

@@ -131,6 +131,26 @@ import Testing
         }
     }
 
+    @Test func sparseFile_isPassedOver_withTheRestOfItsMap() throws {
+        var map = [UInt8](repeating: 0, count: 1024)
+        map[504] = 1
+        let error = try refusal {
+            $0.add(
+                "priv/x", map + [1], type: "S", size: 1, magic: "ustar  \u{0}",
+                prefix: String(repeating: "\u{0}", count: 137) + "\u{1}")
+            $0.add("priv/y", type: "6")
+        }
+        #expect(error?.code == "archive_refused")
+        #expect(error?.reasons.count == 2, "\(String(describing: error))")
+    }
+
+    @Test func entryOfAnUnknownType_isRefusedByWhatItIs_withItsDataPassedOver() throws {
+        try expectRefused("label of a volume") { $0.add("backup of today", type: "V") }
+        try expectRefused("incremental backup") { $0.add("priv/", Array("Yx".utf8), type: "D") }
+        try expectRefused("another volume") { $0.add("priv/x", [1, 2], type: "M") }
+        try expectRefused("unknown type 90") { $0.add("priv/x", [1], type: "Z") }
+    }
+
     @Test func duplicate_isRefused() throws {
         try expectRefused("twice") { $0.add("manifest.json", [1]) }
         try expectRefused("twice") { $0.add("./lib//libdemo.so", [1]) }
