@@ -22,6 +22,9 @@ struct TLSTests {
     private var routes: [String: TestApplication.Route] {
         [
             "/": .hello, "/echo": .echo, "/socket": .echoSocket(),
+            "/secure": .buffered { exchange in
+                _ = exchange.answer(200, exchange.isSecure ? "yes" : "no")
+            },
             "/large": .buffered { exchange in
                 _ = Self.large.withUnsafeBytes { bytes in
                     withFields([]) { exchange.respond(status: 200, fields: $0, body: bytes) }
@@ -67,6 +70,17 @@ struct TLSTests {
             }
             try client.send(batch)
             for index in 0..<300 { #expect(try client.response().text == String(index + 100)) }
+        }
+    }
+
+    @Test func application_isTold_whetherTheRequestIsSecure() async throws {
+        try await withSecureServer { server in
+            let client = try secureClient(server)
+            #expect(try client.get("/secure").text == "yes")
+        }
+        try await withServer(routes) { server in
+            let client = try server.client()
+            #expect(try client.get("/secure").text == "no")
         }
     }
 

@@ -26,6 +26,8 @@ struct UpstreamTests {
         var front = ["/": TestApplication.Route.forwarded(to: upstream, fields)]
         for name in routes.keys { front[name] = .forwarded(to: upstream, fields) }
         front["/buffered"] = .forwarded(to: upstream, fields, buffered: true, path: "/echo")
+        front["/program"] = .forwarded(
+            to: upstream, fields, path: "/", readsUnderscoresAsHyphens: true)
         try await withServer(front) { server in try await body(server, upstream) }
         await back.stop(drainSeconds: 5)
     }
@@ -54,6 +56,20 @@ struct UpstreamTests {
             #expect(upstream.figures.faults == 0)
             #expect(upstream.endpoints[0].inFlight == 0)
             #expect(upstream.endpoints[0].requests == 100)
+        }
+    }
+
+    @Test func fieldsThatPoseAsOthers_goNoFurther_toAProgramThatMayMistakeThem() async throws {
+        try await withPair(["/": Self.tells], [("X-Own", "mine")]) { server, _ in
+            let client = try server.client()
+            let forged = "x_own: a\nContent_Length: 99\nTransfer_encoding: chunked\n"
+            let harmless = "x_other: b\nX_Own_: c\n_: d\n"
+            let fields = (forged + harmless).split(separator: "\n").joined(separator: "\r\n")
+            let rest = " HTTP/1.1\r\nHost: h\r\n\(fields)\r\n\r\n"
+            let told = try client.ask("GET /program" + rest)
+            #expect(told.text == "/\nHost: h\n\(harmless)X-Own: mine\n")
+            let other = try client.ask("GET /" + rest)
+            #expect(other.text == "/\nHost: h\n\(forged)\(harmless)X-Own: mine\n")
         }
     }
 

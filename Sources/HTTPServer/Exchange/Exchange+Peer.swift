@@ -1,6 +1,12 @@
 import HTTPWire
 
 extension Exchange {
+    /// Whether the request came over TLS; false once its connection is gone.
+    public var isSecure: Bool {
+        guard let connection = state.connection else { return false }
+        return unsafe connection.state.tls != nil
+    }
+
     /// The room that `copyRemoteEndpoint` needs, in bytes.
     public static let remoteEndpointBytesMax = 56
 

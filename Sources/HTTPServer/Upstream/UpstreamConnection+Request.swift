@@ -13,6 +13,12 @@ public struct ForwardedRequest {
     public var fields: UnsafeBufferPointer<HeaderField>
     /// Whether the connection may become a tunnel for a WebSocket if the client asks for that.
     public var allowsWebSocket = true
+    /// Whether the upstream may read fields as variables, in which `_` stands for a hyphen: then the
+    /// client's `X_Own` is left out where the request gets `X-Own`, and so are `Content_Length` and
+    /// `Transfer_Encoding`.
+    ///
+    /// - Source: RFC 3875, section 4.1.18.
+    public var readsUnderscoresAsHyphens = false
 
     /// Describes how a request is passed on.
     public init(path: ByteSlice, fields: UnsafeBufferPointer<HeaderField>) {
@@ -259,6 +265,11 @@ extension UpstreamConnection {
         for index in 0..<fields.count {
             let field = unsafe fields[index]
             if unsafe Self.staysBehind(field.name, own) { continue }
+            if unsafe request.readsUnderscoresAsHyphens
+                && Self.posesAsAnother(field.name, own)
+            {
+                continue
+            }
             if hasOptions, unsafe HopByHop.isNamed(field.name, in: fields) { continue }
             guard writer.field(field.name, field.value) else { return false }
         }
@@ -330,6 +341,24 @@ extension UpstreamConnection {
             if unsafe own[index].name.equalsIgnoringCase(name) { return true }
         }
         return false
+    }
+
+    /// Whether a name with underscores is one that the server says, once they are hyphens.
+    private static func posesAsAnother(
+        _ name: ByteSlice, _ own: UnsafeBufferPointer<HeaderField>
+    ) -> Bool {
+        let underscore = UInt8(ascii: "_")
+        guard name.firstIndex(of: underscore) != nil else { return false }
+        func isRead(as other: ByteSlice) -> Bool {
+            guard name.count == other.count else { return false }
+            return (0..<name.count).allSatisfy { index in
+                name[index] == underscore
+                    ? other[index] == UInt8(ascii: "-")
+                    : name[index..<(index + 1)].equalsIgnoringCase(other[index..<(index + 1)])
+            }
+        }
+        for index in 0..<own.count where unsafe isRead(as: own[index].name) { return true }
+        return isRead(as: ByteSlice("content-length")) || isRead(as: ByteSlice("transfer-encoding"))
     }
 
     private static func wantsTrailers(_ exchange: Exchange) -> Bool {

@@ -7,7 +7,8 @@ import HostModel
 ///
 /// The program sees the path below the plugin's mount, and what it should know of the client in the
 /// fields that gateways are used to: `X-Forwarded-For`, `-Host`, `-Proto`, `-Prefix`,
-/// `X-Request-ID` and `traceparent`. What a client says in these is never passed on.
+/// `X-Request-ID` and `traceparent`. What a client says in these is never passed on, nor in names
+/// that a program may take for them (`X_Forwarded_For`).
 final class ProcessRelay: Sendable {
     let upstream: Upstream
 
@@ -36,7 +37,8 @@ final class ProcessRelay: Sendable {
             room in
             let fields: [(StaticString, ByteSlice)] = [
                 ("X-Forwarded-For", exchange.remoteAddress),
-                ("X-Forwarded-Host", exchange.head.host), ("X-Forwarded-Proto", ByteSlice("http")),
+                ("X-Forwarded-Host", exchange.head.host),
+                ("X-Forwarded-Proto", ByteSlice(exchange.isSecure ? "https" : "http")),
                 ("X-Forwarded-Prefix", prefix), ("X-Request-ID", exchange.requestID),
                 ("traceparent", exchange.traceparent),
             ]
@@ -44,7 +46,8 @@ final class ProcessRelay: Sendable {
                 unsafe (room.baseAddress.unsafelyUnwrapped + index).initialize(
                     to: HeaderField(name: ByteSlice(field.0), value: field.1))
             }
-            let request = unsafe ForwardedRequest(path: path, fields: UnsafeBufferPointer(room))
+            var request = unsafe ForwardedRequest(path: path, fields: UnsafeBufferPointer(room))
+            request.readsUnderscoresAsHyphens = true
             exchange.forward(request, to: upstream)
         }
     }

@@ -73,14 +73,14 @@ extension TestApplication.Route {
     /// Forwards everything, at the same path, with these fields of its own.
     static func forwarded(
         to upstream: Upstream, _ fields: [(String, String)] = [], buffered: Bool = false,
-        path: StaticString? = nil
+        path: StaticString? = nil, readsUnderscoresAsHyphens: Bool = false
     ) -> Self {
         let handler: TestApplication.Handler = { exchange in
             withFields(fields) { fields in
-                exchange.forward(
-                    ForwardedRequest(
-                        path: path.map { ByteSlice($0) } ?? exchange.path, fields: fields),
-                    to: upstream)
+                var request = ForwardedRequest(
+                    path: path.map { ByteSlice($0) } ?? exchange.path, fields: fields)
+                request.readsUnderscoresAsHyphens = readsUnderscoresAsHyphens
+                exchange.forward(request, to: upstream)
             }
         }
         return buffered ? .buffered(1 << 24, handler) : .streamed(handler)
