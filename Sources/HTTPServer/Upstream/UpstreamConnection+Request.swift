@@ -13,9 +13,10 @@ public struct ForwardedRequest {
     public var fields: UnsafeBufferPointer<HeaderField>
     /// Whether the connection may become a tunnel for a WebSocket if the client asks for that.
     public var allowsWebSocket = true
-    /// Whether the upstream may read fields as variables, in which `_` stands for a hyphen: then the
-    /// client's `X_Own` is left out where the request gets `X-Own`, and so are `Content_Length` and
-    /// `Transfer_Encoding`.
+    /// Whether the upstream may read fields as variables, in which `_` stands for a hyphen.
+    ///
+    /// Then the client's `X_Own` is left out where the request gets `X-Own`, and so are
+    /// `Content_Length` and `Transfer_Encoding`.
     ///
     /// - Source: RFC 3875, section 4.1.18.
     public var readsUnderscoresAsHyphens = false

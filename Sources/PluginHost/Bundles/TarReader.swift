@@ -166,7 +166,7 @@ final class TarReader<Source: ByteSource> {
         return data
     }
 
-    /// Skips the rest of a GNU sparse map; the 505th byte of each block tells whether one more comes.
+    /// Skips the rest of a GNU sparse map; the 505th byte of a block tells whether one more comes.
     private func skipSparseMap() throws(HostError) {
         while try bytes(TarHeader.blockBytes)[504] != 0 {}
     }
