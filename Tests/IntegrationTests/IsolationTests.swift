@@ -63,6 +63,43 @@ import Testing
         }
     }
 
+    /// What the telemetry sample has counted of other plugins, a line each.
+    private func counts(telemetry mode: String) throws -> [String] {
+        let root = try Root()
+        let host = try HostProcess(root)
+        for name in ["renderer", "reader"] {
+            try root.must("install", #require(Repository.sampleBundle(name)))
+        }
+        try root.must("install", Fixtures.bundle("sound"))
+        let bundle = try #require(Repository.sampleBundle("telemetry"))
+        try root.must("install", bundle, "--mode", mode)
+        #expect(try root.status("telemetry")["mode"].string == mode)
+        let client = try host.client()
+        for _ in 0..<5 { #expect(try client.get("/plugin/sound/api/hello").status == 200) }
+        let head = try client.request("HEAD", "/plugin/sound/api/version")
+        #expect(head.status == 200)
+        let rendered = try client.request("POST", "/plugin/reader/api/render", body: "# Hello")
+        #expect(rendered.text == "<h1>Hello</h1>\n")
+        return try eventually("every request has left the hook") {
+            let summary = try client.get("/plugin/telemetry/api/summary").json ?? .null
+            let requests = summary["series"].elements.filter { $0["plugin"].string != "telemetry" }
+            let count = requests.compactMap { $0["requests"].number }.reduce(0, +)
+            guard count == 7 else { return nil }
+            return requests.map {
+                "\($0["plugin"]) \($0["status"]) \($0["requests"]) \($0["body_bytes"])"
+            }.sorted()
+                + summary["calls"].elements.map {
+                    "\($0["plugin"]) \($0["method"]) \($0["status"]) \($0["calls"])"
+                }.sorted()
+        }
+    }
+
+    @Test func telemetry_countsTheSame_inTheHostAndIsolated() throws {
+        let inside = try counts(telemetry: "in-process")
+        #expect(inside.contains { $0.contains("renderer") }, "\(inside)")
+        #expect(try counts(telemetry: "isolated") == inside)
+    }
+
     @Test func services_workFromAProcessOfItsOwn() throws {
         let root = try Root()
         let host = try HostProcess(root)

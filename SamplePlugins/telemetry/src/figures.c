@@ -9,7 +9,8 @@
 
 typedef struct series {
     char plugin[64];
-    uint32_t status;
+    char method[128]; /* empty: of requests */
+    int32_t status;
     _Atomic uint64_t count, body_bytes, nanoseconds;
     _Atomic uint64_t buckets[BUCKETS];
 } series;
@@ -34,30 +35,36 @@ void figures_free(figures *self) {
     free(self);
 }
 
-static series *find(figures *self, size_t from, size_t count, ph_text plugin, uint32_t status) {
+static bool is(const char *text, ph_text other) {
+    return strlen(text) == other.length && (!other.length || !memcmp(text, other.data, other.length));
+}
+
+static series *find(figures *self, size_t from, size_t count, ph_text plugin, ph_text method,
+                    int32_t status) {
     for (size_t i = from; i < count; i++) {
         series *one = &self->series[i];
-        if (one->status == status && strlen(one->plugin) == plugin.length
-            && memcmp(one->plugin, plugin.data, plugin.length) == 0)
+        if (one->status == status && is(one->plugin, plugin) && is(one->method, method))
             return one;
     }
     return NULL;
 }
 
-/* The series of a plugin and a status, made if it is new. */
-static series *series_of(figures *self, ph_text plugin, uint32_t status) {
+/* The series of a kind, made if it is new. */
+static series *series_of(figures *self, ph_text plugin, ph_text method, int32_t status) {
     size_t count = atomic_load(&self->count);
-    series *found = find(self, 0, count, plugin, status);
+    series *found = find(self, 0, count, plugin, method, status);
     if (found)
         return found;
     pthread_mutex_lock(&self->adding);
     size_t now = atomic_load(&self->count);
-    found = find(self, count, now, plugin, status);
+    found = find(self, count, now, plugin, method, status);
     if (!found) {
         bool is_last = now >= SERIES_MAX - 1;
         found = &self->series[is_last ? SERIES_MAX - 1 : now];
         ph_text name = is_last || plugin.length >= sizeof found->plugin ? PH_TEXT("other") : plugin;
         memcpy(found->plugin, name.data, name.length);
+        if (!is_last && method.length && method.length < sizeof found->method)
+            memcpy(found->method, method.data, method.length);
         found->status = is_last ? 0 : status;
         if (now < SERIES_MAX)
             atomic_store(&self->count, now + 1);
@@ -80,14 +87,23 @@ static void add(_Atomic uint64_t *figure, uint64_t difference) {
     atomic_fetch_add_explicit(figure, difference, memory_order_relaxed);
 }
 
+static void note(series *one, uint64_t nanoseconds) {
+    add(&one->count, 1);
+    add(&one->nanoseconds, nanoseconds);
+    add(&one->buckets[bucket_of(nanoseconds)], 1);
+}
+
 void figures_leave(figures *self, ph_text plugin, uint32_t status, uint64_t body_bytes,
                    uint64_t nanoseconds) {
     atomic_fetch_sub_explicit(&self->in_flight, 1, memory_order_relaxed);
-    series *one = series_of(self, plugin, status);
-    add(&one->count, 1);
+    series *one = series_of(self, plugin, PH_TEXT(""), (int32_t)status);
     add(&one->body_bytes, body_bytes);
-    add(&one->nanoseconds, nanoseconds);
-    add(&one->buckets[bucket_of(nanoseconds)], 1);
+    note(one, nanoseconds);
+}
+
+void figures_call(figures *self, ph_text provider, ph_text method, ph_status status,
+                  uint64_t nanoseconds) {
+    note(series_of(self, provider, method, status), nanoseconds);
 }
 
 /* The microseconds that a share of the requests, in thousandths, stayed below. */
@@ -118,24 +134,54 @@ __attribute__((format(printf, 2, 3))) static void put(writer *out, const char *f
         out->length += (size_t)written;
 }
 
+/* A text of the host in quotes; what JSON would not have as it is becomes "?". */
+static void put_text(writer *out, const char *text) {
+    put(out, "\"");
+    for (; *text; text++)
+        put(out, "%c", (unsigned char)*text < 0x20 || *text == '"' || *text == '\\' ? '?' : *text);
+    put(out, "\"");
+}
+
+static void put_series(writer *out, series *one) {
+    bool is_call = one->method[0] != 0;
+    uint64_t buckets[BUCKETS], count = atomic_load(&one->count);
+    for (int b = 0; b < BUCKETS; b++)
+        buckets[b] = atomic_load_explicit(&one->buckets[b], memory_order_relaxed);
+    put(out, "{\"plugin\":");
+    put_text(out, one->plugin);
+    if (is_call) {
+        put(out, ",\"method\":");
+        put_text(out, one->method);
+    }
+    put(out, ",\"status\":%" PRId32 ",\"%s\":%" PRIu64, one->status,
+        is_call ? "calls" : "requests", count);
+    if (!is_call)
+        put(out, ",\"body_bytes\":%" PRIu64, atomic_load(&one->body_bytes));
+    put(out,
+        ",\"microseconds\":{\"mean\":%" PRIu64 ",\"p50\":%" PRIu64 ",\"p90\":%" PRIu64
+        ",\"p99\":%" PRIu64 "}}",
+        count ? atomic_load(&one->nanoseconds) / count / 1000 : 0, quantile(buckets, 500),
+        quantile(buckets, 900), quantile(buckets, 990));
+}
+
 size_t figures_write(figures *self, char *json, size_t capacity) {
     writer out = { json, capacity, 0 };
-    put(&out, "{\"in_flight\":%" PRIu64 ",\"series\":[", atomic_load(&self->in_flight));
     size_t count = atomic_load(&self->count);
-    for (size_t i = 0; i < count; i++) {
-        series *one = &self->series[i];
-        uint64_t buckets[BUCKETS], requests = atomic_load(&one->count);
-        for (int b = 0; b < BUCKETS; b++)
-            buckets[b] = atomic_load_explicit(&one->buckets[b], memory_order_relaxed);
-        put(&out,
-            "%s{\"plugin\":\"%s\",\"status\":%" PRIu32 ",\"requests\":%" PRIu64
-            ",\"body_bytes\":%" PRIu64 ",\"microseconds\":{\"mean\":%" PRIu64 ",\"p50\":%" PRIu64
-            ",\"p90\":%" PRIu64 ",\"p99\":%" PRIu64 "}}",
-            i ? "," : "", one->plugin, one->status, requests, atomic_load(&one->body_bytes),
-            requests ? atomic_load(&one->nanoseconds) / requests / 1000 : 0,
-            quantile(buckets, 500), quantile(buckets, 900), quantile(buckets, 990));
+    put(&out, "{\"in_flight\":%" PRIu64, atomic_load(&self->in_flight));
+    for (int calls = 0; calls < 2; calls++) {
+        bool is_first = true;
+        put(&out, ",\"%s\":[", calls ? "calls" : "series");
+        for (size_t i = 0; i < count; i++) {
+            if ((self->series[i].method[0] != 0) != calls)
+                continue;
+            if (!is_first)
+                put(&out, ",");
+            is_first = false;
+            put_series(&out, &self->series[i]);
+        }
+        put(&out, "]");
     }
-    put(&out, "]}");
+    put(&out, "}");
     return out.length;
 }
 
@@ -143,7 +189,7 @@ tick figures_tick(figures *self) {
     uint64_t now[BUCKETS] = { 0 }, since[BUCKETS];
     size_t count = atomic_load(&self->count);
     for (size_t i = 0; i < count; i++)
-        for (int b = 0; b < BUCKETS; b++)
+        for (int b = 0; b < BUCKETS && !self->series[i].method[0]; b++)
             now[b] += atomic_load_explicit(&self->series[i].buckets[b], memory_order_relaxed);
     tick result = { 0, atomic_load(&self->in_flight), 0, 0 };
     for (int b = 0; b < BUCKETS; b++) {

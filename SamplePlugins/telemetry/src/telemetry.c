@@ -24,7 +24,8 @@ static const ph_manifest manifest = {
     .name = PH_TEXT_INIT("telemetry"),
     .version = PH_TEXT_INIT("1.0.0"),
     .description = PH_TEXT_INIT(
-        "Counts and times every request to a plugin, and publishes the timings."),
+        "Counts and times every request to a plugin and every call between two of them, and "
+        "publishes the timings."),
     .routes = routes,
     .route_count = sizeof routes / sizeof routes[0],
     .services = services,
@@ -41,7 +42,7 @@ typedef struct plugin_state {
     int is_stopping;
 } plugin_state;
 
-/* ------------------------------------------------------------------ the hook */
+/* ----------------------------------------------------------------- the hooks */
 
 static ph_status request_enters(void *context, const ph_request_call *call) {
     (void)call;
@@ -56,9 +57,29 @@ static ph_status request_leaves(void *context, const ph_request_call *call,
     return PH_OK;
 }
 
-/* The outermost hook, so that the time that other hooks take counts as well. Should it ever fail,
- * requests go on without it. */
-static ph_status add_hook(plugin_state *state, const ph_hooks *hooks) {
+static uintptr_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uintptr_t)time.tv_sec * 1000000000u + (uintptr_t)time.tv_nsec;
+}
+
+static ph_status call_enters(void *context, const ph_point_call *call, ph_error *error) {
+    (void)context, (void)error;
+    *call->word = (void *)now();
+    return PH_OK;
+}
+
+static ph_status call_leaves(void *context, const ph_point_call *call, ph_status result,
+                             ph_error *error) {
+    (void)error;
+    figures_call(((plugin_state *)context)->figures, call->provider, call->method, result,
+                 now() - (uintptr_t)*call->word);
+    return PH_OK;
+}
+
+/* The outermost hooks, so that the time that other hooks take counts as well. Should they ever
+ * fail, requests and calls go on without them. */
+static ph_status add_hooks(plugin_state *state, const ph_hooks *hooks) {
     ph_hook hook = {
         .size = sizeof hook,
         .kind = PH_HOOK_AROUND,
@@ -66,8 +87,10 @@ static ph_status add_hook(plugin_state *state, const ph_hooks *hooks) {
         .on_failure = PH_HOOK_SKIP,
         .context = state,
     };
-    ph_request_hook functions = { sizeof functions, request_enters, request_leaves };
-    return hooks->add_request(state->host, &hook, &functions);
+    ph_request_hook requests = { sizeof requests, request_enters, request_leaves };
+    ph_point_hook calls = { sizeof calls, call_enters, call_leaves };
+    ph_status status = hooks->add_request(state->host, &hook, &requests);
+    return status == PH_OK ? hooks->add(state->host, PH_TEXT("rpc"), &hook, &calls) : status;
 }
 
 /* --------------------------------------------------------------- the timings */
@@ -130,9 +153,9 @@ static ph_status telemetry_start(void *context, ph_error *error) {
     const ph_hooks *hooks = state->host->service(state->host, PH_TEXT(PH_HOOKS_ID));
     if (!hooks)
         return ph_fail(error, PH_UNSUPPORTED, "it was not granted ph.hooks/1");
-    ph_status status = add_hook(state, hooks);
+    ph_status status = add_hooks(state, hooks);
     if (status != PH_OK)
-        return ph_fail(error, status, "the host did not take the hook");
+        return ph_fail(error, status, "the host did not take the hooks");
     if (state->events && pthread_create(&state->ticker, NULL, tick_on, state) != 0)
         return ph_fail(error, PH_LIMIT, "there is no thread for the timings");
     return PH_OK;

@@ -61,7 +61,7 @@ extension Exchange {
     }
 
     /// As `requestID`, but the response's head does not say it for that.
-    var quietID: ByteSlice {
+    public var quietID: ByteSlice {
         if state.head.hasRequestID, let given = givenID { return given }
         let made = unsafe make(
             state.remote.pointee.namesMade.request,

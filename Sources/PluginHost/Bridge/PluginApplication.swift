@@ -462,6 +462,11 @@ package final class PluginApplication: Application, @unchecked Sendable {
 }
 
 extension ByteSlice {
+    /// What the plugin header has as a text.
+    init(_ text: ph_text) {
+        unsafe self.init(UnsafeRawBufferPointer(start: text.data, count: text.length))
+    }
+
     /// The slice as the plugin header has it.
     @inline(__always)
     var text: ph_text {

@@ -36,6 +36,7 @@ enum EventService {
         guard let draft = unsafe EventDraft(event.pointee, of: door.member) else {
             return ph_status(PH_INVALID)
         }
+        if let remote = door.remote { return remote.publish(draft) }
         return publish(checked: draft, by: door)
     }
 
@@ -73,18 +74,36 @@ enum EventService {
         let door = unsafe HostObject.door(of: host)
         guard let wish = unsafe EventWish(options.pointee) else { return ph_status(PH_INVALID) }
         let target = unsafe EventTarget(member: door.member, options.pointee)
-        let (log, subject) = (door.log, door.subject)
+        if let remote = door.remote {
+            return unsafe remote.subscribe(target, wish, &number.pointee)
+        }
         let end: (@Sendable (EventQueue.Ending) -> Void)? =
             if target.wantsToKnow { { target.end($0) } } else { nil }
+        return subscribe(
+            wish, by: door, end: end, pin: { target.pin() },
+            take: { target.take($0, isOld: $1) }
+        ) { unsafe number.pointee = $0 }
+    }
+
+    /// Subscribes a plugin, whose wish has been checked.
+    ///
+    /// - Parameter note: handed the number of the subscription when there is one.
+    static func subscribe(
+        _ wish: EventWish, by door: ServiceDoor, end: (@Sendable (EventQueue.Ending) -> Void)?,
+        pin: @escaping @Sendable () -> Void,
+        take: @escaping @Sendable (Event, Bool) -> EventConsumer.Verdict,
+        note: (UInt64) -> Void
+    ) -> ph_status {
+        let (log, subject) = (door.log, door.subject)
         let consumer = EventConsumer(
             lane: door.member.eventLane,
             tell: { log.write($0, "subscription \(wish) \($1)", about: subject) }, end: end,
-            pin: { target.pin() },
-            take: { target.take($0, isOld: $1) })
+            pin: pin, take: take)
         do throws(EventBus.Refusal) {
-            let id = try door.switchboard.events.subscribe(
-                door.member, to: wish.pattern, name: wish.name, wish.shape, consumer: consumer)
-            unsafe number.pointee = id
+            note(
+                try door.switchboard.events.subscribe(
+                    door.member, to: wish.pattern, name: wish.name, wish.shape,
+                    consumer: consumer))
             return ph_status(PH_OK)
         } catch {
             switch error {
@@ -101,13 +120,16 @@ enum EventService {
         let plugin = ImageContext.enter(0)
         defer { ImageContext.leave(plugin) }
         let door = unsafe HostObject.door(of: host)
+        if let remote = door.remote {
+            return remote.status(RemoteTopic.unsubscribe, ["number": .number64(number)])
+        }
         return door.switchboard.events.unsubscribe(door.member, number)
             ? ph_status(PH_OK) : ph_status(PH_WRONG_STATE)
     }
 }
 
 /// What a plugin wants to subscribe to, read and checked.
-struct EventWish: CustomStringConvertible {
+struct EventWish: CustomStringConvertible, Sendable {
     let pattern: TopicPattern
     let name: String
     let shape: EventQueue.Shape
@@ -115,16 +137,22 @@ struct EventWish: CustomStringConvertible {
     /// - Returns: nil when a member is not of the form asked for.
     init?(_ options: ph_subscription) {
         guard unsafe options.on_event != nil, unsafe options.reserved == 0,
-            unsafe options.queue_max <= EventLimits.queueCountMax,
-            let policy = unsafe EventQueue.Policy(rawValue: options.policy),
-            let text = unsafe String(checking: options.pattern),
-            let pattern = TopicPattern(text),
-            let name = unsafe String(checking: options.name),
-            name.utf8.count <= EventLimits.nameBytesMax
+            let pattern = unsafe String(checking: options.pattern),
+            let name = unsafe String(checking: options.name)
+        else { return nil }
+        unsafe self.init(
+            pattern: pattern, name: name, policy: options.policy, queueMax: options.queue_max)
+    }
+
+    /// - Parameter queueMax: 0: as many as any.
+    init?(pattern: String, name: String, policy: UInt32, queueMax: UInt32) {
+        guard queueMax <= EventLimits.queueCountMax,
+            let policy = EventQueue.Policy(rawValue: policy),
+            let pattern = TopicPattern(pattern), name.utf8.count <= EventLimits.nameBytesMax
         else { return nil }
         var shape = EventQueue.Shape()
         shape.policy = policy
-        if unsafe options.queue_max > 0 { shape.countMax = unsafe Int(options.queue_max) }
+        if queueMax > 0 { shape.countMax = Int(queueMax) }
         self.pattern = pattern
         self.name = name
         self.shape = shape

@@ -71,12 +71,14 @@ package final class Generation: @unchecked Sendable {  // because each reactor h
         hostAnswers = relay
     }
 
-    /// Makes one that lets requests wait which another one would answer.
+    /// Makes one that lets requests wait which another one would answer, with their bodies as that
+    /// one takes them.
     convenience init(holding other: Generation, overrides: [Manifest.Route]) {
         unsafe self.init(
             name: other.name, number: other.number, version: other.version, tree: other.tree,
             reactors: other.reactorCount, handle: { _, _, _ in ph_status(PH_WRONG_STATE) },
-            state: nil, image: 0, limits: other.limits, overrides: overrides, hold: RequestHold())
+            state: nil, image: 0, limits: other.limits, overrides: overrides, hold: RequestHold(),
+            isRelayed: other.isRelayed)
     }
 
     private init(

@@ -104,7 +104,7 @@ import Synchronization
             directories: PluginDirectories(
                 root: directory.path, staticFiles: directory.staticFiles,
                 sqlite: directory.sqlite, events: directory.events, run: directory.run),
-            http: PluginHTTP.table)
+            http: remote == nil ? PluginHTTP.table : WorkerHTTP.table)
         let outcome = await LifecycleThread.run(
             "load-\(staged.name)", deadline: .seconds(seconds)
         ) { () -> Result<LoadedPlugin, HostError> in

@@ -26,7 +26,10 @@ extension PluginApplication {
         guard let owner = unsafe serving.pointee.owner,
             unsafe owner._withUnsafeGuaranteedRef({ $0.hold != nil })
         else { return false }
-        if unsafe move(exchange, pointer) {
+        if exchange.isClosed {
+            unsafe complete(pointer)
+            exchange.abort()
+        } else if unsafe move(exchange, pointer) {
             unsafe handleOnPool(exchange, pointer, waited: true)
         }
         return true
@@ -86,11 +89,5 @@ extension PluginApplication {
         unsafe pointer.record.pointee.isInHandle = false
         let word = unsafe pointer.record.pointee.word.load(ordering: .relaxed)
         unsafe pointer.set(.complete, from: word)
-    }
-}
-
-extension ByteSlice {
-    fileprivate init(_ text: ph_text) {
-        unsafe self.init(UnsafeRawBufferPointer(start: text.data, count: text.length))
     }
 }

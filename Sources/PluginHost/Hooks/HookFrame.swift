@@ -20,6 +20,8 @@ struct HookFrame: ~Copyable {
         var owesLeave: Bool
         /// Whether its generation is counted in.
         var isCounted: Bool
+        /// Which process of its plugin has entered, where that has some; 0: none.
+        var place: Int32
     }
 
     /// What is called next.
@@ -50,6 +52,9 @@ struct HookFrame: ~Copyable {
     var result: ph_status
     var call: ph_request_call
     var outcome: ph_request_outcome
+    /// What a hook in another process has made of the request, until the next one has.
+    private var answer: Unmanaged<HookAnswer>?
+    private var hasAnswer: Bool
     /// The entry that is being called, or `nobody`.
     private let current: Atomic<Int32>
 
@@ -99,13 +104,14 @@ struct HookFrame: ~Copyable {
                 replaceCount: links.pointee.replaceCount,
                 respondCount: links.pointee.respondCount, position: 0, stage: .entering,
                 isResponding: false, result: 0, call: call, outcome: ph_request_outcome(),
-                current: Atomic(nobody)))
+                answer: nil, hasAnswer: false, current: Atomic(nobody)))
         for index in 0..<count {
             let record = unsafe links.pointee.records[Int(index)]
             unsafe record.pointee.serving?.pointee.hookBegan(reactor)
             let isAfter = unsafe record.pointee.enter == nil && record.pointee.leave != nil
             unsafe entry(frame, index).initialize(
-                to: Entry(record: record, word: nil, owesLeave: isAfter, isCounted: true))
+                to: Entry(
+                    record: record, word: nil, owesLeave: isAfter, isCounted: true, place: 0))
         }
         return unsafe frame
     }
@@ -126,10 +132,30 @@ struct HookFrame: ~Copyable {
         unsafe call.generation = serving.pointee.number
     }
 
+    /// Keeps the answer of another process for the loop; on any thread, while the exchange is held.
+    static func hand(_ answer: HookAnswer, to exchange: Exchange) {
+        guard let follower = unsafe exchange.follower else { return }
+        let frame = unsafe follower.assumingMemoryBound(to: HookFrame.self)
+        unsafe frame.pointee.answer?.release()
+        unsafe frame.pointee.answer = .passRetained(answer)
+        unsafe frame.pointee.hasAnswer = true
+    }
+
+    /// The answer that has come and has not been looked at; the frame keeps it.
+    static func takeAnswer(
+        _ frame: UnsafeMutablePointer<HookFrame>
+    ) -> Unmanaged<HookAnswer>? {
+        guard unsafe frame.pointee.hasAnswer else { return nil }
+        unsafe frame.pointee.hasAnswer = false
+        return unsafe frame.pointee.answer
+    }
+
     /// Counts out whoever still is in, and gives the frame back; on the loop's thread.
     static func end(_ frame: UnsafeMutablePointer<HookFrame>, _ reactor: Int) {
         let count = unsafe frame.pointee.requestCount + frame.pointee.respondCount
         for index in 0..<count { unsafe letGo(entry(frame, index), reactor) }
+        unsafe frame.pointee.answer?.release()
+        unsafe frame.pointee.answer = nil
         let desk = unsafe frame.pointee.desk
         guard unsafe frame.pointee.capacity == entriesKept else { return unsafe free(frame) }
         unsafe frame.pointee.next = desk.pointee.spare

@@ -1,3 +1,5 @@
+import CPluginABI
+
 /// How a hook hangs on its point.
 struct HookOptions: Sendable, Equatable {
     enum Kind: UInt32, Sendable, CaseIterable {
@@ -17,6 +19,16 @@ struct HookOptions: Sendable, Equatable {
         /// The work goes on, and after so many failures the hook is out.
         case disable(after: Int)
 
+        /// As the header of hooks has it; nil for what is none of its policies.
+        init?(_ onFailure: UInt32, _ failuresMax: UInt32) {
+            switch Int(onFailure) {
+            case PH_HOOK_FAIL: self = .fail
+            case PH_HOOK_SKIP: self = .skip
+            case PH_HOOK_DISABLE: self = .disable(after: max(1, Int(failuresMax)))
+            default: return nil
+            }
+        }
+
         var description: String {
             switch self {
             case .fail: "fail"
@@ -32,4 +44,13 @@ struct HookOptions: Sendable, Equatable {
     var policy = Policy.fail
     /// Whether its functions may take their time.
     var blocks = false
+
+    /// Whether a hook may hang so on a point.
+    func fits(_ point: PointName) -> Bool {
+        switch point {
+        case .request: true
+        case .response: kind == .before
+        default: !(point.isOfControl && kind == .replace)
+        }
+    }
 }

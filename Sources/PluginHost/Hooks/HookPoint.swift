@@ -18,7 +18,7 @@ final class HookPoint: @unchecked Sendable {
     let name: PointName
     private let block: UnsafeMutablePointer<Block>
     private let chain = Mutex<PointChain?>(nil)
-    private let filledOrEmptied = Mutex<(@Sendable () -> Void)?>(nil)
+    private let listeners = Mutex<[ObjectIdentifier: @Sendable () -> Void]>([:])
 
     init(_ name: PointName) {
         self.name = name
@@ -48,20 +48,33 @@ final class HookPoint: @unchecked Sendable {
     /// The hooks as they are now; nil when there are none.
     var hooks: PointChain? { chain.withLock { $0 } }
 
-    /// Has a closure called after the first hook has come and after the last one has gone.
-    func whenFilledOrEmptied(_ body: @escaping @Sendable () -> Void) {
-        filledOrEmptied.withLock { $0 = body }
+    /// Has a closure called after the first hook has come and after the last one has gone, until
+    /// `ignore` is called for the same listener; it must not wait.
+    func whenFilledOrEmptied(
+        for listener: AnyObject, _ body: @escaping @Sendable () -> Void
+    ) {
+        listeners.withLock { $0[ObjectIdentifier(listener)] = body }
+    }
+
+    func ignore(_ listener: AnyObject) {
+        _ = listeners.withLock { $0.removeValue(forKey: ObjectIdentifier(listener)) }
     }
 
     /// Hangs these hooks on it, in order, and no other ones; for one caller at a time.
     func set(_ hooks: [RegisteredHook]) {
         let wasEmpty = isEmpty
         chain.withLock { $0 = hooks.isEmpty ? nil : PointChain(hooks) }
+        show(UInt32(hooks.count))
+        guard wasEmpty != hooks.isEmpty else { return }
+        for listener in listeners.withLock({ Array($0.values) }) { listener() }
+    }
+
+    /// Says how many hooks hang on it; where those are in another process, none hangs on it here.
+    func show(_ hookCount: UInt32) {
         let offset = MemoryLayout<ph_point>.offset(of: \.hook_count) ?? 0
         let count = unsafe (UnsafeMutableRawPointer(pointer) + offset).assumingMemoryBound(
             to: Atomic<UInt32>.self)
-        unsafe count.pointee.store(UInt32(hooks.count), ordering: .relaxed)
-        if wasEmpty != hooks.isEmpty { filledOrEmptied.withLock(\.self)?() }
+        unsafe count.pointee.store(hookCount, ordering: .relaxed)
     }
 }
 

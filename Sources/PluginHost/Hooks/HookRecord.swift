@@ -33,6 +33,8 @@ struct HookRecord: ~Copyable {
     /// Whether its calls run on the plugin's pool: as declared, or since one has overrun.
     let isPooled: Atomic<Bool>
     var owner: Unmanaged<RegisteredHook>?
+    /// What leads to its functions where they are in another process.
+    let remote: Unmanaged<RemoteHook>?
 
     /// Counts a call; on the reactor's thread.
     @inline(__always)

@@ -54,7 +54,7 @@ enum HookService {
         asHost {
             guard let functions = unsafe functions, let options = unsafe options(hook),
                 unsafe Int(functions.pointee.size) >= MemoryLayout<ph_response_hook>.size,
-                options.kind == .before, let respond = unsafe functions.pointee.respond
+                options.fits(.response), let respond = unsafe functions.pointee.respond
             else { return code(PH_INVALID) }
             return unsafe register(
                 .response, options, host,
@@ -73,7 +73,7 @@ enum HookService {
                 unsafe Int(functions.pointee.size) >= MemoryLayout<ph_point_hook>.size,
                 unsafe (functions.pointee.enter != nil) == options.kind.enters,
                 unsafe (functions.pointee.leave != nil) == options.kind.leaves,
-                !(name.isOfControl && options.kind == .replace)
+                options.fits(name)
             else { return code(PH_INVALID) }
             return unsafe register(
                 name, options, host,
@@ -87,16 +87,10 @@ enum HookService {
         guard let hook = unsafe hook,
             unsafe Int(hook.pointee.size) >= MemoryLayout<ph_hook>.size,
             let kind = unsafe HookOptions.Kind(rawValue: hook.pointee.kind),
+            let policy = unsafe HookOptions.Policy(
+                hook.pointee.on_failure, hook.pointee.failures_max),
             unsafe hook.pointee.flags & ~UInt32(PH_HOOK_BLOCKING) == 0
         else { return nil }
-        let policy: HookOptions.Policy
-        switch unsafe Int(hook.pointee.on_failure) {
-        case PH_HOOK_FAIL: policy = .fail
-        case PH_HOOK_SKIP: policy = .skip
-        case PH_HOOK_DISABLE:
-            policy = unsafe .disable(after: max(1, Int(hook.pointee.failures_max)))
-        default: return nil
-        }
         return unsafe HookOptions(
             kind: kind, priority: hook.pointee.priority, policy: policy,
             blocks: hook.pointee.flags & UInt32(PH_HOOK_BLOCKING) != 0)
@@ -110,6 +104,7 @@ enum HookService {
         let door = unsafe HostObject.door(of: host)
         let hook = unsafe RegisteredHook(
             point, options, functions, of: door.member, log: door.log)
+        if let remote = door.remote { return remote.add(hook) }
         return door.switchboard.hooks.add(hook) ? code(PH_OK) : code(PH_LIMIT)
     }
 
@@ -158,14 +153,19 @@ enum HookService {
                 let name = unsafe PluginName(String(name))
             else { return code(PH_INVALID) }
             let door = unsafe HostObject.door(of: host)
-            let made = door.switchboard.hooks.point(PointName(name, of: door.member.name))
+            let full = PointName(name, of: door.member.name)
+            let made: HookPoint? =
+                if let remote = door.remote {
+                    remote.point(full)
+                } else { door.switchboard.hooks.point(full) }
+            guard let made else { return code(PH_FAILED) }
             unsafe point.pointee = made.pointer
             return code(PH_OK)
         }
     }
 
     /// How many points run within one another on the calling thread, at the most.
-    private static let depthMax: Int32 = 16
+    static let depthMax: Int32 = 16
 
     private static func run(
         _ host: UnsafePointer<ph_host>?, _ pointer: UnsafeMutablePointer<ph_point>?,
@@ -186,7 +186,7 @@ enum HookService {
         let chain = point.hooks ?? PointChain([])
         let run = unsafe PointRun(
             point, chain, plugin: door.member.name.text, payload: payload)
-        let status = run.run { run in
+        let perform: (PointRun) -> ph_status = { run in
             guard let work = unsafe work, let perform = unsafe work.pointee.perform else {
                 return code(PH_OK)
             }
@@ -194,7 +194,15 @@ enum HookService {
             defer { _ = ImageContext.enter(0) }
             return unsafe run.show { unsafe perform(work.pointee.context, $0, error) }
         }
-        if let refusal = run.refusal { unsafe write(refusal.reason, to: error) }
+        var reason: String?
+        let status: ph_status
+        if let remote = door.remote, !point.isEmpty {
+            (status, reason) = remote.run(run, depth: Int(depth), perform)
+        } else {
+            status = run.run(perform)
+            reason = run.refusal?.reason
+        }
+        if let reason { unsafe write(reason, to: error) }
         if status >= PH_OK, let take = unsafe work?.pointee.take {
             ImageContext.leave(plugin)
             let bytes = unsafe run.payload
@@ -208,7 +216,8 @@ enum HookService {
         return status
     }
 
-    private static func write(_ message: String, to error: UnsafeMutablePointer<ph_error>?) {
+    /// Writes why something failed to where that is wanted.
+    static func write(_ message: String, to error: UnsafeMutablePointer<ph_error>?) {
         guard let error = unsafe error, let text = unsafe error.pointee.text else { return }
         var length = 0
         for byte in message.utf8 where unsafe length < error.pointee.capacity {

@@ -47,6 +47,12 @@ extension PluginApplication {
             else { continue }
             unsafe record.pointee.countCall(exchange.reactorIndex)
             unsafe prepare(frame, index, entry)
+            if let remote = unsafe record.pointee.remote {
+                exchange.hold()
+                return unsafe remote._withUnsafeGuaranteedRef {
+                    unsafe $0.enter(exchange, frame, entry)
+                }
+            }
             let status: ph_status
             if unsafe record.pointee.isPooled.load(ordering: .relaxed) {
                 if unsafe submit(exchange, record, { Self.enterOnPool(exchange) }) {
@@ -115,8 +121,8 @@ extension PluginApplication {
             } else {
                 unsafe HookFrame.letGo(entry, exchange.reactorIndex)
             }
-        } else if unsafe record.pointee.owner?.takeUnretainedValue().fail(told(status, phase))
-            ?? true
+        } else if unsafe record.pointee.owner?.takeUnretainedValue().fail(
+            told(status, phase, isRemote: record.pointee.remote != nil)) ?? true
         {
             mayGoOn = false
         }
@@ -125,8 +131,11 @@ extension PluginApplication {
         return false
     }
 
-    private func told(_ status: ph_status, _ phase: RequestRecord.Phase) -> String {
+    private func told(
+        _ status: ph_status, _ phase: RequestRecord.Phase, isRemote: Bool
+    ) -> String {
         if phase == .begun { return "it began a response and did not finish it" }
+        if isRemote, let told = RemoteHook.told(status) { return told }
         switch status {
         case ph_status(PH_LIMIT): return "the plugin's pool has no room for it"
         case ..<0: return "it returned \(status)"
@@ -175,6 +184,13 @@ extension PluginApplication {
             }
             if unsafe record.pointee.enter == nil { unsafe record.pointee.countCall(reactor) }
             unsafe prepare(frame, index, entry)
+            if let remote = unsafe record.pointee.remote {
+                exchange.holdAtEnd()
+                unsafe remote._withUnsafeGuaranteedRef {
+                    unsafe $0.leave(exchange, frame, entry)
+                }
+                return false
+            }
             let status: ph_status
             if unsafe record.pointee.isPooled.load(ordering: .relaxed) {
                 if unsafe submit(exchange, record, { Self.leaveOnPool(exchange) }) {
@@ -217,7 +233,8 @@ extension PluginApplication {
         let entry = unsafe HookFrame.entry(frame, index)
         if status < 0 {
             let hook = unsafe entry.pointee.record.pointee.owner?.takeUnretainedValue()
-            _ = hook?.fail(told(status, .complete))
+            let isRemote = unsafe entry.pointee.record.pointee.remote != nil
+            _ = hook?.fail(told(status, .complete, isRemote: isRemote))
         }
         unsafe HookFrame.letGo(entry, exchange.reactorIndex)
     }
@@ -340,8 +357,29 @@ extension PluginApplication {
         guard let follower = unsafe exchange.follower else { return }
         let frame = unsafe follower.assumingMemoryBound(to: HookFrame.self)
         let pointer = unsafe RecordPointer(exchange)
+        if let answer = unsafe HookFrame.takeAnswer(frame) {
+            unsafe take(answer, exchange, pointer, frame)
+        }
         guard unsafe settle(exchange, pointer, frame, frame.pointee.result) else { return }
         unsafe enterHooks(exchange, pointer, frame)
+    }
+
+    /// Does what a hook in another process has done to the request.
+    private func take(
+        _ answer: Unmanaged<HookAnswer>, _ exchange: Exchange, _ pointer: RecordPointer,
+        _ frame: UnsafeMutablePointer<HookFrame>
+    ) {
+        guard let index = unsafe frame.pointee.calledIndex else { return }
+        let entry = unsafe HookFrame.entry(frame, index)
+        unsafe answer._withUnsafeGuaranteedRef { answer in
+            unsafe entry.pointee.word = answer.word
+            if answer.isNamed { _ = exchange.requestID }
+            guard answer.hasResponse else { return }
+            // Hooks of the response may take their time.
+            unsafe frame.pointee.result = call(exchange, .enter, entry.pointee.record) {
+                unsafe answer.respond(to: pointer.response)
+            }
+        }
     }
 
     /// What the client is told when a hook has kept it waiting for too long; nil if none has.

@@ -38,6 +38,8 @@ final class PointRun {
     private var payloadsTaken: [OwnedBytes] = []
     /// The hooks that have entered and have not left, and their words.
     private var entered: [(link: PointChain.Link, word: UInt)] = []
+    /// Which processes have been asked, by the hooks of those that have some.
+    var takers: [ObjectIdentifier: RemoteHook.Taker] = [:]
     /// Why the work was ended by a hook.
     private(set) var refusal: (hook: RegisteredHook, reason: String)?
     private let inside = Mutex<RegisteredHook?>(nil)
@@ -67,6 +69,9 @@ final class PointRun {
 
     /// Whether somebody has given another payload.
     var hasOtherPayload: Bool { !payloadsTaken.isEmpty }
+
+    /// How often somebody has.
+    var payloadsGiven: Int { payloadsTaken.count }
 
     /// Gives the work another payload, which is copied; false when it is too long.
     func take(_ payload: UnsafeRawBufferPointer) -> Bool {
@@ -171,7 +176,8 @@ final class PointRun {
         reason.isEmpty ? "it returned \(status)" : "it returned \(status): \(reason)"
     }
 
-    private func call(
+    /// Calls a function of a hook, and returns with what words it has failed.
+    func call(
         _ hook: RegisteredHook, _ word: inout UnsafeMutableRawPointer?,
         _ body: (
             UnsafeMutableRawPointer?, UnsafePointer<ph_point_call>, UnsafeMutablePointer<ph_error>

@@ -36,6 +36,8 @@ final class RegisteredHook: @unchecked Sendable {
     /// Whose hook it is; unowned because the member keeps its hooks.
     unowned let member: Member
     let record: UnsafeMutablePointer<HookRecord>
+    /// What leads to its functions where they are in another process.
+    private let remote: RemoteHook?
     private let log: HostLog
     private let failures = Atomic<Int>(0)
     /// Calls that no reactor has counted.
@@ -44,19 +46,21 @@ final class RegisteredHook: @unchecked Sendable {
 
     init(
         _ point: PointName, _ options: HookOptions, _ functions: Functions, of member: Member,
-        log: HostLog
+        log: HostLog, remote: RemoteHook? = nil
     ) {
         self.point = point
         self.options = options
         unsafe self.functions = functions
         self.member = member
         self.log = log
+        self.remote = remote
         unsafe record = .allocate(capacity: 1)
         unsafe record.initialize(
             to: HookRecord(
                 context: functions.context, enter: functions.enter, leave: functions.leave,
                 respond: functions.respond, image: member.image, serving: nil, cells: nil,
-                isPooled: Atomic(options.blocks), owner: nil))
+                isPooled: Atomic(options.blocks), owner: nil,
+                remote: remote.map { unsafe Unmanaged.passUnretained($0) }))
         unsafe record.pointee.owner = Unmanaged.passUnretained(self)
     }
 

@@ -8,6 +8,21 @@ final class ResponseHead {
     let status: UInt16
     private(set) var fields: [HeaderField]
     private var copies: [OwnedBytes] = []
+    /// What has been done to it, in order.
+    private(set) var edits: [Edit] = []
+
+    /// A change of the fields; the value of one that takes fields away is empty.
+    struct Edit {
+        enum Kind: UInt64 {
+            case set = 1
+            case add = 2
+            case remove = 3
+        }
+
+        let kind: Kind
+        let name: ByteSlice
+        let value: ByteSlice
+    }
 
     init(_ status: UInt16, _ fields: UnsafeBufferPointer<HeaderField>) {
         self.status = status
@@ -29,8 +44,10 @@ final class ResponseHead {
     /// that the server writes itself.
     func add(_ name: ByteSlice, _ value: ByteSlice, replaces: Bool) -> Bool {
         guard Exchange.allows(HeaderField(name: name, value: value)) else { return false }
-        if replaces { _ = remove(name) }
-        fields.append(HeaderField(name: keep(name), value: keep(value)))
+        if replaces { fields.removeAll { $0.name.equalsIgnoringCase(name) } }
+        let field = HeaderField(name: keep(name), value: keep(value))
+        fields.append(field)
+        edits.append(Edit(kind: replaces ? .set : .add, name: field.name, value: field.value))
         return true
     }
 
@@ -38,6 +55,9 @@ final class ResponseHead {
     func remove(_ name: ByteSlice) -> Int {
         let count = fields.count
         fields.removeAll { $0.name.equalsIgnoringCase(name) }
+        if fields.count < count {
+            edits.append(Edit(kind: .remove, name: keep(name), value: ByteSlice()))
+        }
         return count - fields.count
     }
 

@@ -127,31 +127,64 @@ final class ControlChannel: Sendable {
     nonisolated(nonsending) func ask(
         _ topic: String, _ json: JSONObject = [:], _ bytes: [UInt8] = [], within seconds: Int
     ) async throws(HostError) -> Content {
-        let once = Once()
         let answer: Answer = await withCheckedContinuation { continuation in
-            let deadline = Deadline(after: .seconds(seconds)) {
-                if once.take() {
-                    continuation.resume(returning: .failure(Self.silent(topic, seconds)))
-                }
-            }
-            request(topic, json, bytes) { answer in
-                deadline.cancel()
-                if once.take() { continuation.resume(returning: answer) }
+            request(topic, json, bytes, within: .seconds(seconds)) {
+                continuation.resume(returning: $0)
             }
         }
         return try answer.get()
     }
 
+    /// Asks for something and gives up after a while: then `then` is called with `worker_silent`,
+    /// where deadlines are watched, and must not wait.
+    ///
+    /// - Parameter late: called in its stead with what came after that.
+    func request(
+        _ topic: String, _ json: JSONObject = [:], _ bytes: [UInt8] = [], within time: Duration,
+        late: @escaping @Sendable (Answer) -> Void = { _ in },
+        then: @escaping @Sendable (Answer) -> Void
+    ) {
+        let once = Once()
+        let deadline = Deadline(after: time) {
+            if once.take() { then(.failure(Self.silent(topic, time))) }
+        }
+        request(topic, json, bytes) { answer in
+            deadline.cancel()
+            if once.take() { then(answer) } else { late(answer) }
+        }
+    }
+
     /// Asks for something and waits, on a thread that may.
     func wait(_ topic: String, _ json: JSONObject = [:], _ bytes: [UInt8] = []) -> Answer {
-        let done = DispatchSemaphore(value: 0)
-        let result = Mutex<Answer?>(nil)
-        request(topic, json, bytes) { answer in
-            result.withLock { $0 = answer }
+        let result = Awaited()
+        request(topic, json, bytes) { result.put($0) }
+        return result.take()
+    }
+
+    /// Asks for something and waits for no longer than that; see `request`.
+    func wait(
+        _ topic: String, _ json: JSONObject, _ bytes: [UInt8], within time: Duration,
+        late: @escaping @Sendable (Answer) -> Void = { _ in }
+    ) -> Answer {
+        let result = Awaited()
+        request(topic, json, bytes, within: time, late: late) { result.put($0) }
+        return result.take()
+    }
+
+    /// An answer that a thread waits for.
+    private final class Awaited: Sendable {
+        private let done = DispatchSemaphore(value: 0)
+        private let answer = Mutex<Answer?>(nil)
+
+        func put(_ answer: Answer) {
+            self.answer.withLock { $0 = answer }
             done.signal()
         }
-        done.wait()
-        return result.withLock { $0 } ?? .failure(Self.gone)
+
+        func take() -> Answer {
+            done.wait()
+            return answer.withLock { $0 } ?? .failure(ControlChannel.gone)
+        }
     }
 
     /// Tells something that wants no answer, and that is dropped if the other side does not read.
@@ -171,10 +204,13 @@ final class ControlChannel: Sendable {
     static let gone = HostError(
         "worker_gone", what: "the process has ended", why: "its end of the channel is closed")
 
-    private static func silent(_ topic: String, _ seconds: Int) -> HostError {
+    /// The code of the error that stands for an answer that did not come in time.
+    static let silentCode: HostError.Code = "worker_silent"
+
+    private static func silent(_ topic: String, _ time: Duration) -> HostError {
         HostError(
-            "worker_silent", what: "the process did not answer",
-            why: "\(topic) did not come back within \(seconds) s")
+            silentCode, what: "the process did not answer",
+            why: "\(topic) did not come back within \(time.components.seconds) s")
     }
 
     /// Lets the first one through.

@@ -19,6 +19,10 @@ extension IsolatedPlugin {
                 service.utf8.count <= 256
             else { return }
             parts.onDenial(service, reason)
+        case RemoteTopic.addHook, RemoteTopic.point, RemoteTopic.enterPoint,
+            RemoteTopic.leavePoint:
+            guard isGranted(PH_HOOKS_ID) else { return reply(request, PH_INVALID) }
+            answerAboutHooks(request, worker)
         case RemoteTopic.publish, RemoteTopic.subscribe, RemoteTopic.unsubscribe:
             guard isGranted(PH_EVENTS_ID) else { return reply(request, PH_INVALID) }
             answerAboutEvents(request, worker)
@@ -27,7 +31,8 @@ extension IsolatedPlugin {
                 return reply(request, PH_INVALID)
             }
             answerAboutProviders(request)
-        case RemoteTopic.provide, RemoteTopic.call, RemoteTopic.cancel, RemoteTopic.cast:
+        case RemoteTopic.provide, RemoteTopic.call, RemoteTopic.callAsync, RemoteTopic.cancel,
+            RemoteTopic.cast:
             guard isGranted(PH_RPC_ID) else { return reply(request, PH_INVALID) }
             answerAboutCalls(request, worker)
         default: reply(request, PH_INVALID)
@@ -36,7 +41,7 @@ extension IsolatedPlugin {
 
     private func isGranted(_ service: String) -> Bool { granted.contains(service) }
 
-    private func reply(_ request: ControlChannel.Request, _ status: some BinaryInteger) {
+    func reply(_ request: ControlChannel.Request, _ status: some BinaryInteger) {
         request.reply(["status": .status(ph_status(truncatingIfNeeded: status))])
     }
 
@@ -63,7 +68,8 @@ extension IsolatedPlugin {
     ) {
         let json = request.json
         switch request.topic {
-        case RemoteTopic.publish: reply(request, publish(request))
+        case RemoteTopic.publish:
+            worker.asHook(json) { reply(request, publish(request)) }
         case RemoteTopic.subscribe: reply(request, subscribe(json, worker))
         default:
             guard let number = json["number"]?.number64,
@@ -91,46 +97,32 @@ extension IsolatedPlugin {
     }
 
     private func subscribe(_ json: JSONValue, _ worker: IsolatedWorker) -> ph_status {
-        guard let number = json["number"]?.number64, let name = json["name"]?.string,
-            name.utf8.count <= EventLimits.nameBytesMax,
-            let pattern = json["pattern"]?.string.flatMap({ TopicPattern($0) }),
-            let policy = json["policy"]?.integer.flatMap({ UInt32(exactly: $0) })
-                .flatMap(EventQueue.Policy.init),
-            let most = json["queue_max"]?.integer.flatMap({ Int(exactly: $0) }),
-            1...Int(EventLimits.queueCountMax) ~= most
+        guard let number = json["number"]?.number64,
+            let wish = EventWish(
+                pattern: json["pattern"]?.string ?? "", name: json["name"]?.string ?? "",
+                policy: json["policy"]?.integer.flatMap { UInt32(exactly: $0) } ?? .max,
+                queueMax: json["queue_max"]?.integer.flatMap { UInt32(exactly: $0) } ?? .max)
         else { return ph_status(PH_INVALID) }
         let former = state.withLock { state in
-            state.subscriptions.first { !name.isEmpty && $0.name == name }
+            state.subscriptions.first { !wish.name.isEmpty && $0.name == wish.name }
         }
         if let former {
-            guard former.pattern.text == pattern.text, former.add(worker, as: number) else {
+            guard former.pattern.text == wish.pattern.text, former.add(worker, as: number) else {
                 return ph_status(PH_WRONG_STATE)
             }
             return ph_status(PH_OK)
         }
-        let subscription = RemoteSubscription(name: name, pattern: pattern, member: member)
+        let subscription = RemoteSubscription(
+            name: wish.name, pattern: wish.pattern, member: member)
         _ = subscription.add(worker, as: number)
-        var shape = EventQueue.Shape()
-        shape.policy = policy
-        shape.countMax = most
-        let (log, subject) = (parts.launch.log, member.subject)
-        let label = name.isEmpty ? pattern.text : "\(name) (\(pattern))"
-        let consumer = EventConsumer(
-            lane: member.eventLane,
-            tell: { log.write($0, "subscription \(label) \($1)", about: subject) },
-            end: { subscription.end($0) }, pin: { subscription.pin() },
-            take: { subscription.take($0, isOld: $1) })
-        do throws(EventBus.Refusal) {
-            subscription.id = try door.switchboard.events.subscribe(
-                member, to: pattern, name: name, shape, consumer: consumer)
-        } catch {
-            return switch error {
-            case .tooMany: ph_status(PH_LIMIT)
-            case .nameTaken, .ended: ph_status(PH_WRONG_STATE)
-            }
+        let status = EventService.subscribe(
+            wish, by: door, end: { subscription.end($0) }, pin: { subscription.pin() },
+            take: { subscription.take($0, isOld: $1) }
+        ) { subscription.id = $0 }
+        if status == ph_status(PH_OK) {
+            state.withLock { $0.subscriptions.append(subscription) }
         }
-        state.withLock { $0.subscriptions.append(subscription) }
-        return ph_status(PH_OK)
+        return status
     }
 
     /// Takes a process out of a subscription; the subscription goes with the last one that has
@@ -153,8 +145,9 @@ extension IsolatedPlugin {
     /// Takes a process that has ended out of everything.
     func forget(_ worker: IsolatedWorker) {
         let prefix = "\(worker.serial)."
+        tickets.forget(prefix)
+        forgetHooks(of: worker)
         let orphans = state.withLock { state in
-            state.tickets = state.tickets.filter { !$0.key.hasPrefix(prefix) }
             let orphans = state.subscriptions.filter { !$0.remove(worker) && $0.name.isEmpty }
             state.subscriptions.removeAll { one in orphans.contains { $0 === one } }
             return orphans
@@ -208,24 +201,38 @@ extension IsolatedPlugin {
         case RemoteTopic.provide: reply(request, provide(json))
         case RemoteTopic.cancel:
             let ticket = "\(worker.serial).\(json["ticket"]?.string ?? "")"
-            let number = state.withLock { $0.tickets.removeValue(forKey: ticket) }
-            guard let number else { return reply(request, PH_WRONG_STATE) }
-            reply(request, unsafe RPCService.cancel(host.pointer, number))
+            reply(request, tickets.cancel(ticket, for: host))
         case RemoteTopic.cast:
-            let status = unsafe request.bytes.withUnsafeBufferPointer { bytes in
-                unsafe RPCService.cast(
-                    host.pointer, json["handle"]?.number64 ?? 0,
-                    ph_bytes(data: bytes.baseAddress, length: bytes.count))
+            let handle = json["handle"]?.number64 ?? 0
+            let status = worker.asHook(json) {
+                origin(json).stand {
+                    unsafe request.bytes.withUnsafeBufferPointer { bytes in
+                        unsafe RPCService.cast(
+                            host.pointer, handle,
+                            ph_bytes(data: bytes.baseAddress, length: bytes.count))
+                    }
+                }
             }
             reply(request, status)
-        default: call(request, worker)
+        default:
+            worker.asHook(json) {
+                ServedCall.begin(
+                    request, json["handle"]?.number64 ?? 0, by: host, origin(json), tickets,
+                    ticket: json["ticket"]?.string.map { "\(worker.serial).\($0)" })
+            }
         }
+    }
+
+    /// On whose behalf a process calls: its own as well.
+    private func origin(_ json: JSONValue) -> CallOrigin {
+        var origin = CallOrigin(json: json)
+        origin.waiting.append(member.party)
+        return origin
     }
 
     private func provide(_ json: JSONValue) -> ph_status {
         let capability = json["capability"]?.string ?? ""
-        let isDeclared = manifest.provides.contains { $0.capability.text == capability }
-        guard capability.isEmpty || isDeclared,
+        guard RPCService.mayOffer(capability, by: door),
             let names = json["methods"]?.array?.compactMap(\.string),
             names.allSatisfy({ 1...OfferedMethod.nameBytesMax ~= $0.utf8.count })
         else { return ph_status(PH_INVALID) }
@@ -243,47 +250,5 @@ extension IsolatedPlugin {
         }
         guard !methods.isEmpty else { return ph_status(PH_OK) }
         return door.switchboard.registry.provide(methods.map(\.offered), by: member)
-    }
-
-    private func call(_ request: ControlChannel.Request, _ worker: IsolatedWorker) {
-        let json = request.json
-        let ticket = json["ticket"]?.string.map { "\(worker.serial).\($0)" }
-        let frames = unsafe CallFramesPointer.current
-        let depth = json["depth"]?.integer.flatMap { Int(exactly: $0) } ?? 0
-        unsafe frames.pointee.depth = min(max(0, depth), CallFrames.depthMax)
-        unsafe frames.pointee.depthElsewhere = frames.pointee.depth
-        defer {
-            unsafe frames.pointee.depth = 0
-            unsafe frames.pointee.depthElsewhere = 0
-        }
-        var options = unsafe ph_call_options(
-            size: UInt32(MemoryLayout<ph_call_options>.size),
-            timeout_milliseconds: json["milliseconds"]?.integer.flatMap { UInt32(exactly: $0) }
-                ?? 0,
-            release: nil, release_context: nil)
-        let served = ServedCall(request) { [weak self] in
-            guard let ticket else { return }
-            _ = self?.state.withLock { $0.tickets.removeValue(forKey: ticket) }
-        }
-        let waiting = unsafe Unmanaged.passRetained(served)
-        var number: ph_ticket = 0
-        let status = unsafe request.bytes.withUnsafeBufferPointer { bytes in
-            unsafe RPCService.callAsync(
-                host.pointer, json["handle"]?.number64 ?? 0,
-                ph_bytes(data: bytes.baseAddress, length: bytes.count), &options,
-                { context, status, code, reply in
-                    guard let context = unsafe context else { return }
-                    let served = unsafe Unmanaged<ServedCall>.fromOpaque(context)
-                        .takeRetainedValue()
-                    unsafe served.end(status, code, reply)
-                }, waiting.toOpaque(), &number)
-        }
-        guard status == ph_status(PH_OK) else {
-            unsafe waiting.release()
-            return RemoteRPCService.answer(request, status, 0, nil)
-        }
-        if let ticket, number != 0, !served.isOver {
-            state.withLock { $0.tickets[ticket] = number }
-        }
     }
 }

@@ -69,7 +69,10 @@ final class IsolatedPlugin: PluginInstance {
         var isQuiet = false
         var methods: [OfferedMethod.Key: RemoteMethod] = [:]
         var subscriptions: [RemoteSubscription] = []
-        var tickets: [String: UInt64] = [:]
+        var hooks: [RemoteHook] = []
+        var points: [PointName: [IsolatedWorker]] = [:]
+        var runs: [UInt64: RemoteRun] = [:]
+        var lastRun: UInt64 = 0
         var pinger: Deadline?
         /// The processes of an engine before, which are not this one's yet.
         var found: [(survivor: Survivor, worker: IsolatedWorker)] = []
@@ -83,6 +86,12 @@ final class IsolatedPlugin: PluginInstance {
     /// What the services are asked with.
     let host: HostObject
     let parts: Parts
+    /// The calls that its processes may still call off.
+    let tickets = CallTickets()
+    /// Where those are told who have called its methods.
+    let answers: WorkerThreads
+    /// Held while the processes are told of a point.
+    let telling = Mutex(())
     private let relay: WorkerRelay
     let listener: PrivateListener
     let state: Mutex<State>
@@ -145,7 +154,9 @@ final class IsolatedPlugin: PluginInstance {
     init(_ parts: Parts, _ listener: PrivateListener) {
         self.parts = parts
         self.listener = listener
+        answers = WorkerThreads("told-\(parts.staged.name)", countMax: 32)
         member = Member(manifest: parts.staged.manifest, number: parts.staged.generation)
+        member.party = Member.newParty()
         member.configuration.current = parts.configuration
         relay = WorkerRelay(address: listener.address, name: parts.staged.name)
         let door = ServiceDoor(
@@ -205,6 +216,7 @@ final class IsolatedPlugin: PluginInstance {
         order.inlineBudgetMilliseconds = launch.inlineBudgetMilliseconds
         order.logLevel = launch.log.minimum
         order.seconds = launch.startSeconds
+        order.party = member.party
         return order
     }
 

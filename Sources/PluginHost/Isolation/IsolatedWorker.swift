@@ -14,9 +14,17 @@ final class IsolatedWorker: Sendable {
     let channel: ControlChannel
     private let name: PluginName
     let startedAt: ContinuousClock.Instant
-    /// Where what it asks for is done, one after the other.
+    /// Where what it asks for is done, one after the other; nothing waits for it there.
     let lane: WorkerThreads
+    /// Where calls are made that it does not wait for, one after the other.
+    let callLane: WorkerThreads
+    /// Where other code may run for what it asks for, and may ask it for something in turn.
+    let threads: WorkerThreads
+    /// How many hooks of it are being called at other points than those of requests.
+    let hooksCalled = Atomic<Int>(0)
     private let killReason = Mutex<String?>(nil)
+    /// Each is started when it is first needed.
+    private static let threadsMax = 32
 
     var pid: Int32 { process.pid }
 
@@ -31,6 +39,8 @@ final class IsolatedWorker: Sendable {
         self.channel = channel
         self.name = name
         lane = WorkerThreads("serve-\(name)", countMax: 1)
+        callLane = WorkerThreads("calls-\(name)", countMax: 1)
+        threads = WorkerThreads("for-\(name)", countMax: Self.threadsMax)
     }
 
     /// Starts a process and a channel to it.
@@ -98,8 +108,20 @@ final class IsolatedWorker: Sendable {
     ) throws(HostError) {
         try channel.start("worker-\(name)") { [weak self] request in
             guard let self else { return }
-            lane.run { take(self, request) }
+            threads(for: request.topic).run { take(self, request) }
         } ended: {
+        }
+    }
+
+    /// Where something that it asks for is done.
+    private func threads(for topic: String) -> WorkerThreads {
+        switch topic {
+        // What it does not wait for stays in order, its being called off included.
+        case RemoteTopic.callAsync, RemoteTopic.cancel: callLane
+        case RemoteTopic.call, RemoteTopic.cast, RemoteTopic.publish, RemoteTopic.enterPoint,
+            RemoteTopic.leavePoint:
+            threads
+        default: lane
         }
     }
 
@@ -116,8 +138,9 @@ final class IsolatedWorker: Sendable {
             // It watches the time itself, as long as it can.
             return try await channel.ask(topic, json, bytes, within: seconds + Self.graceSeconds)
         } catch {
-            if error.code == "worker_silent" { kill("it did not answer \(topic)") }
-            guard error.code == "worker_gone" || error.code == "worker_silent" else { throw error }
+            if error.code == ControlChannel.silentCode { kill("it did not answer \(topic)") }
+            guard error.code == ControlChannel.gone.code || error.code == ControlChannel.silentCode
+            else { throw error }
             throw await ended(in: topic)
         }
     }

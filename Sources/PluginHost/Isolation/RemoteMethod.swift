@@ -26,25 +26,34 @@ final class RemoteMethod: Sendable {
 
     /// On a thread of the generation's pool.
     private func run(_ call: OpaquePointer?, _ payload: ph_bytes) -> ph_status {
-        guard let worker = plugin?.nextWorker() else {
+        guard let plugin, let worker = plugin.nextWorker() else {
             unsafe Self.complete(call, ph_status(PH_GONE), 0, nil)
             return ph_status(PH_OK)
         }
-        let frames = unsafe CallFramesPointer.current
-        let expires = unsafe frames.pointee.expires
-        let left = expires == 0 ? 0 : (expires &- min(expires, PooledCall.now)) / 1_000_000
+        let pooled = unsafe CallFramesPointer.current.pointee.pooled?.takeUnretainedValue()
+        var origin = CallOrigin.here
+        // The process counts the call once more.
+        origin.depth -= 1
+        origin.isAwaited = pooled?.isAwaited ?? false
+        var json = origin.json
+        json["capability"] = .string(key.capability)
+        json["method"] = .string(key.name)
+        json["ticket"] = pooled.map { .number64($0.ticket) }
         let bytes = unsafe [UInt8](UnsafeBufferPointer(start: payload.data, count: payload.length))
         let handle = UInt(bitPattern: call)
-        worker.channel.request(
-            RemoteTopic.serve,
-            [
-                "capability": .string(key.capability), "method": .string(key.name),
-                "depth": .number(JSONNumber(unsafe frames.pointee.depth)),
-                "milliseconds": .number(JSONNumber(left)),
-            ], bytes
-        ) { answer in
-            let (status, code, reply) = RemoteCall.outcome(of: answer)
-            unsafe Self.complete(OpaquePointer(bitPattern: handle), status, code, reply)
+        let answers = plugin.answers
+        worker.channel.request(RemoteTopic.serve, json, bytes) { answer in
+            // The caller's receiver may ask the same process for something, and wait.
+            answers.run {
+                let (status, code, reply) = RemoteCall.outcome(of: answer)
+                unsafe Self.complete(OpaquePointer(bitPattern: handle), status, code, reply)
+            }
+        }
+        if let pooled {
+            let ticket = JSONValue.number64(pooled.ticket)
+            pooled.whenCalledOff {
+                worker.channel.request(RemoteTopic.callOff, ["ticket": ticket]) { _ in }
+            }
         }
         return ph_status(PH_PENDING)
     }

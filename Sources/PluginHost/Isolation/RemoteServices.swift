@@ -6,8 +6,8 @@ import Synchronization
 /// What the services of a worker have to do with the host, which is at the other end of a channel.
 ///
 /// What a plugin calls is put to the host and waited for. What the host calls comes on the
-/// channel's thread, which never runs the plugin's code: that is done on the pool, or on the thread
-/// for receivers.
+/// channel's thread, which never runs the plugin's code: that is done on the pool, on the threads
+/// for hooks, or on the one for receivers.
 final class RemoteServices: Sendable {
     /// A call of `call_async` whose receiver has not been called.
     struct Pending: Sendable {
@@ -24,8 +24,11 @@ final class RemoteServices: Sendable {
     }
 
     let channel: HostLine
-    /// Where the receivers of calls are called, and inline methods, one after the other.
+    /// Where the receivers of calls are called, one after the other.
     let lane = WorkerThreads("services", countMax: 1)
+    let hooks = WorkerHooks()
+    /// The calls of the plugin's methods that the host may still call off.
+    let tickets = CallTickets()
     private let state = Mutex(State())
 
     init(channel: HostLine) {

@@ -16,6 +16,8 @@ struct WorkerOrder: Sendable {
     var bodyBytesMax: Int
     var logLevel: HostLog.Level
     var seconds: Int
+    /// What `Member.party` is in the engine.
+    var party: UInt32
 
     var json: JSONObject {
         [
@@ -31,7 +33,7 @@ struct WorkerOrder: Sendable {
             "inline_budget": .number(JSONNumber(inlineBudgetMilliseconds)),
             "body_bytes_max": .number(JSONNumber(bodyBytesMax)),
             "log_level": .number(JSONNumber(logLevel.rawValue)),
-            "seconds": .number(JSONNumber(seconds)),
+            "seconds": .number(JSONNumber(seconds)), "party": .number(JSONNumber(party)),
         ]
     }
 
@@ -62,6 +64,7 @@ struct WorkerOrder: Sendable {
         bodyBytesMax = 1 << 20
         logLevel = .info
         seconds = 10
+        party = 0
     }
 
     /// - Throws: `record_unreadable` when a member is missing or of another kind.
@@ -91,6 +94,7 @@ struct WorkerOrder: Sendable {
         bodyBytesMax = try number("body_bytes_max")
         logLevel = level
         seconds = try number("seconds")
+        party = UInt32(truncatingIfNeeded: try number("party"))
     }
 
     private static func unreadable(_ name: String) -> HostError {

@@ -117,13 +117,16 @@ package final class WorkerProcess: Sendable {
         switch request.topic {
         case RemoteTopic.event:
             guard let member = opened?.loaded.member else { return request.refuse(Self.notOpen) }
-            RemoteEventService.deliver(request, remote, member)
+            remote.deliver(request, to: member)
         case RemoteTopic.eventsEnd:
             guard let member = opened?.loaded.member else { return request.refuse(Self.notOpen) }
-            RemoteEventService.end(request, remote, member)
-        case RemoteTopic.serve:
+            remote.end(request, of: member)
+        case RemoteTopic.serve, RemoteTopic.callOff:
             guard let host = opened?.loaded.host else { return request.refuse(Self.notOpen) }
-            RemoteRPCService.serve(request, remote, host)
+            remote.serve(request, for: host)
+        case RemoteTopic.pointState: remote.hooks.noteState(request)
+        case RemoteTopic.enterHook, RemoteTopic.leaveHook, RemoteTopic.respondHook:
+            remote.hooks.call(request)
         default:
             Task {
                 do throws(HostError) {
@@ -262,6 +265,7 @@ package final class WorkerProcess: Sendable {
             channel.tell(
                 RemoteTopic.denied, ["service": .string(service), "reason": .string(reason)])
         }
+        loaded.member.party = order.party
         let server = try server(order, log)
         state.withLock {
             $0 = Opened(

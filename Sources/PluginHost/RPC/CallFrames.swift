@@ -136,8 +136,12 @@ struct CallFrames {
     let records: UnsafeMutablePointer<InlineCall>
     /// How many of them are on other threads.
     var depthElsewhere = 0
-    /// The images that wait for what this thread does, on other threads.
+    /// The images that wait for what this thread does, on other threads and in other processes.
     var imagesElsewhere: [UInt32] = []
+    /// Whether somebody in another process waits for the call that is made next.
+    var isAwaitedElsewhere = false
+    /// The call that the thread works on.
+    var pooled: Unmanaged<PooledCall>?
     /// When the call that this thread works on ends, in nanoseconds; 0: it works on none.
     var expires: UInt64 = 0
 

@@ -21,6 +21,11 @@ struct OfferedMethod: @unchecked Sendable {
     let function: Endpoint.Function
     let context: UnsafeMutableRawPointer?
 
+    /// The same, called on a thread of its plugin's pool.
+    var onPool: OfferedMethod {
+        unsafe OfferedMethod(key: key, flags: 0, function: function, context: context)
+    }
+
     /// Reads methods as a plugin hands them over; nil when one is malformed.
     static func read(
         _ first: UnsafePointer<ph_method>?, count: Int, capability: String

@@ -40,6 +40,7 @@ final class PooledCall: @unchecked Sendable {
         /// The kernel's id of the thread that the method runs on; 0: on none.
         var thread: Int32 = 0
         var deadline: Deadline?
+        var calledOff: (@Sendable () -> Void)?
     }
 
     private static let lastTicket = Atomic<UInt64>(0)
@@ -53,6 +54,8 @@ final class PooledCall: @unchecked Sendable {
     /// Who waits for this call, the caller last, and how deep it is.
     private let images: [UInt32]
     private let depth: Int
+    /// Whether somebody waits, here or in the process that the call comes from.
+    let isAwaited: Bool
     /// Whether the caller goes on meanwhile and is told: then its code is needed until it has been.
     private let isHeard: Bool
     /// Whether the payload is lent: then the caller's code is needed until it has been given back.
@@ -80,6 +83,7 @@ final class PooledCall: @unchecked Sendable {
         self.provider = provider
         images = unsafe frames.pointee.images(with: callerImage)
         depth = unsafe frames.pointee.depth + 1
+        isAwaited = unsafe order.isAwaited || frames.pointee.isAwaitedElsewhere
         isHeard = unsafe !order.isAwaited && order.receive != nil
         isLent = unsafe order.release != nil
         delivered = unsafe order.isAwaited ? DispatchSemaphore(value: 0) : nil
@@ -100,7 +104,7 @@ final class PooledCall: @unchecked Sendable {
             return ph_status(PH_WRONG_STATE)
         }
         provider.calls.begin(incoming: self)
-        let isCircular = delivered != nil && images.contains(provider.image)
+        let isCircular = isAwaited && images.contains(provider.party)
         guard let pool = provider.pool, pool.submit(mayWait: !isCircular, { self.run() }) else {
             guard unsafe record.claim(word) else {
                 // Somebody has called it off in the meantime, and the caller has been told.
@@ -143,25 +147,41 @@ final class PooledCall: @unchecked Sendable {
     @discardableResult
     func settle(_ status: ph_status) -> Bool {
         guard unsafe record.claim(word) else { return false }
-        unsafe deliver(status, 0, unsafe CallWords.bytes(for: status))
+        unsafe deliver(status, 0, unsafe CallWords.bytes(for: status), isCalledOff: true)
         return true
     }
 
+    /// Has a closure called once nobody wants the reply any more, which may be now; never, if the
+    /// provider settles the call.
+    func whenCalledOff(_ body: @escaping @Sendable () -> Void) {
+        let isOver = state.withLock { state in
+            if !state.isSettled { state.calledOff = body }
+            return state.isSettled
+        }
+        if isOver { body() }
+    }
+
     /// Settles the call, which has been claimed.
-    func deliver(_ status: ph_status, _ code: Int32, _ reply: ph_bytes) {
+    func deliver(
+        _ status: ph_status, _ code: Int32, _ reply: ph_bytes, isCalledOff: Bool = false
+    ) {
         if let receive = unsafe order.receive {
             let former = ImageContext.enter(callerImage)
             unsafe receive(order.context, status, code, reply)
             ImageContext.leave(former)
         }
-        let (wasPending, deadline) = state.withLock { state in
+        let (wasPending, deadline, calledOff) = state.withLock { state in
             state.isSettled = true
             state.status = status
             provider.calls.counts.noteEnd(status)
-            defer { state.deadline = nil }
-            return (state.isPending, state.deadline)
+            defer {
+                state.deadline = nil
+                state.calledOff = nil
+            }
+            return (state.isPending, state.deadline, state.calledOff)
         }
         deadline?.cancel()
+        if isCalledOff { calledOff?() }
         unsafe record.complete(word)
         let me = unsafe record.record.pointee.pooled?.takeRetainedValue()
         unsafe record.giveBack()
@@ -190,6 +210,7 @@ final class PooledCall: @unchecked Sendable {
         unsafe frames.pointee.depthElsewhere = depth
         unsafe frames.pointee.imagesElsewhere = images
         unsafe frames.pointee.expires = order.expires
+        unsafe frames.pointee.pooled = .passUnretained(self)
         let endpoint = unsafe order.method.endpoint
         let payload = unsafe ph_bytes(
             data: order.payload.baseAddress?.assumingMemoryBound(to: UInt8.self),
@@ -202,6 +223,7 @@ final class PooledCall: @unchecked Sendable {
         unsafe frames.pointee.depthElsewhere = 0
         unsafe frames.pointee.imagesElsewhere = []
         unsafe frames.pointee.expires = 0
+        unsafe frames.pointee.pooled = nil
         returned(status)
     }
 

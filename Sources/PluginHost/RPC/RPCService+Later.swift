@@ -17,21 +17,31 @@ extension RPCService {
                 checking: capability, bytesMax: CapabilityName.bytesMax)
         else { return ph_status(PH_INVALID) }
         let door = unsafe HostObject.door(of: host)
-        let isDeclared = door.member.manifest.provides.contains {
-            $0.capability.text == capability
-        }
-        guard capability.isEmpty || isDeclared else {
-            door.log.write(
-                .error,
-                "methods of \"\(Escaping.printable(capability))\" were not taken: "
-                    + "its manifest.json does not list that under \"provides\"",
-                about: door.subject)
-            return ph_status(PH_INVALID)
-        }
+        guard mayOffer(capability, by: door) else { return ph_status(PH_INVALID) }
         guard count <= CapabilityRegistry.methodsMax else { return ph_status(PH_LIMIT) }
         guard let methods = unsafe OfferedMethod.read(methods, count: count, capability: capability)
         else { return ph_status(PH_INVALID) }
-        return door.switchboard.registry.provide(methods, by: door.member)
+        guard let remote = door.remote else {
+            return door.switchboard.registry.provide(methods, by: door.member)
+        }
+        // Whoever calls is elsewhere, and no thread of theirs is there to be used.
+        let status = door.switchboard.registry.provide(
+            methods.map(\.onPool), by: door.member)
+        return status == ph_status(PH_OK) ? remote.provide(methods, of: capability) : status
+    }
+
+    /// Whether a plugin may offer methods of a capability, "" for none; told in the log if not.
+    static func mayOffer(_ capability: String, by door: ServiceDoor) -> Bool {
+        let isDeclared = door.member.manifest.provides.contains {
+            $0.capability.text == capability
+        }
+        if capability.isEmpty || isDeclared { return true }
+        door.log.write(
+            .error,
+            "methods of \"\(Escaping.printable(capability))\" were not taken: "
+                + "its manifest.json does not list that under \"provides\"",
+            about: door.subject)
+        return false
     }
 
     static func method(

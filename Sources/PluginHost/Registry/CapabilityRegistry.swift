@@ -34,7 +34,7 @@ final class CapabilityRegistry: SwitchboardPart {
 
     init(callPoint: HookPoint) {
         self.callPoint = callPoint
-        callPoint.whenFilledOrEmptied { [weak self] in self?.noteHooks() }
+        callPoint.whenFilledOrEmptied(for: self) { [weak self] in self?.noteHooks() }
     }
 
     /// Has all calls pass by the hooks of their point while there are any, and none otherwise.

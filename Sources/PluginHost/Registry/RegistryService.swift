@@ -31,9 +31,13 @@ enum RegistryService {
         guard let host = unsafe host, let visit = unsafe visit,
             let (wanted, _) = unsafe Selector.read(selector)
         else { return ph_status(PH_INVALID) }
-        let found = unsafe HostObject.door(of: host).switchboard.registry.providers(wanted)
+        let door = unsafe HostObject.door(of: host)
+        let found =
+            if let remote = door.remote {
+                remote.providers(wanted)
+            } else { door.switchboard.registry.providers(wanted).map { ShownProvider($0) } }
         for provider in found {
-            guard unsafe show(provider, to: visit, context, plugin) else { break }
+            guard unsafe provider.show(to: visit, context, plugin) else { break }
         }
         return ph_status(found.isEmpty ? PH_NO_PROVIDER : PH_OK)
     }
@@ -50,6 +54,9 @@ enum RegistryService {
             return ph_status(PH_INVALID)
         }
         let door = unsafe HostObject.door(of: host)
+        if let remote = door.remote {
+            return unsafe remote.bind(wanted, method, isOfGeneration, &result.pointee)
+        }
         let bound = door.switchboard.registry.bind(
             wanted, method: method, isOfGeneration: isOfGeneration, for: door.member)
         switch bound {
@@ -69,10 +76,15 @@ enum RegistryService {
         guard let host = unsafe host, let visit = unsafe visit else {
             return ph_status(PH_INVALID)
         }
-        let registry = unsafe HostObject.door(of: host).switchboard.registry
-        switch registry.provider(of: handle) {
+        let door = unsafe HostObject.door(of: host)
+        if let remote = door.remote {
+            let (status, provider) = remote.provider(of: handle)
+            _ = unsafe provider?.show(to: visit, context, plugin)
+            return status
+        }
+        switch door.switchboard.registry.provider(of: handle) {
         case .success(let provider):
-            _ = unsafe show(provider, to: visit, context, plugin)
+            _ = unsafe ShownProvider(provider).show(to: visit, context, plugin)
             return ph_status(PH_OK)
         case .failure(let failure): return failure.status
         }
@@ -83,15 +95,10 @@ enum RegistryService {
         defer { ImageContext.leave(plugin) }
         guard let host = unsafe host else { return ph_status(PH_INVALID) }
         let door = unsafe HostObject.door(of: host)
+        if let remote = door.remote {
+            return remote.status(RemoteTopic.release, ["handle": .number64(handle)])
+        }
         return ph_status(
             door.switchboard.registry.release(handle, of: door.member) ? PH_OK : PH_STALE)
-    }
-
-    /// Lends a provider to the plugin's visitor; false when it wants to see no more.
-    private static func show(
-        _ provider: Provider, to visit: ph_provider_visitor, _ context: UnsafeMutableRawPointer?,
-        _ plugin: UInt32
-    ) -> Bool {
-        unsafe ShownProvider(provider).show(to: visit, context, plugin)
     }
 }

@@ -21,20 +21,6 @@ final class ServiceDoor: Sendable {
     /// The ids of every service this host has, and of every permission.
     static let offered = unsafe Set(tables.keys).union(Permission.all)
 
-    /// The functions of the services that have others where the host is another process; those that
-    /// are not there at all are null.
-    // because it is written once, here, and so are the tables
-    nonisolated(unsafe) private static let remoteTables: [String: UnsafeRawPointer?] = unsafe [
-        PH_HOOKS_ID: nil,
-        PH_REGISTRY_ID: UnsafeRawPointer(RemoteRegistryService.table),
-        PH_RPC_ID: UnsafeRawPointer(RemoteRPCService.table),
-        PH_EVENTS_ID: UnsafeRawPointer(RemoteEventService.table),
-    ]
-
-    /// The services that are not there where the host is another process.
-    static let hereOnly = unsafe Set(
-        remoteTables.keys.filter { unsafe remoteTables[$0] == .some(nil) })
-
     let member: Member
     let switchboard: Switchboard
     let log: HostLog
@@ -82,17 +68,14 @@ final class ServiceDoor: Sendable {
     }
 
     private func table(_ service: String) -> UnsafeRawPointer? {
-        if remote != nil, let table = unsafe Self.remoteTables[service] { return unsafe table }
+        // The others look who is behind the door; calls are too quick for that.
+        if remote != nil, service == PH_RPC_ID { return unsafe UnsafeRawPointer(RemoteRPC.table) }
         return unsafe Self.tables[service]
     }
 
     private func reason(against service: String) -> String {
         if Permission.all.contains(service) {
             return "it is a permission, which the kernel goes by, and has no functions"
-        }
-        if granted.contains(service) {
-            return "it is not there for plugins that run isolated; run it in the host: "
-                + "host install FILE.tar.gz --mode in-process"
         }
         guard Self.offered.contains(service) else { return "this host does not have it" }
         guard member.manifest.services.contains(service) else {

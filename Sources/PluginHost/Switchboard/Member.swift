@@ -17,6 +17,9 @@ final class Member: Sendable {
     /// Its part in the calls between plugins.
     let calls = MemberCalls()
     private let imageNumber = Atomic<UInt32>(0)
+    private let partyNumber = Atomic<UInt32>(0)
+    /// Above the numbers of images.
+    private static let lastParty = Atomic<UInt32>(1 << 31)
     private let threads = Mutex<BlockingPool?>(nil)
     private let serving = Mutex<Generation?>(nil)
     /// Its hooks, in the order in which they were added.
@@ -36,6 +39,18 @@ final class Member: Sendable {
         get { imageNumber.load(ordering: .relaxed) }
         set { imageNumber.store(newValue, ordering: .relaxed) }
     }
+
+    /// What it is known by among those who wait for each other: the number of its image, or one of
+    /// its own where its code is in another process.
+    var party: UInt32 {
+        get {
+            let own = partyNumber.load(ordering: .relaxed)
+            return own == 0 ? image : own
+        }
+        set { partyNumber.store(newValue, ordering: .relaxed) }
+    }
+
+    static func newParty() -> UInt32 { lastParty.wrappingAdd(1, ordering: .relaxed).newValue }
 
     /// The threads for calls of it that may take their time; nil until its `init` has returned.
     var pool: BlockingPool? {

@@ -1,6 +1,7 @@
 "use strict";
 
 const list = document.getElementById("series");
+const calls = document.getElementById("calls");
 const status = document.getElementById("status");
 
 function duration(microseconds) {
@@ -9,17 +10,22 @@ function duration(microseconds) {
   return `${(microseconds / 1e6).toFixed(1)} s`;
 }
 
+function row(texts, { mean, p50, p90, p99 }) {
+  const row = document.createElement("tr");
+  for (const text of [...texts, ...[mean, p50, p90, p99].map(duration)]) {
+    row.insertCell().textContent = text;
+  }
+  return row;
+}
+
 async function show() {
   try {
     const summary = await (await fetch("api/summary")).json();
-    const rows = summary.series.map(({ plugin, status, requests, body_bytes, microseconds }) => {
-      const row = document.createElement("tr");
-      const { mean, p50, p90, p99 } = microseconds;
-      for (const text of [plugin, status, requests.toLocaleString(), body_bytes.toLocaleString(),
-        ...[mean, p50, p90, p99].map(duration)]) row.insertCell().textContent = text;
-      return row;
-    });
-    list.replaceChildren(...rows);
+    list.replaceChildren(...summary.series.map((one) => row(
+      [one.plugin, one.status, one.requests.toLocaleString(), one.body_bytes.toLocaleString()],
+      one.microseconds)));
+    calls.replaceChildren(...summary.calls.map((one) => row(
+      [one.plugin, one.method, one.status, one.calls.toLocaleString()], one.microseconds)));
     status.textContent = `${summary.in_flight - 1} being answered besides this one`;
   } catch {
     status.textContent = "The host does not answer.";
