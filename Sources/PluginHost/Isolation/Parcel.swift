@@ -99,10 +99,10 @@ struct ParcelReader {
 
     private mutating func slice() -> (UnsafeRawPointer, Int)? {
         let length = number()
-        guard length > 0, let size = Int(exactly: length - 1), let start = take(size),
+        guard length > 0, let start = take(Int(clamping: length - 1)),
             let base = unsafe octets.bytes.baseAddress
         else { return nil }
-        return unsafe (base + start, size)
+        return unsafe (base + start, at - start)
     }
 
     private mutating func take(_ count: Int) -> Int? {
