@@ -36,7 +36,8 @@ void figures_free(figures *self) {
 }
 
 static bool is(const char *text, ph_text other) {
-    return strlen(text) == other.length && (!other.length || !memcmp(text, other.data, other.length));
+    return strlen(text) == other.length
+           && (other.length == 0 || memcmp(text, other.data, other.length) == 0);
 }
 
 static series *find(figures *self, size_t from, size_t count, ph_text plugin, ph_text method,

@@ -10,7 +10,7 @@ import Synchronization
 /// A `ph_response` of it is a number that no address is, so that one which is kept for too long
 /// leads nowhere.
 final class HookResponse: Sendable {
-    /// What was given: the status, 0 where it was aborted, and a parcel of the headers and the body.
+    /// What was given: the status, 0 where it was aborted; a parcel of the headers and the body.
     struct Given {
         var status: UInt32
         var bytes: [UInt8]

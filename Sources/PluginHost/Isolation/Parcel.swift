@@ -3,8 +3,8 @@ import CPluginABI
 /// Texts and numbers one behind the other, as they cross between the engine and a worker where JSON
 /// would not do: they need not be UTF-8.
 ///
-/// - Shape: a number in eight octets, little-endian; a text as its length plus one, or 0 where there
-///   is none, and its octets.
+/// - Shape: a number in eight octets, little-endian; a text as its length plus one and its octets,
+///   or as 0 where there is none.
 struct Parcel: Sendable {
     private(set) var bytes: [UInt8] = []
 

@@ -82,7 +82,7 @@ extension RemoteHook {
         }
     }
 
-    /// Shows a process the head of a response, and waits: it belongs to the time of whoever answers.
+    /// Shows a process the head of a response, and waits: that is the time of whoever answers.
     func respond(_ call: UnsafePointer<ph_request_call>?, _ head: OpaquePointer?) -> ph_status {
         guard let call = unsafe call, let pointer = unsafe head,
             let (owed, _) = unsafe RecordPointer.of(call.pointee.response), let taker = next()
