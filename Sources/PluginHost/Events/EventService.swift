@@ -81,8 +81,7 @@ enum EventService {
             if target.wantsToKnow { { target.end($0) } } else { nil }
         return subscribe(
             wish, by: door, end: end, pin: { target.pin() },
-            take: { target.take($0, isOld: $1) }
-        ) { unsafe number.pointee = $0 }
+            take: { target.take($0, isOld: $1) }, note: { unsafe number.pointee = $0 })
     }
 
     /// Subscribes a plugin, whose wish has been checked.

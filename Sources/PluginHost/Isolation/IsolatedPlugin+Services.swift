@@ -117,8 +117,7 @@ extension IsolatedPlugin {
         _ = subscription.add(worker, as: number)
         let status = EventService.subscribe(
             wish, by: door, end: { subscription.end($0) }, pin: { subscription.pin() },
-            take: { subscription.take($0, isOld: $1) }
-        ) { subscription.id = $0 }
+            take: { subscription.take($0, isOld: $1) }, note: { subscription.id = $0 })
         if status == ph_status(PH_OK) {
             state.withLock { $0.subscriptions.append(subscription) }
         }
