@@ -210,13 +210,18 @@ import Testing
         let root = try Root()
         let host = try HostProcess(root, options: ["--restarts-per-minute", "1"])
         try root.must("install", Fixtures.bundle("sound"), "--mode", "isolated")
+        var victim: Int32?
         for _ in 0..<2 {
-            let victim = try #require(
-                try root.waitForStatus("sound", "it runs") {
-                    $0["workers"][0]["state"].string == "running"
+            // The host may not have noticed yet that the former one is gone.
+            let former = victim
+            let next = try #require(
+                try root.waitForStatus("sound", "another one runs") {
+                    let pid = $0["workers"][0]["pid"].number.map(Int32.init)
+                    return $0["workers"][0]["state"].string == "running" && pid != former
                 }["workers"][0]["pid"].number.map(Int32.init))
-            kill(victim, SIGKILL)
-            try eventually("it is gone") { !isAlive(victim) }
+            victim = next
+            kill(next, SIGKILL)
+            try eventually("it is gone") { !isAlive(next) }
         }
         let status = try root.waitForStatus("sound", "it has failed", within: 60) {
             $0["state"].string == "failed"
