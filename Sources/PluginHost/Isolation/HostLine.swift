@@ -5,7 +5,7 @@ import Synchronization
 
 /// A worker's way to the engine, whichever that is just now.
 ///
-/// What lasts - methods, subscriptions, handles - is remembered, and put to the next engine when
+/// What lasts - methods, subscriptions, hooks, points, handles - is remembered, and put to the next engine when
 /// one takes the worker over. Handles are this object's own: what stands behind them is another
 /// one at each engine. Whatever is asked while there is no engine fails, as it does when an engine
 /// ends before it has answered.
@@ -99,7 +99,8 @@ final class HostLine: Sendable {
                 object["handle"] = .number64(state.lastHandle)
                 content.json = .object(object)
                 state.add(topic, json, key: state.lastHandle)
-            case RemoteTopic.provide: state.add(topic, json, key: 0)
+            case RemoteTopic.provide, RemoteTopic.addHook, RemoteTopic.point:
+                state.add(topic, json, key: 0)
             case RemoteTopic.subscribe:
                 state.add(topic, json, key: json["number"]?.number64 ?? 0)
             case RemoteTopic.release:

@@ -98,7 +98,9 @@ extension IsolatedPlugin {
         for (survivor, worker) in found {
             parts.claim(survivor.id)
             do throws(HostError) {
-                try await worker.step(RemoteTopic.take, seconds: seconds)
+                try await worker.step(
+                    RemoteTopic.take, ["party": .number(JSONNumber(member.party))],
+                    seconds: seconds)
                 state.withLock { $0.seats[worker.seat].worker = worker }
                 watch(worker)
             } catch {

@@ -43,7 +43,7 @@ struct WorkerOrder: Sendable {
     /// What has to be the same for a process to be taken over, of an order as JSON.
     static func essence(_ json: JSONValue) -> JSONObject {
         var object = json.object ?? [:]
-        for name in ["library", "revision", "seconds", "topic"] { object[name] = nil }
+        for name in ["library", "revision", "seconds", "topic", "party"] { object[name] = nil }
         return object
     }
 

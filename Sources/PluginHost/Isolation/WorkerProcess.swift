@@ -111,7 +111,8 @@ package final class WorkerProcess: Sendable {
     private func take(_ request: ControlChannel.Request, on channel: ControlChannel) {
         let isForeign = !line.isCurrent(channel)
         switch request.topic {
-        case RemoteTopic.attach, RemoteTopic.take: break
+        // The last one tells of points that are being put to the next engine.
+        case RemoteTopic.attach, RemoteTopic.take, RemoteTopic.pointState: break
         default: if isForeign { return request.refuse(Self.notTaken) }
         }
         switch request.topic {
@@ -190,7 +191,10 @@ package final class WorkerProcess: Sendable {
         case RemoteTopic.stop: try await stop(opened, seconds)
         case RemoteTopic.close: json = await close(opened, seconds)
         case RemoteTopic.attach: json = await describe(opened)
-        case RemoteTopic.take: try await line.move(to: channel, within: seconds)
+        case RemoteTopic.take:
+            let party = request.json["party"]?.integer.flatMap { UInt32(exactly: $0) }
+            loaded.member.party = party ?? 0
+            try await line.move(to: channel, within: seconds)
         case RemoteTopic.ping:
             // An answer says that the loops turn.
             await opened.server.forEachReactor { _ in }
