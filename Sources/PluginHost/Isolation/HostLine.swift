@@ -5,10 +5,10 @@ import Synchronization
 
 /// A worker's way to the engine, whichever that is just now.
 ///
-/// What lasts - methods, subscriptions, hooks, points, handles - is remembered, and put to the next engine when
-/// one takes the worker over. Handles are this object's own: what stands behind them is another
-/// one at each engine. Whatever is asked while there is no engine fails, as it does when an engine
-/// ends before it has answered.
+/// What lasts - methods, subscriptions, hooks, points, handles - is remembered, and put to the next
+/// engine when one takes the worker over. Handles are this object's own: what stands behind them is
+/// another one at each engine. Whatever is asked while there is no engine fails, as it does when an
+/// engine ends before it has answered.
 final class HostLine: Sendable {
     /// Something that was asked for, and holds until it is taken back.
     fileprivate struct Standing: Sendable {
