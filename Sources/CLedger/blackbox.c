@@ -308,6 +308,15 @@ static void end_by(ledger_box_kind kind, int number, uintptr_t caller) {
     write_record(kind, number, NULL, caller);
     /* Nothing of the process can be trusted to be run at its end: other threads are busy in it. */
     if (kind == ledger_box_exit) syscall(SYS_exit_group, number);
+    if (kind == ledger_box_close) syscall(SYS_exit_group, 1);
+}
+
+void blackbox_end_by(ledger_box_kind kind, int number, uintptr_t caller) {
+    end_by(kind, number, caller);
+}
+
+bool blackbox_is_own(void) {
+    return getpid() == armed;
 }
 
 NEXT(void, exit, (int))
@@ -374,6 +383,14 @@ NEXT(int, sigprocmask, (int, const sigset_t *, sigset_t *))
 
 int blackbox_mask(int how, const sigset_t *set, sigset_t *old) {
     return next(pthread_sigmask)(how, set, old);
+}
+
+void blackbox_open_thread(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < fatal_count; i++) sigaddset(&set, fatal[i]);
+    next(pthread_sigmask)(SIG_UNBLOCK, &set, NULL);
+    blackbox_shield_thread();
 }
 
 /* A thread that blocks a fatal signal would be ended by it without a word. */

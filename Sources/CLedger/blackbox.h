@@ -34,6 +34,15 @@ bool blackbox_is_fatal(int number);
 bool blackbox_take_signal(int number, void (*handler)(int, siginfo_t *, void *));
 void blackbox_let_die(int number);
 
+/* Writes the record and ends the process, if the caller is an image, or acts for one. */
+void blackbox_end_by(ledger_box_kind kind, int number, uintptr_t caller);
+
+/* Whether the box is this process's; a child that was forked shares the memory. */
+bool blackbox_is_own(void);
+
+/* Lets fatal signals come through to the calling thread, with a stack for their handler. */
+void blackbox_open_thread(void);
+
 /* glibc's pthread_sigmask. */
 int blackbox_mask(int how, const sigset_t *set, sigset_t *old);
 

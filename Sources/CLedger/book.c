@@ -238,6 +238,7 @@ uint32_t ledger_image_at(uintptr_t address) {
 void ledger_forget(uint32_t image) {
     book_forget_keys(image);
     book_forget_threads(image);
+    book_forget_timers(image);
     book_lock lock = book_open();
     book_forget_signals(image);
     blackbox_forget(image);

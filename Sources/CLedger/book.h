@@ -49,6 +49,7 @@ void book_thread_name(int32_t tid, char name[16]);
 void book_forget_signals(uint32_t image);
 void book_forget_keys(uint32_t image);
 void book_forget_threads(uint32_t image);
+void book_forget_timers(uint32_t image);
 
 /* Parts of ledger_settle_thread. The book is closed. */
 bool book_run_thread_destructors(uint32_t image);

@@ -23,7 +23,16 @@
 // operations and some 45 instructions a call; no thread here is ever cancelled.
 #define RESULT(call) ({ __typeof__(call) r_ = (call); r_ < 0 ? -errno : r_; })
 
-int linux_poller_create(void) { return RESULT(epoll_create1(EPOLL_CLOEXEC)); }
+static void (*guard)(int);
+
+void linux_guard_descriptors(void (*by)(int)) { guard = by; }
+
+static int guarded(int fd) {
+    if (fd >= 0 && guard != NULL) guard(fd);
+    return fd;
+}
+
+int linux_poller_create(void) { return guarded(RESULT(epoll_create1(EPOLL_CLOEXEC))); }
 
 static int control(int poller, int operation, int fd, uint32_t events, uint64_t token) {
     struct epoll_event event = {.events = events, .data.u64 = token};
@@ -46,7 +55,9 @@ int linux_poller_wait(
         syscall(SYS_epoll_pwait, poller, events, capacity, timeout_milliseconds, NULL, 8));
 }
 
-int linux_wakeup_create(void) { return RESULT(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+int linux_wakeup_create(void) {
+    return guarded(RESULT(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)));
+}
 
 int linux_wakeup_signal(int fd) {
     uint64_t one = 1;
@@ -59,7 +70,7 @@ int linux_wakeup_clear(int fd) {
 }
 
 int linux_alarm_create(void) {
-    return RESULT(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    return guarded(RESULT(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)));
 }
 
 int linux_alarm_set(int fd, uint64_t monotonic_milliseconds) {
@@ -93,6 +104,7 @@ int linux_prepare_listener(int fd) {
     // What the kernel keeps for a peer that does not read; it would be megabytes each, and 2,000
     // such peers would stall everybody's TCP.
     linux_set_unsent_max(fd, linux_unsent_usual);
+    guarded(fd);
     return linux_no_delay(fd);
 }
 
@@ -160,7 +172,7 @@ int linux_accept(
         listener, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return -errno;
     describe(&address, text, text_length, port);
-    return fd;
+    return guarded(fd);
 }
 
 int linux_peer_address(

@@ -124,6 +124,13 @@ int linux_start(const char *path, char *const arguments[], const int *passed, in
 
 int linux_await_end(int pid) {
     int status = 0;
+    // What it has forked goes with it. The group lives as long as the child is not waited for, so
+    // its number cannot be another's.
+    siginfo_t info;
+    while (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) != 0) {
+        if (errno != EINTR) return 0;
+    }
+    kill(-pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0) {
         if (errno != EINTR) return 0;
     }

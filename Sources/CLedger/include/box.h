@@ -44,12 +44,13 @@ typedef enum ledger_box_kind {
     ledger_box_nothing = 0,
     ledger_box_signal = 1,  /* a fatal signal came */
     ledger_box_exit = 2,    /* an image called exit() or one of its kin */
-    ledger_box_kill = 3     /* an image sent SIGKILL to the process */
+    ledger_box_kill = 3,    /* an image sent SIGKILL to the process */
+    ledger_box_close = 4    /* an image closed a descriptor of the host's */
 } ledger_box_kind;
 
 typedef struct ledger_box_record {
     uint32_t kind;    /* ledger_box_kind; written last of the first part */
-    int32_t number;   /* the signal, or the exit status */
+    int32_t number;   /* the signal, the exit status, or the descriptor */
     int32_t code;     /* si_code */
     int32_t sender;   /* the process that sent the signal; 0: the kernel */
     uint64_t address; /* si_addr */
@@ -118,5 +119,9 @@ void ledger_box_announce(const char *name, const char *version, const char *dige
  * fault. Nothing without a box. `counters` must stay readable until `ledger_forget`, or until this
  * is called again with null. */
 void ledger_box_count(uint32_t image, const void *counters, uint32_t count, uint32_t stride);
+
+/* Says that the process cannot do without a descriptor, until the host closes it: an image that
+ * closes it ends the process, if that has a box, and is recorded. */
+void ledger_guard_descriptor(int descriptor);
 
 #endif

@@ -29,6 +29,9 @@ static inline uint64_t linux_event_token(const struct epoll_event *event) {
     return event->data.u64;
 }
 
+// Has a function told of each descriptor that is made here and that the process cannot do without.
+void linux_guard_descriptors(void (*by)(int));
+
 int linux_poller_create(void);
 int linux_poller_add(int poller, int fd, uint32_t events, uint64_t token);
 int linux_poller_change(int poller, int fd, uint32_t events, uint64_t token);

@@ -106,6 +106,7 @@ public final class BlackBox: @unchecked Sendable {
         switch record.kind {
         case ledger_box_exit.rawValue: .exit(status: record.number)
         case ledger_box_kill.rawValue: .kill
+        case ledger_box_close.rawValue: .close(descriptor: record.number)
         default:
             .signal(
                 record.number, address: record.code > 0 ? UInt(record.address) : nil,
@@ -156,6 +157,12 @@ public final class BlackBox: @unchecked Sendable {
         let inFile = unsafe address - entry.pointee.base
         return unsafe label
             + tables.place(of: inFile, in: String(cString: ledger_box_path(entry)))
+    }
+
+    /// Says that the process cannot do without a descriptor: an image that closes it ends the
+    /// process, if that has a box, and is recorded. Until the host closes it.
+    public static let guardDescriptor: @convention(c) (Int32) -> Void = { descriptor in
+        ledger_guard_descriptor(descriptor)
     }
 
     /// Says what the image will be called that the calling thread loads next.

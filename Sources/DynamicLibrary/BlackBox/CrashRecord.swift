@@ -9,6 +9,8 @@ public struct CrashRecord: Sendable, Equatable {
         case exit(status: Int32)
         /// An image sent SIGKILL to the process.
         case kill
+        /// An image closed a descriptor of the host's.
+        case close(descriptor: Int32)
     }
 
     /// An image as it was announced.
@@ -43,6 +45,8 @@ public struct CrashRecord: Sendable, Equatable {
             return name + (address.map { " at 0x\(String($0, radix: 16))" } ?? "")
         case .exit(let status): return "a call of exit(\(status))"
         case .kill: return "a call that sent SIGKILL to the process"
+        case .close(let descriptor):
+            return "a call that closed descriptor \(descriptor), which is the host's"
         }
     }
 }

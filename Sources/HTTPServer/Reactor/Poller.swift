@@ -51,11 +51,11 @@ struct Poller: ~Copyable {
 
     /// Waits and returns the number of events; an interrupted wait has none.
     func wait(timeoutMilliseconds: Int32) -> Int {
-        max(
-            0,
-            Int(
-                unsafe linux_poller_wait(
-                    descriptor, events, Int32(capacity), timeoutMilliseconds)))
+        let count = unsafe linux_poller_wait(
+            descriptor, events, Int32(capacity), timeoutMilliseconds)
+        // Without it nothing would ever come again, and nobody would know.
+        precondition(count != -EBADF, "somebody has closed the poller's descriptor")
+        return max(0, Int(count))
     }
 
     @inline(__always)

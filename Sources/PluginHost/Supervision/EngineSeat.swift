@@ -100,6 +100,10 @@ package struct EngineSeat: Sendable {
             let record = box.takeRecord()
             crash = end.report(record)
             box.arm()
+            linux_guard_descriptors(BlackBox.guardDescriptor)
+            for descriptor in Place.wire..<(Place.listeners + count + doorCount) {
+                BlackBox.guardDescriptor(descriptor)
+            }
         } catch {
             throw HostError(error)
         }
