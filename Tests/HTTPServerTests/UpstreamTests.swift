@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import HTTPServer
 import HTTPWire
@@ -203,6 +204,33 @@ struct UpstreamTests {
             // A request after it finds nothing of it left.
             #expect(try server.client().get("/").status == 426)
             #expect(upstream.endpoints[0].inFlight == 0)
+        }
+    }
+
+    @Test func tunnel_isClosedBetweenTwoFrames_whenTheServerStops() async throws {
+        let goOn = DispatchSemaphore(value: 0)
+        let back = try ScriptedUpstream { peer, _ in
+            _ = try peer.read(through: "\r\n\r\n")
+            try peer.send(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+                    + "Upgrade: websocket\r\n\r\n")
+            try peer.send([0x81, 1, 0x61, 0x81, 5, 0x68, 0x65])
+            goOn.wait()
+            try peer.send([0x6C, 0x6C, 0x6F, 0x81, 4, 0x6C])
+            _ = try? peer.readToEnd()
+        }
+        try await withForwarding(to: .at(back.path)) { server in
+            let socket = try SocketClient(server)
+            #expect(try socket.frame().text == "a")
+            let stopping = Task { await server.stop() }
+            // Nobody is let in any more when it has begun to stop.
+            while (try? server.client()) != nil { await Task.yield() }
+            goOn.signal()
+            #expect(try socket.frame().text == "hello")
+            let end = try socket.frame()
+            #expect(end.opcode == .close && end.code == 1001 && end.reason == "the server stops")
+            #expect(socket.isClosed())
+            await stopping.value
         }
     }
 

@@ -85,10 +85,10 @@ extension Loop {
             case .lingering: connection.lingerLess()
             case .socket:
                 connection.state.socket?.close(WebSocketCloseCode.goingAway, "the server stops")
-            case .tunnel: connection.lose(.shutdown)
             default: break
             }
         }
+        state.upstreams?.endTunnels()
         if state.connectionCount == 0 { state.drainDeadline = 0 }
     }
 

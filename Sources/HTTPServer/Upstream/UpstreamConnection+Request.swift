@@ -152,6 +152,8 @@ extension UpstreamConnection {
         interimCount = 0
         framing = .none
         remaining = 0
+        seam = FrameSeam()
+        isLeaving = false
         keepsAlive = false
         keptTicks = limits?.idleKeptTicks ?? 0
         connectDeadline = 0

@@ -285,7 +285,10 @@ extension UpstreamConnection {
 
     private func takeTunnelBytes() {
         while availableInput > 0, stage == .tunnel, !isPaused {
-            unsafe pass(inputBytes, availableInput)
+            let bytes = unsafe inputBytes
+            let count = unsafe seam.take(bytes, stops: isLeaving)
+            unsafe pass(UnsafeRawBufferPointer(rebasing: bytes.prefix(count)), count)
+            sayGoodbye()
         }
     }
 
@@ -305,7 +308,7 @@ extension UpstreamConnection {
     }
 
     /// The response is whole.
-    private func complete() {
+    func complete() {
         guard let exchange else { return }
         let trailers = chunks.trailers
         _ = forget(exchange)
@@ -400,5 +403,6 @@ extension UpstreamConnection {
         stage = .tunnel
         listenToClient(exchange)
         setDeadline()
+        if loop.state.isDraining { endTunnel() }
     }
 }

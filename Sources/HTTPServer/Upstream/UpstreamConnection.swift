@@ -94,6 +94,10 @@ final class UpstreamConnection {
     /// What is still to come of a body of known length.
     var remaining: UInt64 = 0
     var chunks: ChunkedDecoder
+    /// Where the frames end that the upstream sends through a tunnel.
+    var seam = FrameSeam()
+    /// Whether the tunnel is to end because the server stops.
+    var isLeaving = false
     /// Whether the upstream keeps the connection after this response.
     var keepsAlive = false
 

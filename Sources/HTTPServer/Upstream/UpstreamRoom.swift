@@ -14,7 +14,7 @@ final class UpstreamRoom {
     private var latest: UpstreamPool?
     /// Every connection that there ever was: they are used again and never freed before the loop,
     /// so that the poller's tokens may be their addresses.
-    private var all: [UpstreamConnection] = []
+    private(set) var all: [UpstreamConnection] = []
     private var free: [UpstreamConnection] = []
 
     init(_ loop: Loop) {
