@@ -171,9 +171,14 @@ struct Performer {
             options.pingSeconds = seconds
         }
         if let count = try invocation.number(
-            "--restarts-per-minute", in: ManagerOptions.restartsRange)
+            "--restarts-per-minute", in: RestartPolicy.restartsRange)
         {
             options.restarts.restartsMax = count
+        }
+        if let pause = try invocation.number(
+            "--restart-pause", in: RestartPolicy.pauseMillisecondsRange)
+        {
+            options.restarts.pauseFirst = .milliseconds(pause)
         }
     }
 

@@ -185,6 +185,10 @@ enum Verb: String, CaseIterable {
                 Option(
                     name: "--restarts-per-minute", value: "N",
                     meaning: "how often a plugin's process may end before it is given up (8)"),
+                Option(
+                    name: "--restart-pause", value: "MS",
+                    meaning: "the pause before a process is started the second time in a row, which"
+                        + " doubles with each further one (100; 0: none)"),
             ]
         case .install:
             options = [

@@ -83,6 +83,34 @@ import Testing
         record.reset()
         #expect(record.ended(at: .zero, chance: 0) == .restart(after: .zero))
     }
+
+    @Test func manifest_changesWhatItNames_andIsHeldToBounds() throws {
+        func read(_ restart: String) throws -> Manifest.Reading {
+            Manifest.read(
+                try JSON.parse(
+                    Array(
+                        """
+                        {"name": "a", "version": "1.0.0", "abi": "1.0", "restart": \(restart)}
+                        """.utf8)))
+        }
+        let one = try #require(
+            try read(#"{"restartsMax": 100, "pauseMilliseconds": 0}"#).manifest)
+        let policy = RestartPolicy().changed(by: one.restart)
+        var wanted = RestartPolicy()
+        wanted.restartsMax = 100
+        wanted.pauseFirst = .zero
+        #expect(policy == wanted)
+        #expect(pauses(50, policy, chance: 1).allSatisfy { $0 == .zero })
+        let other = try #require(
+            try read(#"{"windowSeconds": 10, "pauseMillisecondsMax": 50}"#).manifest)
+        let slow = RestartPolicy().changed(by: other.restart)
+        #expect(slow.window == .seconds(10) && slow.restartsMax == 8)
+        #expect(pauses(3, slow, chance: 0) == [.zero, .milliseconds(50), .milliseconds(50)])
+        #expect(
+            try read(#"{"windowSeconds": 0, "restarts": 1}"#).objections.map(\.path).sorted()
+                == ["/restart/restarts", "/restart/windowSeconds"])
+    }
+
 }
 
 @Suite struct PingRecordTests {

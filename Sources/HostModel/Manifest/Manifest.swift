@@ -34,6 +34,8 @@ public struct Manifest: Hashable, Sendable {
     public var onCrash: CrashPolicy?
     /// How many processes it has when it does not run in the host.
     public var instances = 1
+    /// How its processes are started again.
+    public var restart = Restart()
     /// How much it may use, unless its operator says otherwise.
     public var resources = ResourceLimits()
     /// The program that it is, when it is no library.

@@ -47,7 +47,7 @@ struct ManifestReader {
             "name", "version", "abi", "description", "license", "authors", "homepage", "language",
             "library", "services", "provides", "requires", "routes", "static", "limits",
             "configuration", "canary", "resources", "mode", "onCrash", "instances", "process",
-            "container", "proof",
+            "container", "proof", "restart",
         ]
         guard let root = object(value, at: "", keys: keys) else { return nil }
         let name = required(root, "name", cure: "add \"name\": \"my-plugin\"")
@@ -77,6 +77,7 @@ struct ManifestReader {
         let configuration = configuration(root["configuration"])
         let canary = canary(root["canary"])
         let instances = instances(of: root) ?? instances(root)
+        let restart = restart(root["restart"])
         let resources = resources(root["resources"], at: "/resources")
         let proof = proof(root["proof"])
         guard let name, let version, let abi, let library else { return nil }
@@ -97,6 +98,7 @@ struct ManifestReader {
         manifest.mode = mode
         manifest.onCrash = onCrash
         manifest.instances = instances
+        manifest.restart = restart
         manifest.resources = resources
         manifest.process = process
         manifest.proof = proof

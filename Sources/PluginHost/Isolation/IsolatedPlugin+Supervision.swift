@@ -186,7 +186,8 @@ extension IsolatedPlugin {
             case .giveUp(let misses): worker.kill("it did not answer \(misses) pings in a row")
             case .ask(let number):
                 worker.channel.request(RemoteTopic.ping) { [weak self] answer in
-                    guard let self, case .success = answer else { return }
+                    guard let self, case .success(let content) = answer else { return }
+                    endIfStuck(worker, content.json["stuck"]?.integer ?? 0)
                     let now = elapsed
                     state.withLock { state in
                         guard state.seats[worker.seat].worker === worker else { return }
@@ -195,5 +196,12 @@ extension IsolatedPlugin {
                 }
             }
         }
+    }
+
+    /// Ends a process that the plugin's code keeps too many threads of: they cannot be had back.
+    private func endIfStuck(_ worker: IsolatedWorker, _ count: Int64) {
+        let most = parts.launch.stuckThreadsMax
+        guard most > 0, count >= most else { return }
+        worker.kill("\(count) of its threads did not come back")
     }
 }

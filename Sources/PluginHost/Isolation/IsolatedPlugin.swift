@@ -28,6 +28,9 @@ final class IsolatedPlugin: PluginInstance {
         var restarts = RestartPolicy()
         var pingInterval: Duration?
         var pingMissesMax = 3
+        /// How many threads the plugin may keep in a process for more than twice the time that a
+        /// response may take; 0: any number.
+        var stuckThreadsMax = 0
         var reactors = 1
         var inlineBudgetMilliseconds = 10
         var work = WorkLimits()

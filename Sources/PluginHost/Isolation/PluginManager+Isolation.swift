@@ -33,7 +33,8 @@ extension PluginManager {
             launch.group = groupPlan(
                 name, await resources(of: staged.manifest), among: staged.manifest.instances)
         }
-        launch.restarts = options.restarts
+        launch.restarts = options.restarts.changed(by: staged.manifest.restart)
+        launch.stuckThreadsMax = options.stuckThreadsMax
         launch.pingInterval = options.pingSeconds > 0 ? .seconds(options.pingSeconds) : nil
         launch.reactors = max(1, reactorCount)
         launch.inlineBudgetMilliseconds = options.inlineBudgetMilliseconds

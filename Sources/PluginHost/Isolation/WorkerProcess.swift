@@ -198,6 +198,7 @@ package final class WorkerProcess: Sendable {
         case RemoteTopic.ping:
             // An answer says that the loops turn.
             await opened.server.forEachReactor { _ in }
+            json = ["stuck": .number(JSONNumber(stuckThreads(opened)))]
         default:
             throw HostError(
                 "worker_unable", what: "a worker cannot do what it was asked for",
@@ -236,6 +237,15 @@ package final class WorkerProcess: Sendable {
         why: "whoever asks has not taken it over")
     private static let notOpen = HostError(
         "worker_not_open", what: "a worker has no plugin yet", why: "none was opened in it")
+
+    /// How many threads have been in the plugin for more than twice the time of a response.
+    private func stuckThreads(_ opened: Opened) -> Int {
+        guard let generation = opened.generation, generation.limits.requestSeconds > 0 else {
+            return 0
+        }
+        let most = Duration.seconds(2 * generation.limits.requestSeconds)
+        return generation.calls.running(longerThan: most).count
+    }
 
     // MARK: - The steps
 

@@ -48,7 +48,6 @@ package struct ManagerOptions: Sendable {
     /// How often they are asked whether they live; 0: never.
     package var pingSeconds = 5
     package static let pingSecondsRange = 0...3_600
-    package static let restartsRange = 0...1_000_000
     /// For plugins whose manifest does not say otherwise.
     package var startSeconds = 10
     package var stopSeconds = 10

@@ -67,7 +67,8 @@ extension PluginManager {
         return ProcessPlugin.Parts(
             manifest: source.manifest, process: process, number: UInt64(number), digest: digest,
             files: files, directory: directory, configuration: configuration,
-            restarts: options.restarts, stopSeconds: options.stopSeconds,
+            restarts: options.restarts.changed(by: source.manifest.restart),
+            stopSeconds: options.stopSeconds,
             startSeconds: limits.startSeconds ?? options.startSeconds,
             limits: options.work.changed(by: limits), granted: granted, confinement: confinement,
             group: group, log: log, searchPath: options.programPath,
