@@ -11,6 +11,8 @@ import Testing
         let cause: String
         /// A function that the backtrace names.
         var function = "handle"
+        /// How its process ends where it has one of its own; nil: by its first word.
+        var end: String?
 
         var testDescription: String { how }
     }
@@ -23,16 +25,24 @@ import Testing
             Way(how: "heap", cause: "SIGABRT"),
             Way(how: "divide", cause: "SIGFPE at 0x"),
             Way(how: "trap", cause: "SIGILL at 0x"),
-            Way(how: "exit", cause: "a call of exit(3)"),
+            Way(how: "exit", cause: "a call of exit(3)", end: "exited with status 3"),
         ],
         [
-            Way(how: "quick", cause: "a call of exit(0)"),
-            Way(how: "err", cause: "a call of exit(4)"),
-            Way(how: "kill", cause: "a call that sent SIGKILL"),
+            Way(how: "quick", cause: "a call of exit(0)", end: "exited with status 0"),
+            Way(how: "err", cause: "a call of exit(4)", end: "exited with status 4"),
+            Way(how: "kill", cause: "a call that sent SIGKILL", end: "SIGKILL"),
             Way(how: "thread", cause: "SIGSEGV at 0x0", function: "write_from_thread"),
             Way(how: "steal", cause: "SIGSEGV at 0x0"),
             Way(how: "mask", cause: "SIGSEGV at 0x0"),
             Way(how: "host", cause: "SIGSEGV at 0x8"),
+        ],
+        // Those that take all there is, and end the process when they have it.
+        [
+            Way(how: "processes", cause: "SIGABRT"),
+            Way(how: "memory", cause: "SIGABRT"),
+            Way(how: "descriptors", cause: "SIGABRT"),
+            Way(how: "threads", cause: "SIGABRT"),
+            Way(how: "close", cause: "a call that closed descriptor", end: "process"),
         ],
     ]
 
@@ -45,9 +55,12 @@ import Testing
         for (number, way) in ways.enumerated() {
             let path = number.isMultiple(of: 2) ? "crash" : "late"
             let engine = host.engine
-            #expect(
+            let before = try Chronicle(root)
+            // Nothing that it has forked keeps its connections.
+            let failure = #expect(
                 throws: HTTPClient.Failure.self, "\(way.how) ends the engine that it is in"
             ) { try host.get("/plugin/crash-lab/api/\(path)?how=\(way.how)") }
+            #expect(failure != .timedOut, "\(way.how)")
             #expect(try host.hello("sound") == hello, "\(way.how)")
             #expect(host.engine != engine, "\(way.how)")
 
@@ -57,7 +70,9 @@ import Testing
             let status = try root.status("crash-lab")
             #expect(status["state"].string == "quarantined", story)
             #expect(status["quarantine"]["reason"].string?.contains(way.cause) == true, story)
-            let told = try events(root, "engine_crashed_v1").last?["data"] ?? .null
+            let after = try Chronicle(root)
+            #expect(after.continues(before), story)
+            let told = after.last("engine_crashed_v1")["data"]
             #expect(told["culprit"]["plugin"].string == "crash-lab", "\(story) \(told)")
             let backtrace = told["backtrace"].strings.joined(separator: "\n")
             let isNamed = backtrace.contains(#/crash-lab#\d+ /#) && backtrace.contains(way.function)
@@ -66,8 +81,9 @@ import Testing
             try root.must("activate", "crash-lab")
             #expect(try host.hello("crash-lab") == hello, story)
         }
-        #expect(try events(root, "plugin_quarantined_v1").count == ways.count)
-        #expect(try events(root, "quarantine_lifted_v1").count == ways.count)
+        let whole = try Chronicle(root)
+        #expect(whole.events("plugin_quarantined_v1").count == ways.count)
+        #expect(whole.events("quarantine_lifted_v1").count == ways.count)
         #expect(try host.terminate() == 0)
     }
 
@@ -85,7 +101,7 @@ import Testing
             ["quarantined", "inactive"].contains($0["state"].string)
         }
         #expect(status["quarantine"]["reason"].string?.contains("SIGSEGV") == true, "\(status)")
-        #expect(try events(root, "engine_crashed_v1").count == 1)
+        #expect(try Chronicle(root).events("engine_crashed_v1").count == 1)
         #expect(try host.terminate() == 0)
     }
 
@@ -97,7 +113,7 @@ import Testing
         _ = try root.host("deactivate", "crash-lab-stop")
         #expect(try host.hello("sound") == hello)
         try eventually("it is told of") {
-            try events(root, "engine_crashed_v1").last?["plugin"].string == "crash-lab-stop"
+            try Chronicle(root).last("engine_crashed_v1")["plugin"].string == "crash-lab-stop"
         }
     }
 
@@ -116,7 +132,7 @@ import Testing
         let reason = status["mode_reason"].string ?? ""
         #expect(reason.contains("generation 1 ended the engine: SIGSEGV at 0x0"), "\(reason)")
         #expect(try root.must("status", "crash-lab").output.contains("SIGSEGV at 0x0"))
-        let chosen = try events(root, "mode_chosen_v1").last?["data"] ?? .null
+        let chosen = try Chronicle(root).last("mode_chosen_v1")["data"]
         #expect(chosen["mode"].string == "isolated" && chosen["reason"].string == reason)
 
         // What it does from now on ends its own process only.
@@ -125,7 +141,7 @@ import Testing
         #expect(try host.hello("sound") == hello)
         try host.waitForHello("crash-lab", hello, within: 60)
         #expect(host.engine == engine)
-        #expect(try events(root, "engine_crashed_v1").count == 1)
+        #expect(try Chronicle(root).events("engine_crashed_v1").count == 1)
 
         // The operator may try it in the host once more.
         try root.must("activate", "crash-lab", "--mode", "in-process")
@@ -199,7 +215,7 @@ import Testing
             host.engine != engine && host.engine != host.process.pid
         }
         #expect(try host.hello("sound") == hello)
-        let told = try #require(try events(root, "engine_crashed_v1").last)
+        let told = try Chronicle(root).last("engine_crashed_v1")
         #expect(told["data"]["culprit"] == .null && told["plugin"].string == "host", "\(told)")
         #expect(try root.status("sound")["state"].string == "active")
         let list = try JSON(parsing: root.must("list", "--json").output)
@@ -262,10 +278,5 @@ import Testing
         #expect(list["supervisor_pid"] == .null)
         #expect(list["engine_pid"].number == Double(host.process.pid))
         #expect(try host.terminate() == 0)
-    }
-
-    private func events(_ root: Root, _ name: String) throws -> [JSON] {
-        try JSON(parsing: root.must("events", "--since", "0", "--json").output)["events"].elements
-            .filter { $0["event"].string == name }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 /// TLS on the listeners, and the ways to the admin interface.
@@ -179,5 +180,67 @@ import Testing
         try files.write("admin.sock", "mine")
         try expectNoHost(["--admin-listen", "unix:\(path)"], "no socket")
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "mine")
+    }
+
+    /// What a client says first, as often as it is wanted.
+    private func clientHello() throws -> [UInt8] {
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
+        defer { close(listener) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = INADDR_LOOPBACK.bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let status = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, size) == 0 && listen(listener, 1) == 0
+                    && getsockname(listener, $0, &size) == 0
+            }
+        }
+        try #require(status)
+        let port = UInt16(bigEndian: address.sin_port)
+        let client = try ChildProcess([
+            "/usr/bin/openssl", "s_client", "-connect", "127.0.0.1:\(port)",
+        ])
+        defer { client.kill() }
+        let connection = accept(listener, nil, nil)
+        defer { close(connection) }
+        var bytes = [UInt8](repeating: 0, count: 16_384)
+        let head = recv(connection, &bytes, 5, Int32(MSG_WAITALL))
+        try #require(head == 5 && bytes[0] == 0x16)
+        let length = Int(bytes[3]) << 8 | Int(bytes[4])
+        let rest = recv(connection, &bytes[5], length, Int32(MSG_WAITALL))
+        try #require(rest == length)
+        return Array(bytes[..<(5 + length)])
+    }
+
+    @Test func brokenHandshakes_leaveNothingBehind() throws {
+        let host = try HostProcess(root, options: ["--listen", "https://127.0.0.1:0"] + pair)
+        let text = try port(after: "listening on https://127.0.0.1:") {
+            host.process.standardOutput
+        }
+        let port = try #require(UInt16(text))
+        let hello = try clientHello()
+        func breakOff(_ count: Int) throws {
+            for round in 0..<count {
+                let client = try HTTPClient(port: port)
+                // All that a client says, and then nothing; or not even that.
+                let isWhole = !round.isMultiple(of: 4)
+                try client.send(raw: isWhole ? hello : Array(hello.prefix(round % hello.count)))
+                if isWhole { _ = try client.read(exactly: 5) }
+            }
+        }
+        try breakOff(200)
+        let url = "https://localhost:\(port)/plugin/sound/api/hello"
+        #expect(try curl("--cacert", files("site.crt"), url).status == 0)
+        let descriptors = host.state.fileDescriptorCount
+        let bytes = host.state.residentBytes
+        try breakOff(1_000)
+        #expect(try curl("--cacert", files("site.crt"), url).status == 0)
+        try eventually("descriptors are as before: \(descriptors)") {
+            host.state.fileDescriptorCount <= descriptors
+        }
+        // A handshake takes up some 40 KB while it lasts.
+        let grown = host.state.residentBytes - bytes
+        #expect(grown < 16 << 20, "\(grown) bytes more are in use")
     }
 }

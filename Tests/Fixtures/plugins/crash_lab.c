@@ -2,7 +2,8 @@
  * GET /crash?how=WAY ends the process in that way; GET /late does so on a thread of the plugin's
  * pool. The Makefile builds it as crash-lab, and as ones that crash in init, start and stop.
  *
- * What never returns is bounded by itself: it ends after a minute.
+ * What never returns is bounded by itself: it ends after a minute. What takes more than its share
+ * takes a bounded number, for 150 seconds, and ends the process with them.
  */
 #define _GNU_SOURCE
 #include <pluginhost/plugin.h>
@@ -23,6 +24,7 @@ enum { crash_route = 2, late_route };
 #include <err.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <time.h>
 
 static ph_status handle(void *state, const ph_request *request, ph_response *response);
@@ -98,6 +100,61 @@ static void lock_twice(void) {
     pthread_mutex_timedlock(&mutex, &end);
 }
 
+static void rest_a_while(void) {
+    struct timespec time = { 150, 0 };
+    while (nanosleep(&time, &time) != 0) {}
+}
+
+static void *rest_in_thread(void *unused) {
+    rest_a_while();
+    return unused;
+}
+
+static void take_processes(void) {
+    for (int count = 0; count < 64; count++) {
+        if (fork() != 0)
+            continue;
+        rest_a_while();
+        _exit(0);
+    }
+    abort();
+}
+
+static void take_memory(void) {
+    const size_t piece = (size_t)16 << 20;
+    for (size_t taken = 0; taken < (size_t)256 << 20; taken += piece) {
+        void *memory = malloc(piece);
+        if (!memory)
+            break;
+        memset(memory, 1, piece);
+    }
+    abort();
+}
+
+/* The limit comes down first, so that there soon are none left for anybody in the process. */
+static void take_descriptors(void) {
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_cur < 512 ? limit.rlim_cur : 512;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    while (dup(0) >= 0) {}
+    abort();
+}
+
+static void take_threads(void) {
+    pthread_t thread;
+    for (int count = 0; count < 256; count++)
+        if (pthread_create(&thread, NULL, rest_in_thread, NULL) == 0)
+            pthread_detach(thread);
+    abort();
+}
+
+/* What it never opened: among it is what the process cannot do without. */
+static void close_everything(void) {
+    for (int descriptor = 3; descriptor < 256; descriptor++)
+        close(descriptor);
+}
+
 static int is(ph_text query, const char *way) {
     char text[64];
     int length = snprintf(text, sizeof text, "how=%s", way);
@@ -138,6 +195,16 @@ static ph_status handle(void *state, const ph_request *request, ph_response *res
     else if (is(how, "host"))
         return self->host->http->respond(response, 200, NULL, 0,
                                          ph_bytes_make((const uint8_t *)8, 1000));
+    else if (is(how, "processes"))
+        take_processes();
+    else if (is(how, "memory"))
+        take_memory();
+    else if (is(how, "descriptors"))
+        take_descriptors();
+    else if (is(how, "threads"))
+        take_threads();
+    else if (is(how, "close"))
+        close_everything();
     else if (is(how, "loop"))
         wait_a_minute(1);
     else if (is(how, "sleep"))
