@@ -40,7 +40,7 @@ struct FixturePluginTests {
         let folder = Repository.path + "/Tests/Fixtures/plugins"
         // One source of several fixtures is none itself.
         let makefile = try Repository.text(folder + "/Makefile")
-        let variants = try #require(makefile.firstMatch(of: #/filter-out ([a-z_ ]+),/#)).1
+        let variants = try #require(makefile.firstMatch(of: #/shared = ([a-z_ ]+)/#)).1
             .split(separator: " ").map(String.init)
         let sources = try FileManager.default.contentsOfDirectory(atPath: folder)
             .filter { $0.hasSuffix(".c") || $0.hasSuffix(".cpp") }
