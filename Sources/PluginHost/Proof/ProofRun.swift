@@ -164,6 +164,8 @@ final class ProofRun {
             let voice = voice
             notes += try await requests.send(to: generation, seconds: seconds) { voice.begin($0) }
         }
+        // Its methods are inside until nobody can call them.
+        switchboard.withdraw(member)
         member.gate.close()
         _ = await member.gate.waitUntilEmpty(deadline: .seconds(seconds))
         member.calls.end()
