@@ -31,8 +31,8 @@ const ph_plugin *ph_plugin_entry(const ph_host *h, uint32_t abi) {
 
 def build(directory):
     """A bundle of a plugin whose one route writes to an address that is not there."""
-    top = pathlib.Path(directory)
-    (top / "lib").mkdir()
+    top = pathlib.Path(directory) / "crash"
+    (top / "lib").mkdir(parents=True)
     (top / "crash.c").write_text(SOURCE)
     workplace.run(["gcc", "-std=c11", "-O1", "-fPIC", "-shared", "-fvisibility=hidden",
                    "-I", workplace.TOP / "Sources/CPluginABI/include", top / "crash.c",
@@ -41,7 +41,7 @@ def build(directory):
     (top / "manifest.json").write_text(
         '{"name":"crash","version":"1.0.0","abi":"1.0","description":"Crashes.",'
         '"library":{"file":"libcrash.so"}}')
-    bundle = top / "crash.tar.gz"
+    bundle = top.with_suffix(".tar.gz")
     workplace.run([workplace.HOST, "pack", top, "-o", bundle])
     return bundle
 
