@@ -349,10 +349,12 @@ struct Form {
     mutating func services(_ key: String) -> [String] {
         known.append(key)
         let services = members[key]?.array?.compactMap(\.string) ?? []
-        if services.isEmpty || services.count != members[key]?.array?.count
-            || !services.allSatisfy(ServiceID.isValid)
-        {
+        if services.isEmpty || services.count != members[key]?.array?.count {
             object(key, "an array of one or more ids of services such as ph.log/1")
+        }
+        for service in services where !ServiceID.isValid(service) {
+            objections.append(
+                "\"\(service)\" in \"\(key)\" is not the id of a service such as ph.log/1")
         }
         return services
     }
@@ -404,6 +406,6 @@ struct Form {
         guard !objections.isEmpty else { return }
         throw HostError(
             "request_invalid", what: "the request was not understood", why: objections,
-            fix: "send a JSON object with the members that are described")
+            fix: "correct what is named, and ask again")
     }
 }

@@ -69,6 +69,15 @@ import Testing
         }
     }
 
+    @Test func eachWordThatIsNoService_isNamed() async throws {
+        let body: JSONValue = ["path": "/x.tar.gz", "grant": ["ph.log/1", "all", "ph.log"]]
+        let error = try #require(try await refusal("POST", "/plugins", body))
+        #expect(error.reasons.count == 2)
+        for word in ["all", "ph.log"] {
+            #expect(error.reasons.contains { $0.hasPrefix("\"\(word)\" in \"grant\"") }, "\(word)")
+        }
+    }
+
     @Test(
         arguments: [
             ("mount", [:], "at"), ("mount", ["at": 1], "at"), ("mount", ["at": "shop"], "slash"),
