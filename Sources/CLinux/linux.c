@@ -261,6 +261,13 @@ int64_t linux_peer_user(int fd) {
     return credentials.uid == (uid_t)-1 ? -ENOTCONN : (int64_t)credentials.uid;
 }
 
+int64_t linux_peer_process(int fd) {
+    struct ucred credentials;
+    socklen_t length = sizeof credentials;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0) return -errno;
+    return credentials.pid;
+}
+
 int linux_open_beneath(int directory, const char *path) {
     struct open_how how = {
         .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,

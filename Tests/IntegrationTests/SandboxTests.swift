@@ -32,7 +32,8 @@ import Testing
             "open the memory of the parent", "open the kernel's log", "list the processes")
         + expect(
             "denied", by: [.systemCalls], "netlink socket", "packet socket", "vsock socket",
-            "connect to the host's socket", "read the parent's memory", "trace the parent", "mount",
+            "connect to the host's socket", "command the host", "command the host as an orphan",
+            "read the parent's memory", "trace the parent", "mount",
             "unmount", "change the root", "unshare", "clone into a namespace", "load a bpf program",
             "perf events", "io_uring",
             "keys", "userfaultfd", "set the clock", "type into a terminal")

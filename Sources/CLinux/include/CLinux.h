@@ -89,6 +89,8 @@ int linux_close(int fd);
 int linux_probe_silent_peer(int fd, int idle_seconds, int interval_seconds, int count);
 // The user id of the process at the other end of a Unix socket.
 int64_t linux_peer_user(int fd);
+// The id of that process when it connected; 0 when it cannot be seen from here.
+int64_t linux_peer_process(int fd);
 
 // Files.
 // Opens `path` relative to `directory` for reading; no component may lead out of it and no magic

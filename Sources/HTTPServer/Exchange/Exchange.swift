@@ -99,6 +99,14 @@ public struct Exchange: Equatable, @unchecked Sendable {
         return user < 0 ? nil : UInt32(user)
     }
 
+    /// The id of the process that connected a Unix socket, 0 when it cannot be seen from here; or
+    /// `nil`.
+    public var peerProcessID: Int32? {
+        guard let connection = state.connection else { return nil }
+        let process = linux_peer_process(connection.state.descriptor)
+        return process < 0 ? nil : Int32(process)
+    }
+
     /// Which one its connection is of those that its reactor has had, from 1 on; 0 when the client
     /// is gone.
     public var connectionNumber: UInt64 { UInt64(state.connection?.state.number ?? 0) }

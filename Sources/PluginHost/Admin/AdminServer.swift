@@ -38,15 +38,18 @@ package final class AdminServer: Sendable {
     /// - Parameters:
     ///   - path: where the socket is to be; its root's lock must be held.
     ///   - lent: the socket, where another process has made it for this one.
+    ///   - top: the process that those of plugins descend from, which are not answered.
     ///   - status: the HTTP status of an error.
     ///   - methods: the methods that a path takes, which are told with status 405.
     /// - Throws: `HostError` with code `admin_socket_failed`.
     package init(
-        path: String, lent: Int32? = nil, status: @escaping @Sendable (HostError) -> UInt16,
+        path: String, lent: Int32? = nil, top: Int32 = getpid(),
+        status: @escaping @Sendable (HostError) -> UInt16,
         methods: @escaping @Sendable (String) -> [String] = { _ in [] }, answer: @escaping Answer
     ) throws(HostError) {
         self.path = path
-        application = try AdminApplication(status: status, methods: methods, answer: answer)
+        application = try AdminApplication(
+            kin: PluginKin(top: top), status: status, methods: methods, answer: answer)
         var configuration = ServerConfiguration()
         configuration.reactorCount = 1
         configuration.connectionsMax = 256
@@ -141,15 +144,17 @@ private final class AdminApplication: Application, @unchecked Sendable {  // bec
     private let methods: @Sendable (String) -> [String]
     private let answer: AdminServer.Answer
     private let control: ControlThread
+    private let kin: PluginKin
     /// Kept while it runs: a task that answers late needs the server's memory.
     private let server = Mutex<HTTPServer?>(nil)
     private let live = Mutex<[String: any LiveEndpoint]>([:])
     private let doors = Mutex(AdminDoors())
 
     init(
-        status: @escaping @Sendable (HostError) -> UInt16,
+        kin: PluginKin, status: @escaping @Sendable (HostError) -> UInt16,
         methods: @escaping @Sendable (String) -> [String], answer: @escaping AdminServer.Answer
     ) throws(HostError) {
+        self.kin = kin
         control = try ControlThread()
         self.status = status
         self.methods = methods
@@ -173,6 +178,12 @@ private final class AdminApplication: Application, @unchecked Sendable {  // bec
                     exchange, 403,
                     "The admin interface answers the host's user, root, and whom --admin-uid names."
                 )
+                return .responded
+            }
+            guard exchange.peerProcessID.map(kin.includes) != true else {
+                HostPages.problem(
+                    exchange, 403,
+                    "The admin interface does not answer a plugin's process that is confined.")
                 return .responded
             }
         } else if !showsToken(exchange, doors) {

@@ -295,7 +295,8 @@ package struct Daemon: Sendable {
         _ certificates: TLSCertificates?, _ log: HostLog
     ) throws(HostError) -> AdminServer {
         let admin = try AdminServer(
-            path: options.layout.socket, lent: seat?.admin, status: AdminAPI.httpStatus(of:),
+            path: options.layout.socket, lent: seat?.admin, top: seat?.supervisor ?? getpid(),
+            status: AdminAPI.httpStatus(of:),
             methods: AdminAPI.methods(of:)
         ) { request throws(HostError) in
             try await api.answer(

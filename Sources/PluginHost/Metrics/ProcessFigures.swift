@@ -50,7 +50,8 @@ struct ProcessFigures: Sendable, Equatable {
         return line.flatMap { Double($0.dropFirst(6)) } ?? 0
     }()
 
-    private static func text(_ path: String) -> String? {
+    /// What a file of /proc holds; nil when it is gone.
+    static func text(_ path: String) -> String? {
         do throws(HostError) {
             let bytes = try Descriptor(opening: path, flags: O_RDONLY).readAll(bytesMax: 1 << 20)
             return String(decoding: bytes, as: UTF8.self)
