@@ -21,7 +21,8 @@ static int become(const struct linux_launch *launch, pid_t parent) {
     static const uint64_t plain[4];
     for (int number = 1; number <= 64; number++)
         syscall(SYS_rt_sigaction, number, plain, NULL, sizeof(uint64_t));
-    if (setpgid(0, 0) != 0) return errno;
+    // All that it starts is known by its session, and by its process group.
+    if (setsid() < 0) return errno;
     if (launch->dies_with_parent) {
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
         if (getppid() != parent) return ESRCH;

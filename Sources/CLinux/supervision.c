@@ -122,6 +122,15 @@ int linux_start(const char *path, char *const arguments[], const int *passed, in
     return -failure;
 }
 
+int linux_adopt_orphans(void) {
+    return prctl(PR_SET_CHILD_SUBREAPER, 1) == 0 ? 0 : -errno;
+}
+
+int linux_reap_ended(int pid) {
+    int result = waitpid(pid, NULL, WNOHANG);
+    return result < 0 ? -errno : result;
+}
+
 int linux_await_end(int pid) {
     int status = 0;
     // What it has forked goes with it. The group lives as long as the child is not waited for, so

@@ -1,3 +1,4 @@
+import Confinement
 import Foundation
 import Testing
 
@@ -131,5 +132,44 @@ struct ProcessTests {
         let left = try FileManager.default.contentsOfDirectory(
             atPath: root.plugin("program") + "/run")
         #expect(left.filter { $0.hasPrefix("process-") || $0.hasPrefix("socket-") } == [])
+    }
+
+    /// Starts a process whose parent ends at once, which says its id.
+    private static func orphan(_ name: String, _ leave: String) -> String {
+        """
+        child = os.fork()
+        if child == 0:
+            \(leave)
+            if os.fork() == 0:
+                print("\(name)", os.getpid(), flush=True)
+                signal.pause()
+            os._exit(0)
+        os.waitpid(child, 0)
+
+        """
+    }
+
+    @Test func whatAProgramLeaves_endsWithIt_andADaemonAtOnce() throws {
+        let directory = try TemporaryDirectory()
+        let server = Self.server(
+            "one", Self.orphan("mate", "pass") + Self.orphan("daemon", "os.setsid()"))
+        try root.must("install", try bundle(directory, server: server))
+        func process(_ name: String) throws -> pid_t {
+            let last = host.log.split(separator: "\n").last { $0.contains(" \(name) ") }
+            return try #require(last?.split(separator: " ").last.flatMap { pid_t($0) })
+        }
+        func isAlive(_ process: pid_t) -> Bool { kill(process, 0) == 0 }
+        try eventually("both have spoken") {
+            host.log.contains(" mate ") && host.log.contains(" daemon ")
+        }
+        let (mate, daemon) = (try process("mate"), try process("daemon"))
+        // Only confined processes are known to be a plugin's once they have left everything.
+        if Confinement.offered().applied.contains(.systemCalls) {
+            try eventually("the daemon is gone") { !isAlive(daemon) }
+        }
+        #expect(isAlive(mate))
+        #expect(try host.get("/plugin/program/api/").status == 200)
+        try root.must("deactivate", "program")
+        try eventually("nothing is left") { !isAlive(mate) }
     }
 }

@@ -130,7 +130,7 @@ struct linux_launch {
     // Twelve bytes of the environment that the child's process id is written to, or NULL.
     char *own_pid;
 };
-// Starts a program with default signal dispositions, in its own process group, without a core file
+// Starts a program with default signal dispositions, in a session of its own, without a core file
 // and without any other descriptor. Returns its process id.
 int linux_start_child(struct linux_launch *launch, int *pidfd);
 // Makes a pipe: the end to read from and the one to write to.
@@ -226,6 +226,10 @@ void linux_die_of(int signal);
 // `passed` as 3, 4 and so on. Returns its pid, or the negated errno.
 int linux_start(const char *path, char *const arguments[], const int *passed, int count,
                 int *pidfd);
+// From now on the descendants of this process whose parents end become its children.
+int linux_adopt_orphans(void);
+// Reaps a child that has ended; 0 when it has not.
+int linux_reap_ended(int pid);
 // Waits until a child has ended: its exit status, or the negated number of the signal.
 int linux_await_end(int pid);
 // Decides whether a descriptor stays open when this process becomes another program.

@@ -90,6 +90,8 @@ extension Supervisor {
     func childEnded(_ child: KeptChild) {
         children.removeAll { $0 === child }
         let status = child.reap()
+        endedSessions.insert(child.pid)
+        sweepOrphans()
         child.owner?.tell(WireMessage.ended(child.id, status))
     }
 
@@ -103,6 +105,8 @@ extension Supervisor {
         for child in children where isMeant(child) {
             _ = linux_signal_child(child.pidfd, SIGKILL)
             _ = child.reap()
+            endedSessions.insert(child.pid)
+            sweepsAt = EngineProcess.now
         }
         children.removeAll(where: isMeant)
     }

@@ -65,13 +65,15 @@ extension Supervisor {
     }
 
     private var nextTime: Duration {
-        min(pingsAt, succession.until ?? pingsAt)
+        min(pingsAt, sweepsAt, succession.until ?? pingsAt)
     }
 
-    /// Asks the engine whether it answers, and gives up what has taken too long.
+    /// Asks the engine whether it answers, gives up what has taken too long, and ends what plugins
+    /// have left behind.
     func passTime() {
         let now = EngineProcess.now
         if let until = succession.until, until <= now { giveUpSuccession("it takes too long") }
+        if sweepsAt <= now { sweepOrphans() }
         guard pingsAt <= now else { return }
         pingsAt = now + min(Self.pingPeriod, notifier.period ?? Self.pingPeriod)
         guard isReady, let engine else { return }

@@ -43,6 +43,10 @@ package final class Supervisor {
     /// The processes of plugins, which outlive engines.
     var children: [KeptChild] = []
     var lastChild: Int32 = 0
+    /// Those of plugins' processes that have ended, until all is gone that is of them.
+    var endedSessions: Set<Int32> = []
+    var sweepsAt = EngineProcess.now
+    let standingOfSelf = ProcessStanding(getpid())
     /// The program in this one's place, while it is tried.
     var trial: ProgramTrial?
     var isStopping = false
@@ -64,6 +68,7 @@ package final class Supervisor {
         layout = options.layout
         adminDoors = options.adminDoors
         signal(SIGPIPE, SIG_IGN)
+        _ = linux_adopt_orphans()
         signals = unsafe linux_catch_signals(Self.handed + [0])
         guard signals >= 0 else {
             throw .system("the host cannot be told signals", subject: "", errno: -signals)
@@ -103,6 +108,7 @@ package final class Supervisor {
     package func run(ready: ([String]) -> Void) throws(HostError) -> Int32 {
         defer {
             endChildren { _ in true }
+            endOrphans()
             for path in [layout.socket] + adminDoors.sockets { _ = unsafe unlink(path) }
             log.flush()
         }
@@ -197,6 +203,7 @@ package final class Supervisor {
             return nil
         }
         engine = nil
+        sweepsAt = EngineProcess.now
         giveUpSuccession("the engine has ended")
         orphanChildren(of: process)
         if let announced = process.announced, status == announced { return status }
