@@ -186,14 +186,14 @@ import Testing
         #expect(try host.hello("key-leak") == hello)
         let others = try host.client()
         for _ in 0..<5 {
-            let victim = try #require(try pids(root, "key-leak").first)
+            let victim = try eventually("a process runs") { try pids(root, "key-leak").first }
             #expect(kill(victim, SIGKILL) == 0)
+            try eventually("it has ended") { !isAlive(victim) }
             // Whoever comes meanwhile waits for the next process.
             try eventually("another process answers") {
                 try host.get("/plugin/key-leak/api/hello").status == 200
             }
             #expect(try others.get("/plugin/sound/api/hello").text == hello)
-            try eventually("the former process is gone") { !isAlive(victim) }
         }
         let status = try root.waitForStatus("key-leak", "five restarts") {
             $0["workers"][0]["restarts"].number == 5
