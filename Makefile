@@ -8,7 +8,7 @@ BUNDLES = .build/bundles
 generated = man:share/man/man1/host.1 bash:share/bash-completion/completions/host \
 	zsh:share/zsh/site-functions/_host fish:share/fish/vendor_completions.d/host.fish \
 	unit:lib/systemd/system/plugin-host.service socket:lib/systemd/system/plugin-host.socket
-samples = $(notdir $(patsubst %/,%,$(dir $(wildcard SamplePlugins/*/Makefile))))
+samples = $(notdir $(patsubst %/,%,$(dir $(wildcard SamplePlugins/*/manifest.json))))
 headers = $(wildcard Sources/CPluginABI/include/pluginhost/*.h)
 
 # Makes sure that the Debian packages $(1) are there: installs them for root, else says how.
@@ -37,10 +37,14 @@ build: needs-build ## build the host, in release mode: .build/release/host
 
 plugins: $(samples:%=plugin-%) ## build the sample plugins: .build/bundles/NAME.tar.gz
 
+# What makes the bundle of the sample $(1); one without a Makefile is packed as it stands.
+pack = $(if $(wildcard SamplePlugins/$(1)/Makefile),$(MAKE) -C SamplePlugins/$(1) bundle && \
+	$(HOST) pack SamplePlugins/$(1)/.build/bundle,$(HOST) pack SamplePlugins/$(1))
+
 plugin-%: build
 	@mkdir -p $(BUNDLES)
-	$(if $(call obstacle,$*),@echo "skipped $*: $(call obstacle,$*)",$(MAKE) -C SamplePlugins/$* \
-		bundle && $(HOST) pack SamplePlugins/$*/.build/bundle -o $(BUNDLES)/$*.tar.gz)
+	$(if $(call obstacle,$*),@echo "skipped $*: $(call obstacle,$*)",$(call pack,$*) \
+		-o $(BUNDLES)/$*.tar.gz)
 
 run: plugins ## install the samples that are not there yet, and serve them: PORT=8080
 	@for one in $(BUNDLES)/*.tar.gz; do $(HOST) status $$(basename $$one .tar.gz) >/dev/null 2>&1 \

@@ -341,6 +341,8 @@ long linux_heap_bytes_in_use(void) {
     return (long)(info.uordblks + info.hblkhd);
 }
 
+int linux_sync_file_system(int fd) { return syncfs(fd) == 0 ? 0 : -errno; }
+
 int linux_is_delegated(const char *group) {
     const char *const names[] = {"user.delegate", "trusted.delegate"};
     for (int at = 0; at < 2; at++) {

@@ -48,6 +48,19 @@ enum Verb: String, CaseIterable {
         }
     }
 
+    /// What else has to be known; nil when the options say everything.
+    private var details: String? {
+        switch self {
+        case .pack:
+            """
+            Everything in DIRECTORY is packed: manifest.json, lib/ and priv/, beside them README*,
+            LICENSE*, NOTICE* and, if it is signed, SIGNED and SIGNED.sig; whatever else lies there
+            is refused, but for FILE.tar.gz itself. The same files always give the same bytes.
+            """
+        default: nil
+        }
+    }
+
     /// What stands for each argument, in order; one in brackets may be left out.
     var arguments: [String] {
         switch self {
@@ -364,7 +377,8 @@ enum Verb: String, CaseIterable {
             rows: options.map { option in
                 ["  " + option.name + (option.value.map { " " + $0 } ?? ""), option.meaning]
             })
-        return "\(summary)\n\nusage: \(usage)\n\n\(table)"
+        let details = details.map { $0 + "\n\n" } ?? ""
+        return "\(summary)\n\nusage: \(usage)\n\n\(details)\(table)"
     }
 
     /// What `host --help` prints.

@@ -253,6 +253,9 @@ ssize_t linux_receive_message(int fd, void *bytes, size_t capacity, int *passed,
 // Memory. Bytes that malloc has given out and not got back, in all its arenas.
 long linux_heap_bytes_in_use(void);
 
+// Waits until everything written to the file system of `fd` is on the disk.
+int linux_sync_file_system(int fd);
+
 // Whether the service manager has left a control group to whoever is in it: 1 or 0.
 int linux_is_delegated(const char *group);
 

@@ -15,6 +15,14 @@ package struct BundleExtractor {
         package let bytes: Int
     }
 
+    /// From how many entries on an archive is judged to its end before the rest is unpacked: to
+    /// make that many files, and to remove them again when the archive is refused, takes many times
+    /// as long as to read its headers.
+    private static let unjudgedCountMax = 1_024
+    /// From how many files and directories on their whole file system is synced at once: that waits
+    /// for what others have written as well, but one by one each costs a commit of its journal.
+    private static let syncedEachMax = 64
+
     private let limits: BundleLimits
 
     package init(limits: BundleLimits = BundleLimits()) { self.limits = limits }
@@ -29,89 +37,87 @@ package struct BundleExtractor {
         -> [File]
     {
         let subject = archive.path
-        let root = try Descriptor(directory: directory)
+        var tree = try UnpackedTree(directory)
         let gzip = try GzipReader(archive, limits: limits)
         let tar = TarReader(gzip, limits: limits, subject: subject)
+        let chunk = ByteBuffer(count: 1 << 16)
         var judge = EntryJudge(limits: limits)
         var files: [File] = []
-        var directories: Set<[String]> = [[]]
-        while let entry = try tar.next() {
-            let decision: EntryJudge.Decision
-            do {
-                decision = try judge.judge(entry)
-            } catch {
-                throw .archiveTooLarge(
-                    "it has more than \(limits.entryCountMax) entries", subject: subject)
-            }
+        while let (entry, decision) = try next(of: tar, judge: &judge, subject: subject) {
             // From the first objection on, the rest is only judged, so that all can be told at
             // once.
             guard judge.objections.isEmpty else { continue }
+            if judge.entryCount == Self.unjudgedCountMax { try self.judge(subject) }
             switch decision {
             case .nothing: continue
             case .makeDirectory(let path):
-                _ = try open(path, under: root, made: &directories)
+                _ = try tree.open(path[...])
                 continue
             case .writeFile(let path):
-                let parent = try open(path.dropLast(), under: root, made: &directories)
-                try write(entry, from: tar, to: path[path.count - 1], in: parent)
+                let parent = try tree.open(path.dropLast())
+                try write(entry, from: tar, to: path[path.count - 1], in: parent, by: chunk)
                 files.append(File(path: path.joined(separator: "/"), bytes: entry.size))
             case .makeLink(let path, let target):
-                let parent = try open(path.dropLast(), under: root, made: &directories)
-                guard unsafe symlinkat(target, parent.number, path[path.count - 1]) == 0 else {
-                    throw failed(path, errno)
+                let parent = try tree.open(path.dropLast()).number
+                guard unsafe symlinkat(target, parent, path[path.count - 1]) == 0 else {
+                    throw UnpackedTree.failed(path[...], errno)
                 }
-            case .linkFile(let path, let target):
-                let from = try open(target.dropLast(), under: root, made: &directories)
-                let parent = try open(path.dropLast(), under: root, made: &directories)
-                guard
-                    unsafe linkat(
-                        from.number, target[target.count - 1], parent.number, path[path.count - 1],
-                        0)
-                        == 0
-                else { throw failed(path, errno) }
-                let original = target.joined(separator: "/")
-                let bytes = files.first { $0.path == original }?.bytes ?? 0
+            case .linkFile(let path, let target, let bytes):
+                // A way of its own: the two may have nothing in common.
+                let from = try tree.descriptor(of: target.dropLast())
+                let parent = try tree.open(path.dropLast()).number
+                let (old, new) = (target[target.count - 1], path[path.count - 1])
+                guard unsafe linkat(from.number, old, parent, new, 0) == 0 else {
+                    throw UnpackedTree.failed(path[...], errno)
+                }
                 files.append(File(path: path.joined(separator: "/"), bytes: bytes))
             }
         }
-        guard judge.objections.isEmpty else {
-            throw .archiveRefused(judge.objections, subject: subject)
-        }
+        try refuseIfObjected(judge, subject)
         // What is refused is never synced: that is most of the time that unpacking takes.
-        for file in files {
-            try root.open(file.path, flags: O_RDONLY | O_NOFOLLOW).sync()
-        }
-        for path in directories {
-            try open(path[...], under: root, made: &directories).sync()
+        if files.count + tree.made.count > Self.syncedEachMax {
+            try tree.root.syncFileSystem()
+        } else {
+            for file in files {
+                try tree.root.open(file.path, flags: O_RDONLY | O_NOFOLLOW).sync()
+            }
+            for path in [["."]] + tree.made { try tree.descriptor(of: path[...]).sync() }
         }
         return files
     }
 
-    /// Opens a directory of the bundle component by component, making those that are missing.
-    private func open(
-        _ path: some Collection<String>, under root: borrowing Descriptor,
-        made: inout Set<[String]>
-    ) throws(HostError) -> Descriptor {
-        var current = try root.open(".", flags: O_RDONLY | O_DIRECTORY)
-        var reached: [String] = []
-        for name in path {
-            reached.append(name)
-            if made.insert(reached).inserted {
-                guard unsafe mkdirat(current.number, name, 0o755) == 0,
-                    unsafe fchmodat(current.number, name, 0o755, 0) == 0
-                else { throw failed(reached, errno) }
-            }
-            current = try current.open(name, flags: O_RDONLY | O_DIRECTORY)
+    /// Judges a whole archive, and unpacks nothing.
+    private func judge(_ path: String) throws(HostError) {
+        let gzip = try GzipReader(Descriptor(opening: path, flags: O_RDONLY), limits: limits)
+        let tar = TarReader(gzip, limits: limits, subject: path)
+        var judge = EntryJudge(limits: limits)
+        while try next(of: tar, judge: &judge, subject: path) != nil {}
+        try refuseIfObjected(judge, path)
+    }
+
+    private func next(
+        of tar: TarReader<GzipReader>, judge: inout EntryJudge, subject: String
+    ) throws(HostError) -> (TarEntry, EntryJudge.Decision)? {
+        guard let entry = try tar.next() else { return nil }
+        do {
+            return (entry, try judge.judge(entry))
+        } catch {
+            throw .archiveTooLarge(
+                "it has more than \(limits.entryCountMax) entries", subject: subject)
         }
-        return current
+    }
+
+    private func refuseIfObjected(_ judge: EntryJudge, _ subject: String) throws(HostError) {
+        guard judge.objections.isEmpty else {
+            throw .archiveRefused(judge.objections, subject: subject)
+        }
     }
 
     private func write(
         _ entry: TarEntry, from tar: TarReader<GzipReader>, to name: String,
-        in directory: borrowing Descriptor
+        in directory: UnpackedTree.Opened, by chunk: borrowing ByteBuffer
     ) throws(HostError) {
         let file = try directory.open(name, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
-        let chunk = ByteBuffer(count: 1 << 16)
         while true {
             let count = try unsafe tar.read(into: chunk.bytes)
             if count == 0 { break }
@@ -127,11 +133,6 @@ package struct BundleExtractor {
                 throw .system("the time could not be set", subject: file.path, errno: errno)
             }
         }
-    }
-
-    private func failed(_ path: [String], _ number: Int32) -> HostError {
-        .system(
-            "the bundle could not be unpacked", subject: path.joined(separator: "/"), errno: number)
     }
 }
 

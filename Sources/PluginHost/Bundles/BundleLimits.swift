@@ -15,6 +15,8 @@ package struct BundleLimits: Sendable {
     package var nameBytesMax = 255
     /// The longest pax or GNU header.
     package var extensionBytesMax = 1 << 20
+    /// The most that all of them may have together, with the blocks that announce them.
+    package var extensionsTotalBytesMax = 128 << 20
     /// How much larger than the compressed bytes the unpacked ones may be, once they are more than
     /// `ratioFreeBytes`; zlib itself reaches 1,032.
     package var ratioMax = 200

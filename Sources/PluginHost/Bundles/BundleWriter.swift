@@ -16,6 +16,21 @@ package struct BundleWriter {
         package let files: [BundleExtractor.File]
     }
 
+    /// What lies where the bundle is to be put and does not belong into it.
+    private struct LeftOut {
+        let parent: Descriptor.Identity
+        /// The bundle itself, when there is one already.
+        let name: String
+
+        /// Says whether an entry of that directory is such a thing; packing may go on there twice
+        /// at a time.
+        func holds(_ entry: String) -> Bool {
+            entry == name || entry.hasPrefix(BundleWriter.scratchPrefix)
+        }
+    }
+
+    private static let scratchPrefix = ".pack-"
+
     private let limits: BundleLimits
 
     package init(limits: BundleLimits = BundleLimits()) { self.limits = limits }
@@ -29,10 +44,13 @@ package struct BundleWriter {
     ) throws(HostError) -> Packed {
         let slash = output.lastIndex(of: "/")
         let parent = slash.map { String(output[...$0]) } ?? ""
-        let scratch = parent + ".pack-" + RandomName.make()
+        let scratch = parent + Self.scratchPrefix + RandomName.make()
         try Directory.create(scratch, mode: 0o700)
         do throws(HostError) {
-            let packed = try pack(directory, to: output, key, scratch: scratch)
+            let leftOut = LeftOut(
+                parent: try Descriptor(directory: parent.isEmpty ? "." : parent).identity(),
+                name: String(output[(slash.map(output.index(after:)) ?? output.startIndex)...]))
+            let packed = try pack(directory, to: output, key, scratch: scratch, leftOut)
             try Directory.remove(scratch)
             return packed
         } catch {
@@ -46,7 +64,8 @@ package struct BundleWriter {
     }
 
     private func pack(
-        _ directory: String, to output: String, _ key: SigningKey?, scratch: String
+        _ directory: String, to output: String, _ key: SigningKey?, scratch: String,
+        _ leftOut: LeftOut
     ) throws(HostError) -> Packed {
         var archive = scratch + "/bundle.tar.gz"
         let root = try Descriptor(directory: directory)
@@ -56,13 +75,13 @@ package struct BundleWriter {
             let unsigned = scratch + "/unsigned.tar.gz"
             files[BundleStatement.fileName] = []
             files[BundleStatement.signatureName] = []
-            try write(unsigned, of: root, files)
+            try write(unsigned, of: root, files, leftOut)
             let statement = try statement(of: unsigned, key, scratch: scratch, directory)
             files[BundleStatement.fileName] = statement
             files[BundleStatement.signatureName] = key.signature(of: statement)
             archive = scratch + "/signed.tar.gz"
         }
-        try write(archive, of: root, files)
+        try write(archive, of: root, files, leftOut)
         // What was packed is judged as it would be at installation.
         let packed: [BundleExtractor.File]
         let digest: Digest
@@ -83,11 +102,12 @@ package struct BundleWriter {
     /// Packs a directory, with some files at its top in the place of its own, or beside them; one
     /// without bytes is left out.
     private func write(
-        _ archive: String, of root: borrowing Descriptor, _ files: [String: [UInt8]]
+        _ archive: String, of root: borrowing Descriptor, _ files: [String: [UInt8]],
+        _ leftOut: LeftOut
     ) throws(HostError) {
         let gzip = try GzipWriter(
             Descriptor(opening: archive, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o644))
-        try add(contentsOf: root, under: "", files, to: gzip)
+        try add(contentsOf: root, under: "", files, without: leftOut, to: gzip)
         try gzip.write([UInt8](repeating: 0, count: 2 * TarHeader.blockBytes))
         try gzip.finish()
     }
@@ -136,9 +156,11 @@ package struct BundleWriter {
 
     private func add(
         contentsOf directory: borrowing Descriptor, under prefix: String,
-        _ files: [String: [UInt8]] = [:], to gzip: GzipWriter
+        _ files: [String: [UInt8]] = [:], without leftOut: LeftOut, to gzip: GzipWriter
     ) throws(HostError) {
+        let isOutputs = try directory.identity() == leftOut.parent
         let names = Set(try Directory.entries(of: directory)).union(files.keys)
+            .filter { !isOutputs || !leftOut.holds($0) }
             .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         for name in names {
             if let bytes = files[name] {
@@ -161,7 +183,7 @@ package struct BundleWriter {
                         path: path + "/", typeFlag: UInt8(ascii: "5"), mode: 0o755, size: 0))
                 try add(
                     contentsOf: directory.open(name, flags: O_RDONLY | O_DIRECTORY),
-                    under: path + "/", to: gzip)
+                    under: path + "/", without: leftOut, to: gzip)
             case S_IFREG:
                 try add(directory.open(name, flags: O_RDONLY), path: path, to: gzip)
             case S_IFLNK:

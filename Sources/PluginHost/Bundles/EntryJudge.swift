@@ -11,20 +11,29 @@ struct EntryJudge {
         case makeDirectory([String])
         case writeFile([String])
         case makeLink([String], target: String)
-        case linkFile([String], to: [String])
+        /// `bytes`: how long the file is.
+        case linkFile([String], to: [String], bytes: Int)
     }
 
     private enum Known {
-        case file
+        case file(bytes: Int)
         case link
         /// `isExplicit` when it has an entry of its own.
         case directory(isExplicit: Bool)
     }
 
+    /// What has been seen at one place of the tree.
+    private final class Place {
+        var known: Known
+        var inside: [String: Place] = [:]
+
+        init(_ known: Known) { self.known = known }
+    }
+
     private(set) var objections: [String] = []
+    private(set) var entryCount = 0
     private let limits: BundleLimits
-    private var known: [[String]: Known] = [:]
-    private var entryCount = 0
+    private let root = Place(.directory(isExplicit: true))
 
     init(limits: BundleLimits) { self.limits = limits }
 
@@ -63,7 +72,7 @@ struct EntryJudge {
             try place(path, .directory(isExplicit: true))
             return .makeDirectory(path)
         case .file:
-            try place(path, .file)
+            try place(path, .file(bytes: entry.size))
             return .writeFile(path)
         case .symbolicLink:
             let target = try linkTarget(entry.target, from: path)
@@ -71,11 +80,13 @@ struct EntryJudge {
             return .makeLink(path, target: target)
         case .hardLink:
             let target = try components(entry.target)
-            guard case .file = known[target] else {
+            var found: Place? = root
+            for name in target { found = found?.inside[name] }
+            guard case .file(let bytes) = found?.known else {
                 throw Refusal(reason: "it is a hard link to what is not a file before it")
             }
-            try place(path, .file)
-            return .linkFile(path, to: target)
+            try place(path, .file(bytes: bytes))
+            return .linkFile(path, to: target, bytes: bytes)
         case .characterDevice, .blockDevice, .fifo, .sparse, .other:
             throw misplaced(entry.kind)
         }
@@ -127,20 +138,25 @@ struct EntryJudge {
     }
 
     /// Takes a place in the tree; every directory above it must be a real one.
-    private mutating func place(_ path: [String], _ thing: Known) throws(Refusal) {
-        for length in 1..<path.count {
-            let above = Array(path[..<length])
-            switch known[above] {
-            case nil: known[above] = .directory(isExplicit: false)
-            case .directory: break
-            case .file, .link:
-                throw Refusal(reason: "\(above.joined(separator: "/")) is no directory")
+    private func place(_ path: [String], _ thing: Known) throws(Refusal) {
+        var above = root
+        for (depth, name) in path.dropLast().enumerated() {
+            let next = above.inside[name] ?? Place(.directory(isExplicit: false))
+            guard case .directory = next.known else {
+                throw Refusal(reason: "\(path[...depth].joined(separator: "/")) is no directory")
             }
+            above.inside[name] = next
+            above = next
         }
-        switch (known[path], thing) {
-        case (nil, _), (.directory(isExplicit: false), .directory): known[path] = thing
-        default: throw Refusal(reason: "the name appears twice")
+        let name = path[path.count - 1]
+        guard let former = above.inside[name] else {
+            above.inside[name] = Place(thing)
+            return
         }
+        guard case (.directory(isExplicit: false), .directory) = (former.known, thing) else {
+            throw Refusal(reason: "the name appears twice")
+        }
+        former.known = thing
     }
 
     /// Checks that a symbolic link stays inside the bundle.

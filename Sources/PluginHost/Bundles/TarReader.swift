@@ -14,6 +14,7 @@ final class TarReader<Source: ByteSource> {
     private var dataLeft = 0
     private var paddingLeft = 0
     private var ended = false
+    private var extensionsBytes = 0
 
     init(_ source: Source, limits: BundleLimits, subject: String) {
         self.source = source
@@ -159,6 +160,12 @@ final class TarReader<Source: ByteSource> {
             throw .archiveTooLarge(
                 "a tar header has \(header.size) bytes; at most"
                     + " \(limits.extensionBytesMax) are allowed",
+                subject: subject)
+        }
+        extensionsBytes += TarHeader.blockBytes + header.size
+        guard extensionsBytes <= limits.extensionsTotalBytesMax else {
+            throw .archiveTooLarge(
+                "its extended tar headers have more than \(limits.extensionsTotalBytesMax) bytes",
                 subject: subject)
         }
         let data = try bytes(header.size)

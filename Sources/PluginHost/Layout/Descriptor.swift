@@ -1,3 +1,4 @@
+internal import CLinux
 package import Glibc
 package import HostModel
 
@@ -107,6 +108,16 @@ package struct Descriptor: ~Copyable {
         }
     }
 
+    /// Waits until everything that was written to the file's file system is on the disk.
+    ///
+    /// - Source: syncfs(2); since Linux 5.8 it also tells of what could not be written.
+    package func syncFileSystem() throws(HostError) {
+        let result = linux_sync_file_system(number)
+        guard result == 0 else {
+            throw .system("the file system could not be synced", subject: path, errno: -result)
+        }
+    }
+
     /// What the kernel knows about the file.
     package func status() throws(HostError) -> stat {
         var result = stat()
@@ -114,6 +125,17 @@ package struct Descriptor: ~Copyable {
             throw .system("the file could not be examined", subject: path, errno: errno)
         }
         return result
+    }
+
+    /// Which file it is, by whatever path.
+    package struct Identity: Hashable, Sendable {
+        let device: UInt
+        let inode: UInt
+    }
+
+    package func identity() throws(HostError) -> Identity {
+        let status = try status()
+        return Identity(device: UInt(status.st_dev), inode: UInt(status.st_ino))
     }
 
     /// Lends the array's storage to a typed-throwing body.

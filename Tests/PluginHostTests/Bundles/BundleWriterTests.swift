@@ -86,6 +86,42 @@ import Testing
         #expect(try Files.tree(scratch.path) == before)
     }
 
+    @Test(arguments: ["in/x.tar.gz", "in/../in/x.tar.gz", "in/priv/x.tar.gz", "linked/x.tar.gz"])
+    func bundleInItsOwnDirectory_isNotPackedIntoTheNext(place: String) throws {
+        #expect(symlink("in", scratch.path + "/linked") == 0)
+        let elsewhere = try BundleWriter().pack(directory, to: output)
+        let key = SigningKey.generate()
+        for _ in 0..<2 {
+            // What a packing that was killed has left behind does not matter either.
+            let parent = String((scratch.path + "/" + place).dropLast("/x.tar.gz".count))
+            try Directory.create(parent + "/.pack-0123456789", mode: 0o700)
+            let packed = try BundleWriter().pack(directory, to: scratch.path + "/" + place)
+            #expect(packed.digest == elsewhere.digest)
+            #expect(packed.files == elsewhere.files)
+        }
+        let signed = try BundleWriter().pack(
+            directory, to: scratch.path + "/" + place, signedWith: key)
+        #expect(signed.files.count == elsewhere.files.count + 2)
+    }
+
+    @Test func bundleOfAnotherName_isRefused_inTheDirectory() throws {
+        _ = try BundleWriter().pack(directory, to: directory + "/x.tar.gz")
+        let error = #expect(throws: HostError.self) {
+            try BundleWriter().pack(directory, to: directory + "/y.tar.gz")
+        }
+        #expect(error?.reasons.first?.contains("x.tar.gz") == true)
+    }
+
+    @Test(arguments: ["manifest.json", "lib/libdemo.so"])
+    func bundle_isNotPutInThePlaceOfWhatItNeeds(place: String) throws {
+        let before = try scratch.read("in/" + place)
+        #expect(throws: HostError.self) {
+            try BundleWriter().pack(directory, to: directory + "/" + place)
+        }
+        #expect(try scratch.read("in/" + place) == before)
+        #expect(try Directory.entries(of: directory).sorted() == ["lib", "manifest.json", "priv"])
+    }
+
     @Test func names_fitInOneHeader_orGetAPaxHeader() throws {
         let split = String(repeating: "d", count: 150) + "/" + String(repeating: "n", count: 100)
         #expect(TarHeader.blocks(path: split, typeFlag: 0x30, mode: 0o644, size: 0).count == 512)

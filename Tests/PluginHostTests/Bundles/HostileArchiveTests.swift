@@ -280,6 +280,56 @@ import Testing
         #expect(error?.code == "archive_too_large")
     }
 
+    @Test func manyEntries_areRefused_beforeMostOfThemAreUnpacked() throws {
+        var tar = TarBuilder()
+        tar.addPlugin()
+        for index in 0..<2_000 { tar.add("priv/\(index)") }
+        tar.add("priv/last", type: "6")
+        let path = scratch.path + "/x.tar.gz"
+        try tar.gzipped(at: path)
+        for (limit, code) in [(2_000, "archive_too_large"), (50_000, "archive_refused")] {
+            var limits = BundleLimits()
+            limits.entryCountMax = limit
+            let target = scratch.path + "/unpacked-\(limit)"
+            try Directory.create(target, mode: 0o700)
+            let error = #expect(throws: HostError.self) {
+                try BundleExtractor(limits: limits).extract(
+                    Descriptor(opening: path, flags: O_RDONLY), into: target)
+            }
+            #expect(error?.code.rawValue == code)
+            #expect(try Files.tree(target).count < 1_100)
+        }
+    }
+
+    @Test func hugeExtensions_areRefused_byWhatTheyHaveTogether() throws {
+        var limits = BundleLimits()
+        limits.extensionsTotalBytesMax = 2_048
+        let few = try refusal(limits: limits) { tar in
+            for index in 0..<2 {
+                tar.addPax([("comment", "nothing")])
+                tar.add("priv/\(index)")
+            }
+        }
+        #expect(few == nil)
+        let many = try refusal(limits: limits) { tar in
+            for _ in 0..<5 { tar.addPax([], type: "g") }
+            tar.add("priv/x")
+        }
+        #expect(many?.code == "archive_too_large")
+        #expect(many?.reasons == ["its extended tar headers have more than 2048 bytes"])
+    }
+
+    @Test func paxRecord_isRefused_withoutItsShape() {
+        let good = "6 a=b\n"
+        #expect(PaxRecords().updated(with: Array(good.utf8)) != nil)
+        for bad in [
+            "a=b\n", " a=b\n", "6a=b\n", "6 a=b", "7 a=b\n", "5 a=b\n", "6 ab\n\n", "3 \n", "2 ",
+            "0 a=b\n", "0000000006 a=b\n", "99999999999999999999 a=b\n", "6 a=b\n0", good + "1",
+        ] {
+            #expect(PaxRecords().updated(with: Array(bad.utf8)) == nil, "\(bad.debugDescription)")
+        }
+    }
+
     @Test func hugeExtension_isRefused() throws {
         try expectRefused("tar header has", code: "archive_too_large") {
             $0.add("long", [UInt8](repeating: 0x61, count: (1 << 20) + 1), type: "L")
