@@ -6,6 +6,7 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@ typedef struct plan {
     const char *path;
     char *const *arguments;
     char *const *environment;
-    int null, output, errors;
+    int input, output, errors;
     pid_t parent;
 } plan;
 
@@ -32,7 +33,7 @@ static int become(const plan *p) {
     if (setpgid(0, 0) != 0) return errno;
     if (setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}) != 0) return errno;
     /* The three lie above 2: ledger_spawn saw to it. */
-    if (dup2(p->null, 0) < 0 || dup2(p->output, 1) < 0 || dup2(p->errors, 2) < 0) return errno;
+    if (dup2(p->input, 0) < 0 || dup2(p->output, 1) < 0 || dup2(p->errors, 2) < 0) return errno;
     if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) != 0) return errno;
     sigset_t none;
     sigemptyset(&none);
@@ -63,17 +64,26 @@ static void close_if_open(int fd) {
     if (fd >= 0) close(fd);
 }
 
+/* What stdin is to be; the other end of a socket goes to *other. */
+static int open_input(int takes_input, int *other) {
+    if (!takes_input) return above_standard(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return -1;
+    *other = above_standard(ends[1]);
+    return above_standard(ends[0]);
+}
+
 int ledger_spawn(const char *path, char *const arguments[], char *const environment[],
-                 ledger_child *child) {
-    int output[2] = {-1, -1}, errors[2] = {-1, -1};
-    int null = above_standard(open("/dev/null", O_RDONLY | O_CLOEXEC));
-    volatile int failure = null < 0 ? errno : 0;
+                 int takes_input, ledger_child *child) {
+    int output[2] = {-1, -1}, errors[2] = {-1, -1}, other = -1;
+    int input = open_input(takes_input, &other);
+    volatile int failure = input < 0 || (takes_input && other < 0) ? errno : 0;
     if (failure == 0) failure = pipe_above_standard(output);
     if (failure == 0) failure = pipe_above_standard(errors);
 
-    *child = (ledger_child){-1, -1, -1, -1};
+    *child = (ledger_child){-1, -1, -1, -1, -1};
     if (failure == 0) {
-        const plan p = {path, arguments, environment, null, output[1], errors[1], getpid()};
+        const plan p = {path, arguments, environment, input, output[1], errors[1], getpid()};
         sigset_t all, before;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -96,15 +106,17 @@ int ledger_spawn(const char *path, char *const arguments[], char *const environm
             child->pid = pid;
         }
     }
-    close_if_open(null);
+    close_if_open(input);
     close_if_open(output[1]);
     close_if_open(errors[1]);
     if (failure != 0) {
+        close_if_open(other);
         close_if_open(output[0]);
         close_if_open(errors[0]);
-        *child = (ledger_child){-1, -1, -1, -1};
+        *child = (ledger_child){-1, -1, -1, -1, -1};
         return failure;
     }
+    child->input = other;
     child->output = output[0];
     child->errors = errors[0];
     return 0;
@@ -125,6 +137,7 @@ int ledger_reap(ledger_child *child, int32_t *status) {
     close(child->pidfd);
     close(child->output);
     close(child->errors);
-    *child = (ledger_child){-1, -1, -1, -1};
+    close_if_open(child->input);
+    *child = (ledger_child){-1, -1, -1, -1, -1};
     return failure;
 }

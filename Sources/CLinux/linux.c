@@ -336,6 +336,11 @@ int linux_is_being_written(int file) {
     return 0;
 }
 
+void linux_share_one_arena(void) {
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_TOP_PAD, 1 << 20);
+}
+
 long linux_heap_bytes_in_use(void) {
     struct mallinfo2 info = mallinfo2();
     return (long)(info.uordblks + info.hblkhd);

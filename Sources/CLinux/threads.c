@@ -80,3 +80,12 @@ int64_t linux_thread_nanoseconds(int thread) {
     if (clock_gettime(clock, &time) < 0) return -errno;
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
+
+void linux_take_semaphore(sem_t *semaphore, int64_t nanoseconds) {
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    nanoseconds += end.tv_nsec;
+    end.tv_sec += nanoseconds / 1000000000;
+    end.tv_nsec = nanoseconds % 1000000000;
+    while (sem_clockwait(semaphore, CLOCK_MONOTONIC, &end) != 0 && errno == EINTR) {}
+}

@@ -11,7 +11,7 @@ struct Main {
     /// before would not be bound.
     static func main() {
         let words = Array(CommandLine.arguments.dropFirst())
-        if words.first == "probe" { ProbeProcess.main(Array(words.dropFirst())) }
+        if words.first == "probe" { ProbeProcess.main() }
         if words.first == "confine" { exit(ConfineCommand.main(Array(words.dropFirst()))) }
         if words.first == "worker" { WorkerProcess.confine(Array(words.dropFirst())) }
         Task.detached {

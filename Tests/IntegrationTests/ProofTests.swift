@@ -135,6 +135,30 @@ import Testing
         #expect(try proofs(of: "step-fails", root) == [])
     }
 
+    @Test func damagedLibrary_leavesNoProcessThatWaitsToProveIt() throws {
+        let root = try Root()
+        let host = try HostProcess(root)
+        try root.must("install", Fixtures.bundle("step_fails"))
+        let url = URL(fileURLWithPath: root.library("step-fails"))
+        let code = try Data(contentsOf: url)
+        for round in 0..<3 {
+            try Data("no library \(round)".utf8).write(to: url, options: .atomic)
+            expectRefusal(try root.host("reload", "step-fails"), "ELF")
+        }
+        try expectTheFirstServes(host, "no library")
+        try eventually("the last process that was to prove it is gone") {
+            ProcessState(pid: host.engine).children.isEmpty
+        }
+        // What lies behind the sections is nobody's, and changes the digest.
+        try (code + Data("changed".utf8)).write(to: url, options: .atomic)
+        try root.must("reload", "step-fails")
+        #expect(try root.status("step-fails")["generation"].number != 1)
+        #expect(try proofs(of: "step-fails", root) == [])
+        try eventually("the process of the proof is gone") {
+            ProcessState(pid: host.engine).children.isEmpty
+        }
+    }
+
     private func expectTheNextServes(_ host: HostProcess) throws {
         let answer = try host.get("/plugin/step-fails/api/version")
         #expect(answer.json?["version"].string == "1.0.0", "\(answer.text)")

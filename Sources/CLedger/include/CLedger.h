@@ -127,13 +127,15 @@ typedef struct ledger_child {
     int32_t pidfd;
     int32_t output;   /* read end of its stdout */
     int32_t errors;   /* read end of its stderr */
+    int32_t input;    /* a socket to its stdin, which sees the end when it is closed; or -1 */
 } ledger_child;
 
-/* Starts a program with stdin from /dev/null, stdout and stderr into pipes, no other descriptor,
- * default signal dispositions, its own process group, no core file, and SIGKILL on the end of the
- * calling thread. Returns 0 or an errno; on failure nothing is left open. */
+/* Starts a program with stdin from /dev/null or, if it takes input, from a socket, stdout and
+ * stderr into pipes, no other descriptor, default signal dispositions, its own process group, no
+ * core file, and SIGKILL on the end of the calling thread. Returns 0 or an errno; on failure nothing
+ * is left open. */
 int ledger_spawn(const char *path, char *const arguments[], char *const environment[],
-                 ledger_child *child);
+                 int takes_input, ledger_child *child);
 
 /* Ends the child's process group, waits for the child and closes what ledger_spawn opened. Returns
  * 0 or an errno. `*status` is the exit status, or minus the signal number. */

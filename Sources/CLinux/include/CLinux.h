@@ -4,6 +4,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include <semaphore.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -250,8 +251,14 @@ ssize_t linux_send_message(int fd, const void *bytes, size_t count, const int *p
 ssize_t linux_receive_message(int fd, void *bytes, size_t capacity, int *passed, int *passed_count,
                               int waits);
 
+// Takes from a semaphore, or lets that time pass on the monotonic clock.
+void linux_take_semaphore(sem_t *semaphore, int64_t nanoseconds);
+
 // Memory. Bytes that malloc has given out and not got back, in all its arenas.
 long linux_heap_bytes_in_use(void);
+// Has all threads share one arena, for a process that ends soon: to make one for each thread costs
+// it more than to wait for each other.
+void linux_share_one_arena(void);
 
 // Waits until everything written to the file system of `fd` is on the disk.
 int linux_sync_file_system(int fd);

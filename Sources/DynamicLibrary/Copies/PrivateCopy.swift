@@ -28,10 +28,12 @@ public final class PrivateCopy: Sendable {
     ///   - directory: Where to; its parent must exist.
     ///   - stem: The name's first part, without a slash.
     ///   - generation: The name's second part; never the same twice for one stem and directory.
+    ///   - onPart: Told where the copy is made, and how many bytes are in place; first of none.
     /// - Throws: `changedWhileCopying` when the source changed meanwhile, `noSpace` when the file
     ///   system is full, `cannotCopy` for anything else. Nothing is left behind.
     public init(
-        of source: String, in directory: String, stem: String, generation: UInt64
+        of source: String, in directory: String, stem: String, generation: UInt64,
+        onPart: (_ path: String, _ bytes: UInt64) -> Void = { _, _ in }
     ) throws(LibraryError) {
         precondition(!stem.isEmpty && !stem.contains("/"), "a stem is a file name")
         let file = try ReadOnlyFile(path: source)
@@ -47,7 +49,8 @@ public final class PrivateCopy: Sendable {
                 .cannotCopy, "cannot create the private copy", path,
                 remedy: "remove what is left of an earlier run from the directory")
         }
-        let failure = Self.fill(fd, from: file)
+        onPart(path, 0)
+        let failure = Self.fill(fd, from: file) { onPart(path, $0) }
         Glibc.close(fd)
         if let failure {
             _ = unsafe unlink(path)
@@ -93,8 +96,10 @@ public final class PrivateCopy: Sendable {
         _ = unsafe unlink(path)
     }
 
-    static func fill(_ fd: Int32, from file: borrowing ReadOnlyFile) -> LibraryError? {
-        if let number = transfer(from: file.fd, to: fd, count: file.size) {
+    static func fill(
+        _ fd: Int32, from file: borrowing ReadOnlyFile, onPart: (UInt64) -> Void = { _ in }
+    ) -> LibraryError? {
+        if let number = transfer(from: file.fd, to: fd, count: file.size, onPart) {
             return LibraryError.system(
                 number == ENOSPC || number == EDQUOT ? .noSpace : .cannotCopy,
                 "cannot copy the library", file.path,
@@ -118,13 +123,17 @@ public final class PrivateCopy: Sendable {
 
     /// Copies by the cheapest way that both file systems offer; the result is an error number or
     /// nil.
-    private static func transfer(from source: Int32, to target: Int32, count: UInt64) -> Int32? {
+    private static func transfer(
+        from source: Int32, to target: Int32, count: UInt64, _ onPart: (UInt64) -> Void
+    ) -> Int32? {
+        defer { onPart(count) }
         if ioctl(target, ficlone, source) == 0 { return nil }
         var copied: UInt64 = 0
         while copied < count {
-            let part = sendfile(target, source, nil, Int(min(count - copied, 1 << 30)))
+            let part = sendfile(target, source, nil, Int(min(count - copied, partBytesMax)))
             if part > 0 {
                 copied += UInt64(part)
+                onPart(copied)
                 continue
             }
             if part == 0 { return nil }
@@ -136,6 +145,9 @@ public final class PrivateCopy: Sendable {
         }
         return nil
     }
+
+    /// What is copied between two calls of `onPart`.
+    private static let partBytesMax: UInt64 = 1 << 20
 
     private static func transferThroughMemory(from source: Int32, to target: Int32) -> Int32? {
         var buffer = [UInt8](repeating: 0, count: 1 << 17)

@@ -53,6 +53,10 @@ public struct ThrowawayProcess: Sendable {
     ///
     /// - Units: bytes.
     public var outputBytesMax: Int
+    /// Whether what it has written to stdout is all that is awaited of it; nil: its end is.
+    ///
+    /// It counts as having ended by itself then, and is killed without being waited for.
+    public var saysAll: (@Sendable (_ output: [UInt8]) -> Bool)?
 
     /// Describes a run; nothing is started.
     public init(
@@ -70,21 +74,26 @@ public struct ThrowawayProcess: Sendable {
     ///
     /// - Throws: `cannotSpawn` with the system's reason.
     public nonisolated(nonsending) func run() async throws(LibraryError) -> Outcome {
-        let result = await withCheckedContinuation { continuation in
-            let job = Job(process: self) { continuation.resume(returning: $0) }
-            job.start()
-        }
-        return try result.get()
+        try await ProcessSeat(self, takesInput: false).run(input: [], deadline: deadline)
     }
 
     /// Runs the program and waits for its end, on the calling thread.
     ///
     /// - Throws: `cannotSpawn` with the system's reason.
     func runBlocking() throws(LibraryError) -> Outcome {
+        var told: Outcome?
+        let outcome = try conclude(start(takesInput: false), input: [], deadline: deadline) {
+            told = $0
+        }
+        return told ?? outcome
+    }
+
+    /// Starts the program, which ends with the calling thread.
+    func start(takesInput: Bool) throws(LibraryError) -> ledger_child {
         var child = ledger_child()
         let failure = unsafe Self.withStrings([executable] + arguments) { argv in
             unsafe Self.withStrings(environment) { envp in
-                unsafe ledger_spawn(executable, argv, envp, &child)
+                unsafe ledger_spawn(executable, argv, envp, takesInput ? 1 : 0, &child)
             }
         }
         guard failure == 0 else {
@@ -94,8 +103,20 @@ public struct ThrowawayProcess: Sendable {
                     "check that the file is executable and that the process limit is not reached",
                 number: failure)
         }
-        var collection = ChildOutput(child: child, bytesMax: outputBytesMax)
-        let isTimedOut = collection.collect(until: ContinuousClock.now + deadline)
+        return child
+    }
+
+    /// Writes what it is to read, and waits for its end.
+    ///
+    /// - Parameter told: called as soon as it has said all that is awaited of it, before it is
+    ///   waited for.
+    func conclude(
+        _ child: ledger_child, input: [UInt8], deadline: Duration, told: (Outcome) -> Void
+    ) throws(LibraryError) -> Outcome {
+        var child = child
+        var collection = ChildOutput(child: child, bytesMax: outputBytesMax, input: input)
+        let ending = collection.collect(until: ContinuousClock.now + deadline, saysAll)
+        if ending == .told { told(collection.outcome(.exited(0))) }
         var status: Int32 = 0
         let reaping = unsafe ledger_reap(&child, &status)
         guard reaping == 0 else {
@@ -103,9 +124,16 @@ public struct ThrowawayProcess: Sendable {
                 .cannotSpawn, "lost the end of a process", executable,
                 remedy: "do not ignore SIGCHLD in the host", number: reaping)
         }
-        return Outcome(
-            end: status < 0 ? .killed(signal: -status) : .exited(status), isTimedOut: isTimedOut,
-            output: collection.output, errors: collection.errors, isCutOff: collection.isCutOff)
+        return collection.outcome(
+            status < 0 ? .killed(signal: -status) : .exited(status),
+            isTimedOut: ending == .timedOut)
+    }
+
+    /// Ends a program of which nothing is wanted any more.
+    func dismiss(_ child: ledger_child) {
+        var child = child
+        var status: Int32 = 0
+        _ = unsafe ledger_reap(&child, &status)
     }
 
     /// The name of a signal, such as `SIGSEGV`.
@@ -147,46 +175,11 @@ public struct ThrowawayProcess: Sendable {
     }
 }
 
-/// One run on a thread of its own, which also is the one whose end would end the child.
-private final class Job: Sendable {
-    private let process: ThrowawayProcess
-    private let finish: @Sendable (Result<ThrowawayProcess.Outcome, LibraryError>) -> Void
-
-    init(
-        process: ThrowawayProcess,
-        finish: @escaping @Sendable (Result<ThrowawayProcess.Outcome, LibraryError>) -> Void
-    ) {
-        self.process = process
-        self.finish = finish
-    }
-
-    func start() {
-        var thread = pthread_t()
-        let retained = unsafe Unmanaged.passRetained(self)
-        let failure = unsafe pthread_create(
-            &thread, nil,
-            { value in
-                guard let value = unsafe value else { return nil }
-                unsafe Unmanaged<Job>.fromOpaque(value).takeRetainedValue().run()
-                return nil
-            }, retained.toOpaque())
-        guard failure == 0 else {
-            unsafe retained.release()
-            finish(
-                .failure(
-                    .system(
-                        .cannotSpawn, "cannot start a thread for a process", process.executable,
-                        remedy: "check the limit of threads", number: failure)))
-            return
-        }
-        pthread_detach(thread)
-    }
-
-    private func run() {
-        do throws(LibraryError) {
-            finish(.success(try process.runBlocking()))
-        } catch {
-            finish(.failure(error))
-        }
+extension ChildOutput {
+    fileprivate func outcome(
+        _ end: ThrowawayProcess.End, isTimedOut: Bool = false
+    ) -> ThrowawayProcess.Outcome {
+        ThrowawayProcess.Outcome(
+            end: end, isTimedOut: isTimedOut, output: output, errors: errors, isCutOff: isCutOff)
     }
 }

@@ -176,6 +176,11 @@ final class Baton: @unchecked Sendable {
         while unsafe sem_wait(semaphore) != 0 && errno == EINTR {}
     }
 
+    /// Waits for the token for so long at the most.
+    func take(within time: Duration) {
+        unsafe linux_take_semaphore(semaphore, Int64(time / .nanoseconds(1)))
+    }
+
     func pass() { unsafe sem_post(semaphore) }
 }
 

@@ -118,11 +118,8 @@ final class Watchdog: @unchecked Sendable {
         linux_thread_nanoseconds(unsafe reactor.crossing.pointee.runnerID.load(ordering: .relaxed))
     }
 
-    private func pause() {
-        var time = timespec(tv_sec: 0, tv_nsec: Int(period / .nanoseconds(1)))
-        if period >= .seconds(1) { time = timespec(tv_sec: 1, tv_nsec: 0) }
-        unsafe nanosleep(&time, nil)
-    }
+    /// Lets some time pass; the end cuts it short.
+    private func pause() { bell.take(within: period) }
 
     /// Sleeps until a reactor begins a call, unless one has begun just now.
     private func sleep(_ sightings: inout [Sighting]) {

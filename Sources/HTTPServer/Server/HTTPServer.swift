@@ -114,6 +114,21 @@ public final class HTTPServer: Sendable {
         }
     }
 
+    /// Serves a connected socket as if it had come in at a listener; call it while the server runs.
+    ///
+    /// The server owns it from then on, and closes it if it does not run.
+    public func adopt(connection descriptor: Int32) {
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        guard let reactor = peers.leastLoaded() else {
+            linux_close(descriptor)
+            return
+        }
+        _ = reactor.load.add(1, ordering: .relaxed)
+        guard !reactor.mailbox.put(.adopt(descriptor, isSecure: false)) else { return }
+        _ = reactor.load.subtract(1, ordering: .relaxed)
+        linux_close(descriptor)
+    }
+
     /// Has connections of some listeners speak TLS; call it before `start`.
     ///
     /// - Parameter listeners: their places in `listeners`.

@@ -7,6 +7,11 @@ public struct Digest: Hashable, Sendable, CustomStringConvertible {
 
     public let bytes: [UInt8]
 
+    /// What stands where nobody asks for a digest: 32 zeros, which nothing is known to have.
+    public static let none = Digest(zeros: byteCount)
+
+    private init(zeros count: Int) { bytes = Array(repeating: 0, count: count) }
+
     /// Takes 32 bytes, or returns nil when there are more or fewer.
     public init?(bytes: [UInt8]) {
         guard bytes.count == Self.byteCount else { return nil }

@@ -35,6 +35,7 @@ final class Stager: Sendable {
     /// A private copy that has been looked at.
     private struct Draft: Sendable {
         var copy: PrivateCopy
+        var digest: CopyDigest
         var inspection: ImageInspection
         var sample: FileSample
     }
@@ -49,6 +50,8 @@ final class Stager: Sendable {
 
     private let options: ManagerOptions
     private let memory: Mutex<Memory>
+    /// What is fulfilled when nothing is left of a plugin's last proof.
+    private let cleanings = Mutex<[PluginName: Promise<Void>]>([:])
     /// How many are remembered; one that is forgotten is proven again.
     private static let provenMax = 1_024
 
@@ -62,9 +65,10 @@ final class Stager: Sendable {
     nonisolated(nonsending) func stage(
         _ request: Request
     ) async throws(HostError) -> StagedLibrary? {
+        let standby = await Blocking.run { self.standby(for: request) }
         let draft = try await draftWhenStill(request)
         do throws(HostError) {
-            let staged = try await prove(draft, request)
+            let staged = try await prove(draft, request, standby)
             if staged == nil { draft.copy.remove() }
             return staged
         } catch {
@@ -97,17 +101,21 @@ final class Stager: Sendable {
 
     private func draft(_ request: Request) throws(HostError) -> Draft {
         let copy: PrivateCopy
+        let digest = CopyDigest()
         do throws(LibraryError) {
             copy = try PrivateCopy(
                 of: request.library, in: request.directory.run, stem: request.name.text,
-                generation: request.generation)
+                generation: request.generation, onPart: digest.note)
+            digest.end()
         } catch {
+            digest.end()
             throw HostError(error)
         }
         do throws(HostError) {
             let inspection = try inspect(copy, request)
             return Draft(
-                copy: copy, inspection: inspection, sample: try FileSample(ofFile: copy.path))
+                copy: copy, digest: digest, inspection: inspection,
+                sample: try FileSample(ofFile: copy.path))
         } catch {
             copy.remove()
             throw error
@@ -150,24 +158,31 @@ final class Stager: Sendable {
         why: "this host was not told how to start a process for it",
         fix: "run it in the host: --mode in-process")
 
+    /// A child for a proof that will be needed; it gets ready while there is nothing to prove yet.
+    private func standby(for request: Request) -> StandbyProcess? {
+        guard let executable = options.probeExecutable else { return nil }
+        if let pinned = request.pinned {
+            guard !isProven(pinned, starts: request.outfit != nil) else { return nil }
+        } else {
+            guard request.unless != nil, let sample = try? FileSample(ofFile: request.library),
+                isNew(sample)
+            else { return nil }
+        }
+        return Probe.standby(executable)
+    }
+
     /// Takes the digest, and proves the image in a throwaway process unless it is known.
     ///
     /// What replaces a running image and was never seen is proven there while its digest is being
     /// taken. If it turns out to be known after all, nothing depends on how that went.
     private nonisolated(nonsending) func prove(
-        _ draft: Draft, _ request: Request
+        _ draft: Draft, _ request: Request, _ standby: StandbyProcess?
     ) async throws(HostError) -> StagedLibrary? {
-        let path = draft.copy.path
-        let hashing = Blocking.begin { () throws(HostError) in
-            try SHA256.digest(ofFile: path)
-        }
         var report: Result<Probe.Report, HostError>?
-        if request.unless != nil, request.pinned == nil,
-            memory.withLock({ !$0.samples.contains(draft.sample) })
-        {
-            report = await prove(draft, for: request)
+        if request.unless != nil, request.pinned == nil, isNew(draft.sample) {
+            report = await prove(draft, for: request, standby)
         }
-        let digest = try await hashing.value().get()
+        let digest = try await draft.digest.value().get()
         guard digest != request.unless else { return nil }
         if let pinned = request.pinned, digest != pinned {
             throw PluginImage.differs(digest, from: pinned, name: request.name, request.library)
@@ -178,7 +193,7 @@ final class Stager: Sendable {
             mode: mode(request, draft.inspection))
         let starts = request.outfit != nil && staged.mode == .inProcess
         if options.probeExecutable != nil, !isProven(digest, starts: starts) {
-            if report == nil { report = await prove(draft, for: request) }
+            if report == nil { report = await prove(draft, for: request, standby) }
             if let report = try report?.get() {
                 try request.manifest.check(report.code, subject: request.library)
                 staged.notes = report.notes
@@ -190,13 +205,13 @@ final class Stager: Sendable {
 
     /// Proves the image in a throwaway process; nil if that is not asked for.
     private nonisolated(nonsending) func prove(
-        _ draft: Draft, for request: Request
+        _ draft: Draft, for request: Request, _ standby: StandbyProcess?
     ) async -> Result<Probe.Report, HostError>? {
         guard let executable = options.probeExecutable else { return nil }
         let mode = mode(request, draft.inspection)
         let subject = Probe.Subject(
-            name: request.name, library: draft.copy.path, path: request.library,
-            needs: draft.inspection.libraryFiles,
+            manifest: request.manifest, generation: request.generation, library: draft.copy.path,
+            path: request.library, needs: draft.inspection.libraryFiles,
             closes: request.mode != .inProcess && mode == .inProcess)
         let seconds = options.probeSeconds
         do throws(HostError) {
@@ -205,30 +220,36 @@ final class Stager: Sendable {
             else {
                 return .success(
                     try await Probe.run(
-                        executable: executable, subject, plan: nil, seconds: seconds))
+                        executable: executable, standby, subject, plan: nil, seconds: seconds))
             }
+            await cleanUp(after: request.name)
             let plan = try await Blocking.run { () throws(HostError) in
                 try ProofPlan(
                     of: request.manifest, in: request.directory, generation: request.generation,
-                    outfit: outfit, loadSeconds: seconds)
+                    outfit: outfit)
             }
-            let result = await Self.outcome(executable, subject, plan, seconds)
-            await Blocking.run { plan.clear() }
-            return result
+            let cleaning = Promise<Void>()
+            cleanings.withLock { $0[request.name] = cleaning }
+            let report = try await Probe.run(
+                executable: executable, standby, subject, plan: plan, seconds: seconds
+            ) {
+                plan.clear()
+                cleaning.fulfil(())
+            }
+            return .success(report)
         } catch {
+            await cleanUp(after: request.name)
             return .failure(error)
         }
     }
 
-    private nonisolated(nonsending) static func outcome(
-        _ executable: String, _ subject: Probe.Subject, _ plan: ProofPlan, _ seconds: Int
-    ) async -> Result<Probe.Report, HostError> {
-        do throws(HostError) {
-            return .success(
-                try await Probe.run(executable: executable, subject, plan: plan, seconds: seconds))
-        } catch {
-            return .failure(error)
-        }
+    /// Waits until nothing is left of a plugin's last proof: what was passed is not waited for.
+    nonisolated(nonsending) func cleanUp(after name: PluginName) async {
+        await cleanings.withLock { $0.removeValue(forKey: name) }?.value()
+    }
+
+    private func isNew(_ sample: FileSample) -> Bool {
+        memory.withLock { !$0.samples.contains(sample) }
     }
 
     /// Whether a library has been through as much as it would go through now.

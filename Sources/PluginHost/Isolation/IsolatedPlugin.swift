@@ -211,14 +211,14 @@ final class IsolatedPlugin: PluginInstance {
 
     func order(_ configuration: ConfigurationSnapshot) -> WorkerOrder {
         let (staged, launch) = (parts.staged, parts.launch)
-        var order = WorkerOrder(
-            root: parts.root, manifest: staged.manifest, generation: staged.generation,
-            library: staged.copy.path, digest: staged.digest, granted: parts.granted,
-            configuration: configuration, work: launch.work)
+        let plugin = InstanceOrder(
+            manifest: staged.manifest, generation: staged.generation, library: staged.copy.path,
+            digest: staged.digest, granted: parts.granted, configuration: configuration,
+            seconds: launch.startSeconds)
+        var order = WorkerOrder(plugin, root: parts.root, work: launch.work)
         order.reactors = max(1, launch.reactors / max(1, staged.manifest.instances))
         order.inlineBudgetMilliseconds = launch.inlineBudgetMilliseconds
         order.logLevel = launch.log.minimum
-        order.seconds = launch.startSeconds
         order.party = member.party
         return order
     }

@@ -2,30 +2,20 @@ import HostModel
 
 /// What a worker has to know before it can load its plugin.
 struct WorkerOrder: Sendable {
+    var plugin: InstanceOrder
     var root: String
-    var manifest: Manifest
-    var generation: UInt64
-    /// The private copy, which the worker maps and leaves where it is.
-    var library: String
-    var digest: Digest
-    var granted: Set<String>
-    var configuration: ConfigurationSnapshot
     var work: WorkLimits
-    var reactors: Int
-    var inlineBudgetMilliseconds: Int
-    var bodyBytesMax: Int
-    var logLevel: HostLog.Level
-    var seconds: Int
+    var reactors = 1
+    var inlineBudgetMilliseconds = 10
+    var bodyBytesMax = 1 << 20
+    var logLevel = HostLog.Level.info
     /// What `Member.party` is in the engine.
-    var party: UInt32
+    var party: UInt32 = 0
 
     var json: JSONObject {
-        [
-            "root": .string(root), "manifest": manifest.codeJSON,
-            "generation": .number64(generation), "library": .string(library),
-            "digest": .string(digest.hex), "granted": .strings(granted.sorted()),
-            "configuration": configuration.resolved.json,
-            "revision": .number64(configuration.revision),
+        var json = plugin.json
+        let own: JSONObject = [
+            "root": .string(root),
             "pool_threads": .number(JSONNumber(work.poolThreadsMax)),
             "pool_queue": .number(JSONNumber(work.poolQueueMax)),
             "request_seconds": .number(JSONNumber(work.requestSeconds)),
@@ -33,8 +23,10 @@ struct WorkerOrder: Sendable {
             "inline_budget": .number(JSONNumber(inlineBudgetMilliseconds)),
             "body_bytes_max": .number(JSONNumber(bodyBytesMax)),
             "log_level": .number(JSONNumber(logLevel.rawValue)),
-            "seconds": .number(JSONNumber(seconds)), "party": .number(JSONNumber(party)),
+            "party": .number(JSONNumber(party)),
         ]
+        for (key, value) in own.members { json[key] = value }
+        return json
     }
 
     /// The version of what a worker and the engine say to each other.
@@ -47,71 +39,26 @@ struct WorkerOrder: Sendable {
         return object
     }
 
-    init(
-        root: String, manifest: Manifest, generation: UInt64, library: String, digest: Digest,
-        granted: Set<String>, configuration: ConfigurationSnapshot, work: WorkLimits
-    ) {
+    init(_ plugin: InstanceOrder, root: String, work: WorkLimits) {
+        self.plugin = plugin
         self.root = root
-        self.manifest = manifest
-        self.generation = generation
-        self.library = library
-        self.digest = digest
-        self.granted = granted
-        self.configuration = configuration
         self.work = work
-        reactors = 1
-        inlineBudgetMilliseconds = 10
-        bodyBytesMax = 1 << 20
-        logLevel = .info
-        seconds = 10
-        party = 0
     }
 
     /// - Throws: `record_unreadable` when a member is missing or of another kind.
     init(json: JSONValue) throws(HostError) {
-        func number(_ name: String) throws(HostError) -> Int {
-            guard let value = json[name]?.integer.flatMap({ Int(exactly: $0) }) else {
-                throw Self.unreadable(name)
-            }
-            return value
-        }
-        guard let root = json["root"]?.string, let library = json["library"]?.string,
-            let generation = json["generation"]?.number64,
-            let digest = json["digest"]?.string.flatMap({ Digest(hex: $0) }),
-            let granted = json["granted"]?.array?.compactMap(\.string),
-            let level = HostLog.Level(rawValue: try number("log_level"))
-        else { throw Self.unreadable("a member") }
+        let fields = OrderFields(json: json, reader: "a worker")
         var work = WorkLimits()
-        work.poolThreadsMax = try number("pool_threads")
-        work.poolQueueMax = try number("pool_queue")
-        work.requestSeconds = try number("request_seconds")
+        work.poolThreadsMax = try fields.number("pool_threads")
+        work.poolQueueMax = try fields.number("pool_queue")
+        work.requestSeconds = try fields.number("request_seconds")
         self.init(
-            root: root, manifest: try Manifest(json: json["manifest"] ?? .null),
-            generation: generation, library: library, digest: digest, granted: Set(granted),
-            configuration: ConfigurationSnapshot(crossing: json), work: work)
-        reactors = try number("reactors")
-        inlineBudgetMilliseconds = try number("inline_budget")
-        bodyBytesMax = try number("body_bytes_max")
-        logLevel = level
-        seconds = try number("seconds")
-        party = UInt32(truncatingIfNeeded: try number("party"))
-    }
-
-    private static func unreadable(_ name: String) -> HostError {
-        HostError(
-            "record_unreadable", what: "a worker did not understand what it was told",
-            why: "\(name) is missing or of another kind",
-            fix: "use a host and a worker of the same version")
-    }
-}
-
-extension ConfigurationSnapshot {
-    /// What a worker is told of a configuration: `configuration` and `revision`.
-    convenience init(crossing json: JSONValue) {
-        self.init(
-            ResolvedConfiguration(
-                document: ResolvedConfiguration.empty.document, schema: nil,
-                json: json["configuration"] ?? [:], secrets: [], warnings: []),
-            revision: json["revision"]?.number64 ?? 0)
+            try InstanceOrder(fields), root: try fields.value("root", \.string), work: work)
+        reactors = try fields.number("reactors")
+        inlineBudgetMilliseconds = try fields.number("inline_budget")
+        bodyBytesMax = try fields.number("body_bytes_max")
+        let level = try fields.number("log_level")
+        logLevel = try fields.value("log_level") { _ in HostLog.Level(rawValue: level) }
+        party = UInt32(truncatingIfNeeded: try fields.number("party"))
     }
 }

@@ -259,22 +259,12 @@ package final class WorkerProcess: Sendable {
             json["request"] = subject?.request.map { .string($0) }
             channel.tell(RemoteTopic.log, json)
         }
-        let staged: StagedLibrary
-        do throws(LibraryError) {
-            // The host has looked for what the file needs; here it is only loaded.
-            staged = StagedLibrary(
-                name: order.manifest.name, generation: order.generation,
-                copy: try PrivateCopy(lentAt: order.library), digest: order.digest,
-                inspection: try ImageInspection.inspect(order.library, search: nil),
-                manifest: order.manifest)
-        } catch {
-            throw HostError(error)
-        }
-        let directory = RootLayout(root: order.root).plugin(order.manifest.name)
+        let plugin = order.plugin
+        let directory = RootLayout(root: order.root).plugin(plugin.manifest.name)
         let loaded = try await LoadedPlugin.open(
-            staged, directory: directory.toldToProcesses, granted: order.granted,
-            switchboard: switchboard, configuration: order.configuration, log: log,
-            seconds: order.seconds, remote: remote
+            try plugin.staged(), directory: directory.toldToProcesses, granted: plugin.granted,
+            switchboard: switchboard, configuration: plugin.configuration, log: log,
+            seconds: plugin.seconds, remote: remote
         ) { service, reason in
             channel.tell(
                 RemoteTopic.denied, ["service": .string(service), "reason": .string(reason)])

@@ -8,6 +8,9 @@ enum Blocking {
         try await begin(body).value().get()
     }
 
+    /// Has some work done that nobody waits for.
+    static func runSoon(_ body: @escaping @Sendable () -> Void) { threads.run(body) }
+
     /// Begins some work, for whoever goes on meanwhile.
     static func begin<Value: Sendable, Failure: Error>(
         _ body: @escaping @Sendable () throws(Failure) -> Value

@@ -71,7 +71,7 @@ extension PluginManager {
             directory: directory, generation: UInt64(number), mode: source.mode,
             unless: source.unless, pinned: source.pinned)
         request.outfit = ProofPlan.Outfit(
-            release: source.files, configuration: configuration.resolved.json,
+            release: source.files, configuration: configuration,
             granted: Set(grants(of: name, asking: source.manifest.services).granted),
             seconds: source.manifest.limits.startSeconds ?? options.startSeconds)
         guard let staged = try await stager.stage(request) else {

@@ -248,7 +248,14 @@ package actor PluginManager {
             if !slot.waiters.isEmpty { slot.waiters.removeFirst().resume() }
         }
         try refuseWhenFrozen()
-        return try await body(slot)
+        do throws(HostError) {
+            let value = try await body(slot)
+            await stager.cleanUp(after: name)
+            return value
+        } catch {
+            await stager.cleanUp(after: name)
+            throw error
+        }
     }
 
     func say(

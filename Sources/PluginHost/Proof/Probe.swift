@@ -7,7 +7,7 @@ import HostModel
 /// The proof before entry: what is to run in the host is first taken through its life in a process
 /// of its own.
 ///
-/// The child is this executable, run as `host probe CONFINEMENT -- LIBRARY NAME`. It prints one
+/// The child is this executable, run as `host probe`, which reads a `ProofOrder`. It prints one
 /// line of JSON for each step and one at the end; a child that prints something else, dies or takes
 /// too long has failed. It confines itself first: there is no network unless that is granted,
 /// nothing to be written but directories of its own, no process to be started or signalled, and no
@@ -20,13 +20,6 @@ enum Probe {
         static let error = "error"
     }
 
-    enum Option {
-        /// The image is not closed.
-        static let keep = "--keep"
-        /// The directory that `ProofPlan` has made.
-        static let plan = "--plan"
-    }
-
     /// What a proof that was passed has told.
     struct Report: Sendable {
         /// What the code says of itself.
@@ -37,7 +30,8 @@ enum Probe {
 
     /// What is to be proven.
     struct Subject: Sendable {
-        var name: PluginName
+        var manifest: Manifest
+        var generation: UInt64
         /// The private copy.
         var library: String
         /// The file as the operator knows it.
@@ -48,42 +42,77 @@ enum Probe {
         var closes: Bool
     }
 
-    /// Runs the child and returns what it told.
+    /// Starts a child that waits for what it is to prove.
+    static func standby(_ executable: String) -> StandbyProcess {
+        var process = ThrowawayProcess(
+            executable: executable, arguments: ["probe"], environment: inherited)
+        process.saysAll = ProofVoice.saysAll
+        return StandbyProcess(process)
+    }
+
+    /// Has a child take the steps, and returns what it told.
     ///
     /// - Parameters:
+    ///   - standby: the child, if one has been started.
     ///   - plan: what it is started with; nil: it is only loaded and closed.
     ///   - seconds: how long it may take to load.
+    ///   - afterwards: called once when nobody uses the plan any more, on a thread that may block.
     /// - Throws: `probe_failed` when the child crashed, hung or spoke nonsense; the child's own
     ///   error when it refused the image.
     nonisolated(nonsending) static func run(
-        executable: String, _ subject: Subject, plan: ProofPlan?, seconds: Int
+        executable: String, _ standby: StandbyProcess?, _ subject: Subject, plan: ProofPlan?,
+        seconds: Int, afterwards: @escaping @Sendable () -> Void = {}
     ) async throws(HostError) -> Report {
-        let end = try await self.end(executable, subject, plan, seconds)
+        let end = try await self.end(
+            standby ?? self.standby(executable), subject, order(subject, plan, seconds), afterwards)
         let remains = end[Key.remains]?.array ?? []
         if !remains.isEmpty {
             // What it has begun may have kept it; what was only loaded has no excuse.
-            _ = try await self.end(executable, subject, nil, seconds)
+            _ = try await self.end(
+                self.standby(executable), subject, order(subject, nil, seconds), {})
         }
         return Report(
             code: try CodeManifest(json: end[Key.manifest] ?? .null),
             notes: ((end[Key.notes]?.array ?? []) + remains).compactMap(\.string))
     }
 
+    private static func order(_ subject: Subject, _ plan: ProofPlan?, _ seconds: Int) -> ProofOrder
+    {
+        let outfit = plan?.outfit
+        let plugin = InstanceOrder(
+            manifest: subject.manifest, generation: subject.generation, library: subject.library,
+            digest: .none, granted: outfit?.granted ?? [],
+            configuration: outfit?.configuration ?? ConfigurationSnapshot(crossing: [:]),
+            seconds: outfit?.seconds ?? seconds)
+        var order = ProofOrder(
+            plugin, confinement: Confinement(readable: [subject.library] + subject.needs),
+            keeps: !subject.closes, loadSeconds: seconds,
+            life: plan.map {
+                ProofOrder.Life(directory: $0.directory, asks: subject.manifest.proof.requests)
+            })
+        if let plan {
+            order.confinement.readable.append(plan.outfit.release)
+            order.confinement.writable.append(plan.directory.path)
+            order.confinement.hasNetwork = plan.outfit.granted.contains(Permission.network)
+            order.confinement.hasProcesses = plan.outfit.granted.contains(Permission.processes)
+        }
+        // The filter of system calls leaves no network; a namespace would cost more than the rest.
+        order.confinement.usesNetworkNamespace = false
+        order.confinement.limits = .throwaway
+        order.confinement.limits.processorSecondsMax = UInt64(2 * order.seconds)
+        return order
+    }
+
     /// The last line of a child that has taken all its steps.
     private nonisolated(nonsending) static func end(
-        _ executable: String, _ subject: Subject, _ plan: ProofPlan?, _ seconds: Int
+        _ child: StandbyProcess, _ subject: Subject, _ order: ProofOrder,
+        _ afterwards: @escaping @Sendable () -> Void
     ) async throws(HostError) -> JSONValue {
-        let seconds = plan?.seconds ?? seconds
-        let process = ThrowawayProcess(
-            executable: executable,
-            arguments: ["probe"] + confinement(subject, plan, seconds: seconds).arguments
-                + [subject.library, subject.name.text] + (subject.closes ? [] : [Option.keep])
-                + (plan.map { [Option.plan, $0.directory.path] } ?? []),
-            environment: inherited + (plan.map { ["TMPDIR=" + $0.directory.run] } ?? []),
-            deadline: .seconds(seconds))
         let outcome: ThrowawayProcess.Outcome
         do throws(LibraryError) {
-            outcome = try await process.run()
+            outcome = try await child.run(
+                input: Array(JSONValue.object(order.json).text().utf8),
+                deadline: .seconds(order.seconds), afterwards: afterwards)
         } catch {
             throw HostError(error)
         }
@@ -113,24 +142,6 @@ enum Probe {
 
     static let lateCode: HostError.Code = "deadline_passed"
 
-    /// What the child may do.
-    private static func confinement(
-        _ subject: Subject, _ plan: ProofPlan?, seconds: Int
-    ) -> Confinement {
-        var confinement = Confinement(readable: [subject.library] + subject.needs)
-        if let plan {
-            confinement.readable.append(plan.outfit.release)
-            confinement.writable.append(plan.directory.path)
-            confinement.hasNetwork = plan.outfit.granted.contains(Permission.network)
-            confinement.hasProcesses = plan.outfit.granted.contains(Permission.processes)
-        }
-        // The filter of system calls leaves no network; a namespace would cost more than the rest.
-        confinement.usesNetworkNamespace = false
-        confinement.limits = .throwaway
-        confinement.limits.processorSecondsMax = UInt64(2 * seconds)
-        return confinement
-    }
-
     private static func failure(
         _ subject: Subject, _ step: String?, _ reason: String
     ) -> HostError {
@@ -141,7 +152,7 @@ enum Probe {
             case let step?: "look at what it does in \(step) when its directories are empty"
             }
         return HostError(
-            "probe_failed", what: "plugin \"\(subject.name)\" failed its proof",
+            "probe_failed", what: "plugin \"\(subject.manifest.name)\" failed its proof",
             subject: subject.path, why: (step.map { "in \($0): " } ?? "") + reason,
             fix: cure + "; " + wayAround)
     }

@@ -1,3 +1,4 @@
+import CLinux
 import Confinement
 import Glibc
 import HostModel
@@ -10,32 +11,38 @@ package enum ProbeProcess {
         let run: ProofRun
     }
 
-    /// Takes the steps, prints what they came to and ends the process.
+    private static let orderBytesMax = 64 << 20
+
+    /// Reads what is to be done, takes the steps, prints what they came to and ends the process.
     ///
-    /// To be called while the process has one thread: others would not be confined.
-    ///
-    /// - Parameter words: a `Confinement`, `--`, the library, the plugin's name, and options.
-    package static func main(_ words: [String]) -> Never {
-        guard let (confinement, arguments) = Confinement.parse(words), arguments.count >= 2,
-            let name = PluginName(arguments[1])
-        else { _exit(2) }
-        let options = Array(arguments.dropFirst(2))
+    /// To be called while the process has one thread: others would not be confined. It may have
+    /// been started before there is anything to do, and ends when there never is.
+    package static func main() -> Never {
+        linux_share_one_arena()
         let voice = ProofVoice()
         do throws(HostError) {
-            let directory = options.firstIndex(of: Probe.Option.plan)
-                .flatMap { options.dropFirst($0 + 1).first }
-            var plan: ProofPlan?
-            if let directory { plan = try ProofPlan(directory: directory, name: name) }
-            let parcel = Parcel(
-                run: try ProofRun(
-                    library: arguments[0], name: name,
-                    keeps: options.contains(Probe.Option.keep), voice: voice, plan: plan))
-            try confine(confinement)
-            Task.detached { await finish(parcel, voice) }
+            let text = try order()
+            guard !text.isEmpty else { _exit(0) }
+            let order = try ProofOrder(json: try JSON.parse(text, source: "the order"))
+            if let life = order.life { unsafe setenv("TMPDIR", life.directory.run, 1) }
+            let parcel = Parcel(run: ProofRun(order, voice: voice))
+            try confine(order.confinement)
+            // Not on libdispatch's threads, which take longer to come than most steps do.
+            let thread = try ControlThread()
+            Task.detached(executorPreference: thread) { await finish(parcel, voice) }
         } catch {
             end(error.json, voice)
         }
         while true { pause() }
+    }
+
+    /// All of the standard input, which is nothing from then on: it came from the host.
+    private static func order() throws(HostError) -> [UInt8] {
+        let text = try Descriptor(owning: dup(STDIN_FILENO), path: "the standard input")
+            .readAll(bytesMax: orderBytesMax)
+        let nothing = try Descriptor(opening: "/dev/null", flags: O_RDONLY)
+        dup2(nothing.number, STDIN_FILENO)
+        return text
     }
 
     private static func finish(_ parcel: Parcel, _ voice: ProofVoice) async {

@@ -6,44 +6,11 @@ import HostModel
 /// The requests of a proof: one for each GET route without parameters, through a server as the
 /// host's own.
 ///
-/// It is made before the process is confined, because nothing can be connected after: as many
-/// connections as there may be requests wait in the backlog of a socket that has no file.
-final class ProofRequests {
+/// Nothing can be connected once the process is confined, so the server is given connections that
+/// have always been: pairs of sockets.
+enum ProofRequests {
     /// How many routes are tried.
     static let requestsMax = 32
-
-    private let server: HTTPServer
-    private let clients: [Int32]
-
-    /// - Parameter directory: a private one.
-    /// - Throws: `HostError` of the system call that failed.
-    init(in directory: String) throws(HostError) {
-        var configuration = ServerConfiguration()
-        configuration.reactorCount = 1
-        // The last connection is used when all other routes have answered.
-        configuration.headTimeoutSeconds = 86_400
-        configuration.idleTimeoutSeconds = 86_400
-        let listener = try PrivateListener(in: directory)
-        do throws(ServerError) {
-            server = try HTTPServer(
-                configuration: configuration, application: PluginApplication { _ in })
-            try server.adopt([fcntl(listener.descriptor, F_DUPFD_CLOEXEC, 3)])
-        } catch {
-            throw HostError(error)
-        }
-        clients = try (0..<Self.requestsMax).map { _ throws(HostError) in
-            try Self.connect(listener.address)
-        }
-    }
-
-    private static func connect(_ address: String) throws(HostError) -> Int32 {
-        let client = linux_unix_socket()
-        let result = client < 0 ? client : unsafe linux_connect_unix(client, address)
-        guard result >= 0 else {
-            throw .system("a socket could not be connected", subject: address, errno: -result)
-        }
-        return client
-    }
 
     /// Sends the requests and waits for the answers.
     ///
@@ -51,35 +18,75 @@ final class ProofRequests {
     ///   - seconds: how long each answer may take to begin.
     ///   - onStep: told of each request, before it is sent.
     /// - Returns: what is worth telling of them.
-    /// - Throws: `Probe.late` when an answer does not begin in time.
-    func send(
+    /// - Throws: `Probe.late` when an answer does not begin in time; `HostError` of the system call
+    ///   that failed.
+    static func send(
         to generation: Generation, seconds: Int, onStep: LoadedPlugin.OnStep
     ) async throws(HostError) -> [String] {
+        let routes = generation.routes.filter { $0.method == "GET" && !$0.pattern.contains("{") }
+        guard !routes.isEmpty else { return [] }
+        let server = try start()
         let table = MountTable(mounts: [Mount(name: generation.name, generation: generation)])
-        for reactor in server.reactors { PluginApplication.install(table, on: reactor) }
+        await server.forEachReactor { PluginApplication.install(table, on: $0) }
+        var notes: [String] = []
+        var clients: [Int32] = []
+        var failure: HostError?
+        do throws(HostError) {
+            for route in routes.prefix(requestsMax) {
+                onStep(route.description)
+                let client = try connect(server)
+                clients.append(client)
+                let path = "/plugin/\(generation.name)/api\(route.pattern)"
+                if let note = try await ask(client, path, seconds: seconds) {
+                    notes.append("\(route) \(note)")
+                }
+            }
+        } catch {
+            // Its code is still inside: there is no way on from here.
+            if error.code == Probe.lateCode { throw error }
+            failure = error
+        }
+        for client in clients { linux_close(client) }
+        await server.stop(drainSeconds: 1)
+        for reactor in server.reactors { PluginApplication.uninstall(from: reactor) }
+        if let failure { throw failure }
+        return notes
+    }
+
+    /// Sends one request, and returns what is worth telling of the answer.
+    private static func ask(
+        _ client: Int32, _ path: String, seconds: Int
+    ) async throws(HostError) -> String? {
+        let request = "GET \(path) HTTP/1.1\r\nHost: proof\r\nConnection: close\r\n\r\n"
+        switch await Blocking.run({ answer(client, request, seconds: seconds) }) {
+        case .status(let status): return status.hasPrefix("5") ? "answered \(status)" : nil
+        case .cut: return "was cut off"
+        case .missing: throw Probe.late(seconds)
+        }
+    }
+
+    private static func start() throws(HostError) -> HTTPServer {
+        var configuration = ServerConfiguration()
+        configuration.reactorCount = 1
         do throws(ServerError) {
+            let server = try HTTPServer(
+                configuration: configuration, application: PluginApplication { _ in })
             try server.start()
+            return server
         } catch {
             throw HostError(error)
         }
-        var notes: [String] = []
-        let routes = generation.routes.filter { $0.method == "GET" && !$0.pattern.contains("{") }
-        for (client, route) in zip(clients, routes) {
-            onStep(route.description)
-            let request =
-                "GET /plugin/\(generation.name)/api\(route.pattern) HTTP/1.1\r\n"
-                + "Host: proof\r\nConnection: close\r\n\r\n"
-            switch await Blocking.run({ Self.ask(client, request, seconds: seconds) }) {
-            case .status(let status):
-                if status.hasPrefix("5") { notes.append("\(route) answered \(status)") }
-            case .cut: notes.append("\(route) was cut off")
-            case .missing: throw Probe.late(seconds)
-            }
+    }
+
+    /// The client's end of a new connection.
+    private static func connect(_ server: HTTPServer) throws(HostError) -> Int32 {
+        var ends: [Int32] = [-1, -1]
+        let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        guard unsafe socketpair(AF_UNIX, type, 0, &ends) == 0 else {
+            throw .system("two sockets could not be made", subject: "", errno: errno)
         }
-        for client in clients { close(client) }
-        await server.stop(drainSeconds: 1)
-        for reactor in server.reactors { PluginApplication.uninstall(from: reactor) }
-        return notes
+        server.adopt(connection: ends[1])
+        return ends[0]
     }
 
     private enum Answer: Sendable {
@@ -90,7 +97,9 @@ final class ProofRequests {
     }
 
     /// Writes a request and reads as far as the status.
-    private static func ask(_ client: Int32, _ request: String, seconds: Int) -> Answer {
+    private static func answer(
+        _ client: Int32, _ request: String, seconds: Int
+    ) -> Answer {
         var request = request
         let isSent = request.withUTF8 { bytes in
             unsafe Glibc.send(client, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))

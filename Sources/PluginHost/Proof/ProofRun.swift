@@ -1,4 +1,3 @@
-import DynamicLibrary
 import Glibc
 import HostModel
 
@@ -10,33 +9,14 @@ import HostModel
 /// same steps right after, and says so. A step that does not come back is a refusal, and a crash
 /// tells itself.
 final class ProofRun {
-    private let library: String
-    private let name: PluginName
-    private let keeps: Bool
+    private let order: ProofOrder
     private let voice: ProofVoice
-    private let plan: ProofPlan?
-    private let requests: ProofRequests?
     private let switchboard = Switchboard()
     private var notes: [String] = []
 
-    /// Does all that must be done before the process is confined.
-    ///
-    /// - Parameters:
-    ///   - keeps: whether the image is not to be closed.
-    ///   - plan: what it is started with; nil: it is only loaded and closed.
-    init(
-        library: String, name: PluginName, keeps: Bool, voice: ProofVoice, plan: ProofPlan?
-    ) throws(HostError) {
-        self.library = library
-        self.name = name
-        self.keeps = keeps
+    init(_ order: ProofOrder, voice: ProofVoice) {
+        self.order = order
         self.voice = voice
-        self.plan = plan
-        if let plan, plan.asks {
-            requests = try ProofRequests(in: plan.directory.run)
-        } else {
-            requests = nil
-        }
     }
 
     /// Takes the steps and returns the report.
@@ -45,28 +25,29 @@ final class ProofRun {
     func carryOut() async throws(HostError) -> JSONValue {
         let loaded = try await open()
         let code = loaded.code.manifest
-        if let plan {
+        let seconds = order.plugin.seconds
+        if let life = order.life {
             do throws(HostError) {
-                try await live(loaded, seconds: plan.outfit.seconds)
+                try await live(loaded, seconds: seconds, asks: life.asks)
             } catch {
-                if loaded.stuckReason != nil { throw Probe.late(plan.outfit.seconds) }
+                if loaded.stuckReason != nil { throw Probe.late(seconds) }
                 if error.code == Probe.lateCode { throw error }
                 notes.append(([error.what] + error.reasons).joined(separator: ": "))
             }
             switchboard.withdraw(loaded.member)
         }
         var remains: [String] = []
-        if !keeps {
-            let seconds = plan?.outfit.seconds ?? Self.forever
+        if !order.keeps {
+            let seconds = order.life == nil ? Self.forever : seconds
             let report = await loaded.close(seconds: seconds)
             if loaded.stuckReason != nil { throw Probe.late(seconds) }
             if !report.isUnloaded {
                 remains = report.reasons.map { "it stayed in memory: \($0)" }
             }
-            guard report.isUnloaded || plan != nil else {
+            guard report.isUnloaded || order.life != nil else {
                 throw HostError(
                     "does_not_unload", what: "the image stayed in memory after it was closed",
-                    subject: library, why: report.reasons,
+                    subject: order.plugin.library, why: report.reasons,
                     fix: "see what it leaves behind: threads, destructors, handlers")
             }
         }
@@ -82,69 +63,39 @@ final class ProofRun {
     // MARK: - Steps
 
     private func open() async throws(HostError) -> LoadedPlugin {
-        let inspection: ImageInspection
-        let copy: PrivateCopy
-        do throws(LibraryError) {
-            // The host has looked for what the file needs; here it is only loaded.
-            inspection = try ImageInspection.inspect(library, search: nil)
-            copy = try PrivateCopy(lentAt: library)
-        } catch {
-            throw HostError(error)
+        var plugin = order.plugin
+        // Here it is the proof that waits, not a client.
+        plugin.manifest.limits.requestSeconds = 0
+        plugin.manifest.routes = plugin.manifest.routes?.map { route in
+            var route = route
+            route.requestSeconds = nil
+            return route
         }
-        let staged = StagedLibrary(
-            name: name, generation: plan?.generation ?? 1, copy: copy,
-            digest: SHA256.digest(of: []), inspection: inspection, manifest: try manifest())
         let voice = voice
-        let seconds = plan?.loadSeconds ?? Self.forever
+        let seconds = order.life == nil ? Self.forever : order.loadSeconds
         do throws(HostError) {
             return try await LoadedPlugin.open(
-                staged, directory: plan?.directory ?? PluginDirectory(path: "/", name: name),
-                granted: plan?.outfit.granted ?? [], switchboard: switchboard,
-                configuration: configuration, log: log, seconds: seconds, comparing: plan != nil,
-                onStep: { voice.begin($0) }, onDenial: { _, _ in })
+                try plugin.staged(),
+                directory: order.life?.directory
+                    ?? PluginDirectory(path: "/", name: plugin.manifest.name),
+                granted: plugin.granted, switchboard: switchboard,
+                configuration: plugin.configuration, log: log, seconds: seconds,
+                comparing: order.life != nil, onStep: { voice.begin($0) }, onDenial: { _, _ in })
         } catch {
             throw error.code == Probe.lateCode ? Probe.late(seconds) : error
         }
     }
 
     private var log: HostLog {
-        HostLog(minimum: plan == nil ? .error : .info) { level, message, _ in
+        HostLog(minimum: order.life == nil ? .error : .info) { level, message, _ in
             ProofVoice.complain("\(level.name): \(message)")
         }
     }
 
-    private func manifest() throws(HostError) -> Manifest {
-        guard let plan else {
-            return Manifest(
-                name: name, version: SemanticVersion(0, 0, 0),
-                abi: ABIVersion(rawValue: HostVersion.abi),
-                library: Manifest.Library(file: library))
-        }
-        let path = plan.outfit.release + "/manifest.json"
-        let file = try Descriptor(opening: path, flags: O_RDONLY)
-        var manifest = try Manifest(
-            parsing: try file.readAll(bytesMax: Self.manifestBytesMax), source: path)
-        // Here it is the proof that waits, not a client.
-        manifest.limits.requestSeconds = 0
-        manifest.routes = manifest.routes?.map { route in
-            var route = route
-            route.requestSeconds = nil
-            return route
-        }
-        return manifest
-    }
-
-    private static let manifestBytesMax = 16 << 20
-
-    private var configuration: ConfigurationSnapshot {
-        ConfigurationSnapshot(
-            ResolvedConfiguration(
-                document: ResolvedConfiguration.empty.document, schema: nil,
-                json: plan?.outfit.configuration ?? [:], secrets: [], warnings: []), revision: 1)
-    }
-
     /// From init to stop.
-    private func live(_ loaded: LoadedPlugin, seconds: Int) async throws(HostError) {
+    private func live(
+        _ loaded: LoadedPlugin, seconds: Int, asks: Bool
+    ) async throws(HostError) {
         let member = loaded.member
         let tree = try RouteTree(compiling: loaded.routes)
         try await loaded.initialize(seconds: seconds)
@@ -160,9 +111,11 @@ final class ProofRun {
                 notes.append("it was unhealthy" + (reason.isEmpty ? "" : ": \(reason)"))
             }
         }
-        if let requests {
+        if asks {
             let voice = voice
-            notes += try await requests.send(to: generation, seconds: seconds) { voice.begin($0) }
+            notes += try await ProofRequests.send(to: generation, seconds: seconds) {
+                voice.begin($0)
+            }
         }
         // Its methods are inside until nobody can call them.
         switchboard.withdraw(member)

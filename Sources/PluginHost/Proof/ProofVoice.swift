@@ -38,6 +38,11 @@ struct ProofVoice: Sendable {
         }
     }
 
+    /// Whether the line that ends it has come.
+    @Sendable static func saysAll(_ output: [UInt8]) -> Bool {
+        output.last == UInt8(ascii: "\n") && hear(output).end != nil
+    }
+
     /// What the lines of a child say: its last step, and the line that ended it.
     static func hear(_ output: [UInt8]) -> (step: String?, end: JSONValue?) {
         var step: String?
