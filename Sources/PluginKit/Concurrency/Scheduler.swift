@@ -26,7 +26,8 @@
             let target: Target
         }
 
-        static var workersMax: Int { min(4, max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+        /// Asked for once: the C library reads it from a file each time, and jobs come often.
+        static let workersMax = min(4, max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         static var stackBytes: Int { 1 << 20 }
 
         let threadName: StaticString
