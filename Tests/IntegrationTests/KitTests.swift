@@ -12,28 +12,10 @@ import Testing
         try root.must("install", try Self.bundle.get())
     }
 
-    private static let bundle = Result { () throws -> String in
-        let package = "\(Repository.path)/Tests/Fixtures/plugins-swift"
-        try Command.succeed(
-            ["swift", "build", "-c", "release", "--package-path", package], within: 900)
-        let directory = "\(Repository.products)/fixtures/extending"
-        for former in [directory, directory + ".tar.gz"] {
-            try? FileManager.default.removeItem(atPath: former)
-        }
-        try FileManager.default.createDirectory(
-            atPath: directory + "/lib", withIntermediateDirectories: true)
-        try FileManager.default.copyItem(
-            atPath: package + "/.build/release/libextending.so",
-            toPath: directory + "/lib/libextending.so")
-        let manifest = """
-            {"name": "extending", "version": "1.0.0", "abi": "1.0",
-             "description": "Meets others.", "library": {"file": "libextending.so"},
-             "services": ["ph.hooks/1", "ph.events/1", "ph.rpc/1"], "language": "swift"}
-            """
-        try manifest.write(
-            toFile: directory + "/manifest.json", atomically: false, encoding: .utf8)
-        try Fixtures.pack(directory, as: directory + ".tar.gz")
-        return directory + ".tar.gz"
+    private static let bundle = Result {
+        try Fixtures.swiftBundle(
+            "extending", in: "plugins-swift", language: "swift", description: "Meets others.",
+            services: ["ph.hooks/1", "ph.events/1", "ph.rpc/1"])
     }
 
     private func get(_ path: String) throws -> String {
