@@ -116,6 +116,129 @@ import Testing
         #expect(try host.terminate() == 0)
     }
 
+    /// The hooks of a plugin at the point of requests.
+    private func hooks(_ root: Root, of plugin: String) throws -> [JSON] {
+        let points = try JSON(parsing: root.must("hooks", "--json").output)["points"].elements
+        return points.filter { $0["point"].string == "request" }
+            .flatMap { $0["hooks"].elements }.filter { $0["plugin"].string == plugin }
+    }
+
+    /// How many pipes a process has: two for each child that it listens to.
+    private func pipes(of pid: Int32) -> Int {
+        let folder = "/proc/\(pid)/fd"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        let targets = names.compactMap {
+            try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)")
+        }
+        return targets.count(where: { $0.hasPrefix("pipe:") })
+    }
+
+    /// Plugins that hook, offer and subscribe, in processes of their own, and one in the host that
+    /// the others work for.
+    private func installWorkers(_ root: Root) throws {
+        try root.must("install", Fixtures.bundle("sound"))
+        try root.must("install", Fixtures.bundle("versioned_v1"))
+        for fixture in ["crossing_one", "crossing_two", "events"] {
+            try root.must("install", Fixtures.bundle(fixture), "--mode", "isolated")
+        }
+    }
+
+    private static let workers = ["crossing-one", "crossing-two", "events"]
+
+    /// Tries the hooks, methods, points and subscriptions of `installWorkers`; each does its work
+    /// once.
+    private func expectAllOnce(_ host: HostProcess, _ story: Comment) throws {
+        let root = host.root
+        func get(_ path: String) throws -> String { try host.get("/plugin/\(path)").text }
+        let hooked = try hooks(root, of: "crossing-one")
+        let answer = try host.get("/plugin/versioned/api/which?asked")
+        let asked = answer.headers.filter { $0.name.lowercased().hasPrefix("x-asked-") }
+        #expect(
+            asked.map(\.value) == ["asked", "asked"], "\(story): \(answer.headers)")
+        let after = try hooks(root, of: "crossing-one")
+        #expect(hooked.count == 2 && after.count == 2, story)
+        for (before, now) in zip(hooked, after) {
+            #expect(now["calls"].number == (before["calls"].number ?? 0) + 1, story)
+        }
+        // Each calls the other one back.
+        #expect(try get("crossing-one/api/call?4") == "0 0 done", story)
+        #expect(try get("crossing-two/api/call?3") == "0 0 done", story)
+        try eventually("\(story): the point knows of its hook") {
+            try get("crossing-one/api/work?w") == "0 hooked w<!>"
+        }
+        func seen() throws -> [Substring] {
+            try get("events/api/seen").split(separator: "\n")
+        }
+        func ticks() throws -> Int { try seen().count(where: { $0.contains(" events.tick ") }) }
+        let count = try ticks()
+        #expect(try get("events/api/publish?count=3") == "0", story)
+        try eventually("\(story): the events are there") { try ticks() >= count + 3 }
+        // What comes behind them says that there are no more.
+        try root.must("reload", "sound", "--force")
+        try eventually("\(story): what comes behind them is there") {
+            try seen().last {
+                $0.contains(" events.tick ") || $0.contains(" host.plugin.unloaded ")
+            }?.contains(" host.plugin.unloaded ") == true
+        }
+        #expect(try ticks() == count + 3, story)
+    }
+
+    @Test func pluginsThatHookOfferAndSubscribe_doAllOfItOnce_withTheNextEngine() throws {
+        let root = try Root()
+        let host = try HostProcess(root)
+        try installWorkers(root)
+        try expectAllOnce(host, "at first")
+        let former = try Self.workers.map { try pids(root, $0) }
+        for round in 1...2 {
+            try replaceEngine(host, "/plugin/sound/api/hello")
+            try eventually("all of them go on") {
+                try Self.workers.map { try pids(root, $0) } == former
+            }
+            try expectAllOnce(host, "round \(round)")
+        }
+        #expect(try Self.workers.map { try pids(root, $0) } == former)
+        #expect(try host.terminate() == 0)
+    }
+
+    @Test func successorThatDiesBeforeItServes_leavesTheProcessesAsTheyWere() throws {
+        let root = try Root()
+        let host = try HostProcess(root)
+        try installWorkers(root)
+        try root.must("install", #require(Repository.sampleBundle("hello-python")))
+        let names = Self.workers + ["hello-python"]
+        let former = try names.map { try pids(root, $0) }
+        try expectAllOnce(host, "at first")
+        let engine = host.engine
+        try root.must("install", Fixtures.bundle("start_waits"))
+        let wait = URL(fileURLWithPath: root.plugin("start-waits") + "/run/wait")
+        try Data().write(to: wait)
+        let pipes = pipes(of: engine)
+        host.process.send(signal: SIGUSR2)
+        let successor = try eventually("another engine is there") {
+            ProcessState(pid: host.process.pid).children.first {
+                $0 != engine && ProcessState(pid: $0).arguments.dropFirst().first == "engine"
+            }
+        }
+        try eventually("it has taken the processes over, with what they print to") {
+            self.pipes(of: engine) <= pipes - 2 * former.joined().count
+        }
+        #expect(kill(successor, SIGKILL) == 0)
+        #expect(
+            host.process.waitForError(containing: "did not come up", within: 60), "\(host.log)")
+        try eventually("the former engine goes on") {
+            try names.map { try pids(root, $0) } == former
+        }
+        #expect(host.engine == engine)
+        try FileManager.default.removeItem(at: wait)
+        try expectAllOnce(host, "after all")
+        try eventually("the program answers") {
+            (try? host.get("/plugin/hello-python/api/hello").status) == 200
+        }
+        #expect(try names.map { try pids(root, $0) } == former, "\(host.log.suffix(3_000))")
+        #expect(try host.terminate() == 0)
+        try eventually("nothing is left") { former.joined().allSatisfy { !isAlive($0) } }
+    }
+
     @Test func processThatDoesNotFit_isEnded() throws {
         let root = try Root()
         let host = try HostProcess(root)

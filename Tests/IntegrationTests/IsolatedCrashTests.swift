@@ -40,6 +40,60 @@ import Testing
         #expect(try host.terminate() == 0)
     }
 
+    /// How often the hooks of a plugin at requests have been called.
+    private func calls(_ root: Root, of plugin: String) throws -> [Double] {
+        let points = try JSON(parsing: root.must("hooks", "--json").output)["points"].elements
+        return points.filter { $0["point"].string == "request" }
+            .flatMap { $0["hooks"].elements }.filter { $0["plugin"].string == plugin }
+            .compactMap { $0["calls"].number }
+    }
+
+    @Test func pluginThatCrashesTheHostInAHook_hooksOnFromAProcessOfItsOwn() throws {
+        let root = try Root()
+        let host = try HostProcess(root, options: Self.restless + ["--on-crash", "isolate"])
+        try root.must("install", Fixtures.bundle("sound"))
+        try root.must("install", Fixtures.bundle("crash_places"), "--mode", "in-process")
+        let api = "/plugin/crash-places/api"
+        let before = try calls(root, of: "crash-places")
+        #expect(before.count == 4)
+        #expect(try host.get("\(api)/arm?request-enter").text == "armed")
+        #expect(throws: HTTPClient.Failure.self) { try host.hello("sound") }
+        try eventually("the next engine answers") { (try? host.hello("sound")) == hello }
+        let status = try root.waitForStatus("crash-places", "it serves again") {
+            $0["state"].string == "active"
+        }
+        #expect(status["mode"].string == "isolated", "\(status)")
+        #expect(status["quarantine"] == .null, "\(status)")
+        let crash = try Chronicle(root).last("engine_crashed_v1")["data"]
+        #expect(crash["culprit"]["plugin"].string == "crash-places", "\(crash)")
+
+        // Its hooks are there once, and called for every request.
+        let engine = host.engine
+        let former = try calls(root, of: "crash-places")
+        #expect(former.count == before.count)
+        #expect(try host.hello("sound") == hello)
+        try eventually("all of them are called") {
+            try zip(former, calls(root, of: "crash-places")).allSatisfy { $0 < $1 }
+        }
+        // What they do from now on ends its own process only.
+        for place in ["request-before", "request-leave", "request-after"] {
+            let ended = try Chronicle(root).events("worker_ended_v1").count
+            #expect(try host.get("\(api)/arm?\(place)").text == "armed")
+            _ = try? host.hello("sound")
+            try eventually("\(place): the end of its process is told") {
+                try Chronicle(root).events("worker_ended_v1").count > ended
+            }
+            try eventually("\(place): its hooks work again") {
+                let former = try calls(root, of: "crash-places")
+                let answer = try host.hello("sound")
+                return try answer == hello
+                    && zip(former, calls(root, of: "crash-places")).allSatisfy { $0 < $1 }
+            }
+        }
+        #expect(host.engine == engine)
+        #expect(try host.terminate() == 0)
+    }
+
     @Test func threadsThatDoNotComeBack_endTheirProcess() throws {
         let root = try Root()
         let host = try HostProcess(

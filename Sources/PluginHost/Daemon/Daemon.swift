@@ -208,7 +208,7 @@ package struct Daemon: Sendable {
                 await manager.freeze()
                 seat?.tell(.frozen)
             case .thaw:
-                try await manager.thaw()
+                try await manager.thaw(await line?.survivors() ?? [])
                 admin = try makeAdmin(api, events, metrics, certificates, log)
                 try admin.start()
             case .retire:

@@ -39,8 +39,9 @@ protocol PluginInstance: AnyObject, Sendable {
     /// Whether its processes have been another engine's before.
     var isReattached: Bool { get }
 
-    /// Has processes again where another engine had taken them, and is gone.
-    nonisolated(nonsending) func reviveHandedOver() async
+    /// Has its processes again where another engine had taken them, and is gone: those that are
+    /// left of them, and new ones for the rest.
+    nonisolated(nonsending) func takeBack(_ survivors: [Survivor]) async
 
     // MARK: - Step 2
 
@@ -118,7 +119,7 @@ enum DrainStep: Sendable {
 
 extension PluginInstance {
     nonisolated(nonsending) func drain(_ step: DrainStep) async {}
-    nonisolated(nonsending) func reviveHandedOver() async {}
+    nonisolated(nonsending) func takeBack(_ survivors: [Survivor]) async {}
     var isReattached: Bool { false }
 
     /// The processes that it runs in; none in the host's.

@@ -28,14 +28,14 @@ extension IsolatedPlugin {
     }
 
     private nonisolated(nonsending) func find(_ survivor: Survivor) async {
-        let (log, subject) = (parts.launch.log, member.subject)
+        let (log, subject) = (parts.terms.log, member.subject)
         do throws(HostError) {
             let worker = try IsolatedWorker.connect(survivor, name, log, subject) {
                 [weak self] worker, request in
                 self?.answer(request, of: worker)
             }
             do throws(HostError) {
-                let seconds = parts.launch.startSeconds
+                let seconds = parts.terms.startSeconds
                 let json = try await worker.channel.ask(
                     RemoteTopic.attach, ["seconds": .number(JSONNumber(seconds))], within: seconds
                 ).json
@@ -45,7 +45,7 @@ extension IsolatedPlugin {
                     .info,
                     "process \(survivor.pid) does not go on: "
                         + error.reasons.joined(separator: "; "), about: subject)
-                worker.letGo(survivor, seconds: parts.launch.startSeconds)
+                worker.letGo(survivor, seconds: parts.terms.startSeconds)
             }
         } catch {
             log.write(.warning, error.description, about: subject)
@@ -66,59 +66,64 @@ extension IsolatedPlugin {
         guard json["stage"]?.string == WorkerStage.serving.rawValue else {
             throw unfit("it does not serve")
         }
-        let wanted = WorkerOrder.essence(.object(order(parts.configuration).json))
-        let isConfined = survivor.description["confinement"] ?? .null == parts.launch.told
+        let wanted = WorkerOrder.essence(.object(order(state.withLock { $0.configuration }).json))
+        let isConfined = survivor.description["confinement"] ?? .null == parts.terms.told
         guard WorkerOrder.essence(json["order"] ?? .null) == wanted, isConfined else {
             throw unfit("it would be told something else today")
         }
         let routes = try Self.routes(json)
+        let isEmpty = pool.emptySeats.contains(worker.seat)
         let isFree = state.withLock { state in
-            guard state.seats.indices.contains(worker.seat),
-                !state.found.contains(where: { $0.worker.seat == worker.seat })
-            else { return false }
+            guard isEmpty, !state.found.contains(where: { $0.worker.seat == worker.seat }) else {
+                return false
+            }
             state.routes = routes
             state.noteOffers(json)
             state.noteHabits(json)
             state.lastSerial = max(state.lastSerial, worker.serial)
             state.found.append((survivor, worker))
             state.isReattached = true
-            // Until it is taken over.
-            if !survivor.isOrphan { state.isHandedOver = true }
             return true
         }
         guard isFree else { throw unfit("there is another one in its place") }
+        // Until it is taken over.
+        if !survivor.isOrphan { pool.isElsewhere = true }
     }
 
     /// Has the processes go on for this engine, and starts those that are missing.
     nonisolated(nonsending) func takeOver(seconds: Int) async throws(HostError) {
+        pool.isElsewhere = false
+        await takeFound(seconds: seconds)
+        for seat in pool.emptySeats {
+            pool.put(try await makeWorker(seat, seconds: seconds), in: seat)
+        }
+    }
+
+    /// Has the processes go on for this engine that have been found.
+    private nonisolated(nonsending) func takeFound(seconds: Int) async {
         let found = state.withLock { state in
-            defer { (state.found, state.isHandedOver) = ([], false) }
+            defer { state.found = [] }
             return state.found
         }
         for (survivor, worker) in found {
-            parts.claim(survivor.id)
+            parts.terms.claim(survivor.id)
             do throws(HostError) {
                 try await worker.step(
                     RemoteTopic.take, ["party": .number(JSONNumber(member.party))],
                     seconds: seconds)
-                state.withLock { $0.seats[worker.seat].worker = worker }
-                watch(worker)
+                pool.put(worker, in: worker.seat)
             } catch {
-                parts.launch.log.write(.warning, error.description, about: member.subject)
+                parts.terms.log.write(.warning, error.description, about: member.subject)
                 worker.kill("it could not be taken over")
                 forget(worker)
             }
         }
-        let empty = state.withLock { state in
-            state.seats.indices.filter { state.seats[$0].worker == nil }
-        }
-        for seat in empty {
-            let worker = try await startWorker(seat)
-            try await worker.step(RemoteTopic.initialize, seconds: seconds)
-            try await worker.step(RemoteTopic.start, seconds: seconds)
-            state.withLock { $0.seats[seat].worker = worker }
-            watch(worker)
-        }
+    }
+
+    /// Has those go on for this engine that were its before another one had them.
+    nonisolated(nonsending) func recover(_ survivors: [Survivor]) async {
+        for survivor in survivors { await find(survivor) }
+        await takeFound(seconds: parts.terms.startSeconds)
     }
 
     /// Lets processes go that were found and not taken over.

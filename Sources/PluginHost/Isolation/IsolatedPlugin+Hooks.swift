@@ -38,7 +38,7 @@ extension IsolatedPlugin {
         }
         guard let added else { return ph_status(PH_OK) }
         let hook = unsafe RegisteredHook(
-            point, options, added.functions, of: member, log: parts.launch.log, remote: added)
+            point, options, added.functions, of: member, log: parts.terms.log, remote: added)
         if door.switchboard.hooks.add(hook) { return ph_status(PH_OK) }
         state.withLock { $0.hooks.removeAll { $0 === added } }
         return ph_status(PH_LIMIT)

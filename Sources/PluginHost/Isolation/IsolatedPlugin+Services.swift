@@ -58,7 +58,7 @@ extension IsolatedPlugin {
             }
             if isValid { subject.request = name }
         }
-        parts.launch.log.write(level, message, about: subject)
+        parts.terms.log.write(level, message, about: subject)
     }
 
     // MARK: - Events

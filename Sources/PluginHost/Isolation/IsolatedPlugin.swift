@@ -11,59 +11,22 @@ import Synchronization
 /// of its processes, requests are relayed to one of them over a socket that all of them listen on,
 /// and what the code asks for is done here in its name. A process that ends is replaced; requests
 /// that come meanwhile wait in the socket's backlog.
-final class IsolatedPlugin: PluginInstance {
-    /// How processes are started, and what they are held to.
+final class IsolatedPlugin: RelayedPlugin {
+    /// How processes are started, and what the plugin is held to in them.
     struct Launch: Sendable {
         var executable: String
         var environment: [String: String]
-        /// What they may do; nil: whatever the host's user may.
-        var confinement: Confinement?
-        /// The group that each of them is in, if the host has been given some.
-        var group: ControlGroup.Plan?
-
-        /// What is told of the confinement, for a later engine to compare.
-        var told: JSONValue { confinement.map { .strings($0.arguments) } ?? .null }
-
-        var log: HostLog
-        var restarts = RestartPolicy()
-        var pingInterval: Duration?
-        var pingMissesMax = 3
         /// How many threads the plugin may keep in a process for more than twice the time that a
         /// response may take; 0: any number.
         var stuckThreadsMax = 0
         var reactors = 1
         var inlineBudgetMilliseconds = 10
         var work = WorkLimits()
-        var startSeconds = 10
-    }
-
-    /// What becomes of its processes.
-    enum Occurrence: Sendable {
-        /// One ended that should not have; another one starts after the pause, if there is one.
-        case ended(pid: Int32, reason: String, pause: Duration?)
-        /// One serves in the place of one that has ended.
-        case restarted(pid: Int32, milliseconds: Double)
-        /// No more are started, and none is left.
-        case failed(HostError)
-    }
-
-    enum Stage: Int, Sendable { case opened, initialized, started, stopped, closed }
-
-    /// A place for a process.
-    struct Seat: Sendable {
-        var worker: IsolatedWorker?
-        var record: RestartRecord
-        var pings: PingRecord?
-        var restarts = 0
-        var hasFailed = false
     }
 
     struct State: Sendable {
-        var stage = Stage.opened
         var routes: [RouteDeclaration] = []
-        var seats: [Seat]
         var lastSerial = 0
-        var turn = 0
         var configuration: ConfigurationSnapshot
         var saysHowItIs = false
         var observes = false
@@ -76,13 +39,10 @@ final class IsolatedPlugin: PluginInstance {
         var points: [PointName: [IsolatedWorker]] = [:]
         var runs: [UInt64: RemoteRun] = [:]
         var lastRun: UInt64 = 0
-        var pinger: Deadline?
         /// The processes of an engine before, which are not this one's yet.
         var found: [(survivor: Survivor, worker: IsolatedWorker)] = []
         /// Whether its processes have been an engine's before.
         var isReattached = false
-        /// Whether another engine goes on with its processes.
-        var isHandedOver = false
     }
 
     let member: Member
@@ -95,21 +55,17 @@ final class IsolatedPlugin: PluginInstance {
     let answers: WorkerThreads
     /// Held while the processes are told of a point.
     let telling = Mutex(())
-    private let relay: WorkerRelay
+    let relay: WorkerRelay
     let listener: PrivateListener
+    let pool: WorkerPool<IsolatedPlugin>
     let state: Mutex<State>
 
-    var number: Int { Int(parts.staged.generation) }
     var digest: Digest { parts.staged.digest }
     var manifest: Manifest { parts.staged.manifest }
     var mode: PluginMode { .isolated }
     var granted: Set<String> { parts.granted }
     var routes: [RouteDeclaration] { state.withLock { $0.routes } }
     var inspection: ImageInspection? { parts.staged.inspection }
-    var holdings: LedgerSnapshot? { nil }
-    /// Whatever hangs in a process ends with it.
-    var stuckReason: String? { nil }
-    var mayStillLeave: Bool { true }
 
     // MARK: - Step 1
 
@@ -122,10 +78,8 @@ final class IsolatedPlugin: PluginInstance {
         var switchboard: Switchboard
         var configuration: ConfigurationSnapshot
         var launch: Launch
+        var terms: WorkerTerms
         var onDenial: ServiceDoor.Denial
-        /// Tells the supervisor that this engine goes on with a child.
-        var claim: @Sendable (Int32) -> Void
-        var occurred: @Sendable (Occurrence) -> Void
     }
 
     /// Starts its processes, each of which maps the image and reads what its entry returns.
@@ -142,10 +96,8 @@ final class IsolatedPlugin: PluginInstance {
             throw error
         }
         do throws(HostError) {
-            for seat in 0..<max(1, parts.staged.manifest.instances) {
-                let worker = try await plugin.startWorker(seat)
-                plugin.state.withLock { $0.seats[seat].worker = worker }
-                plugin.watch(worker)
+            for seat in plugin.pool.emptySeats {
+                plugin.pool.put(try await plugin.openWorker(seat), in: seat)
             }
         } catch {
             _ = await plugin.close(seconds: 1)
@@ -164,7 +116,7 @@ final class IsolatedPlugin: PluginInstance {
         relay = WorkerRelay(address: listener.address, name: parts.staged.name)
         let door = ServiceDoor(
             member: member, granted: parts.granted, switchboard: parts.switchboard,
-            log: parts.launch.log, onDenial: parts.onDenial)
+            log: parts.terms.log, onDenial: parts.onDenial)
         let directory = parts.directory
         host = unsafe HostObject(
             door: door,
@@ -172,23 +124,22 @@ final class IsolatedPlugin: PluginInstance {
                 root: directory.path, staticFiles: directory.staticFiles,
                 sqlite: directory.sqlite, events: directory.events, run: directory.run),
             http: PluginHTTP.table)
-        let seat = Seat(record: RestartRecord(parts.launch.restarts))
-        let count = max(1, parts.staged.manifest.instances)
-        state = Mutex(
-            State(
-                seats: Array(repeating: seat, count: count), configuration: parts.configuration))
+        pool = WorkerPool(parts.terms)
+        state = Mutex(State(configuration: parts.configuration))
+        pool.serve(self)
     }
 
     /// Starts one more process and has it open the plugin.
-    nonisolated(nonsending) func startWorker(_ seat: Int) async throws(HostError) -> IsolatedWorker
-    {
+    nonisolated(nonsending) func openWorker(
+        _ seat: Int
+    ) async throws(HostError) -> IsolatedWorker {
         let (serial, configuration) = state.withLock { state in
             state.lastSerial += 1
             return (state.lastSerial, state.configuration)
         }
         let worker = try await IsolatedWorker.start(
-            parts.launch, serial: serial, seat: seat, listener: listener,
-            name: manifest.name, subject: member.subject,
+            parts.launch, parts.terms, serial: serial, seat: seat, listener: listener,
+            subject: member.subject,
             description: [
                 "kind": .string(Survivor.worker), "plugin": .string(name.text),
                 "generation": .number(JSONNumber(number)), "seat": .number(JSONNumber(seat)),
@@ -199,7 +150,7 @@ final class IsolatedPlugin: PluginInstance {
         }
         do throws(HostError) {
             let content = try await worker.step(
-                RemoteTopic.open, order(configuration).json, seconds: parts.launch.startSeconds)
+                RemoteTopic.open, order(configuration).json, seconds: parts.terms.startSeconds)
             let routes = try Self.routes(content.json)
             state.withLock { $0.routes = routes }
         } catch {
@@ -214,11 +165,11 @@ final class IsolatedPlugin: PluginInstance {
         let plugin = InstanceOrder(
             manifest: staged.manifest, generation: staged.generation, library: staged.copy.path,
             digest: staged.digest, granted: parts.granted, configuration: configuration,
-            seconds: launch.startSeconds)
+            seconds: parts.terms.startSeconds)
         var order = WorkerOrder(plugin, root: parts.root, work: launch.work)
-        order.reactors = max(1, launch.reactors / max(1, staged.manifest.instances))
+        order.reactors = max(1, launch.reactors / pool.count)
         order.inlineBudgetMilliseconds = launch.inlineBudgetMilliseconds
-        order.logLevel = launch.log.minimum
+        order.logLevel = parts.terms.log.minimum
         order.party = member.party
         return order
     }
@@ -238,28 +189,12 @@ final class IsolatedPlugin: PluginInstance {
 
     // MARK: - Processes
 
-    /// The processes that live.
-    var workers: [IsolatedWorker] { state.withLock { $0.seats.compactMap(\.worker) } }
-
-    /// One of the processes that serve; each has its turn.
-    func nextWorker() -> IsolatedWorker? {
-        state.withLock { state in
-            for offset in 1...state.seats.count {
-                let index = (state.turn + offset) % state.seats.count
-                guard let worker = state.seats[index].worker else { continue }
-                state.turn = index
-                return worker
-            }
-            return nil
-        }
-    }
-
     /// Takes every process through a step.
     private nonisolated(nonsending) func each(
         _ topic: String, _ json: JSONObject = [:], _ bytes: [UInt8] = [], seconds: Int
     ) async throws(HostError) -> [ControlChannel.Content] {
         var answers: [ControlChannel.Content] = []
-        for worker in workers {
+        for worker in pool.workers {
             answers.append(try await worker.step(topic, json, bytes, seconds: seconds))
         }
         guard !answers.isEmpty else {
@@ -276,20 +211,7 @@ final class IsolatedPlugin: PluginInstance {
         guard !isReattached else { return }
         let answers = try await each(RemoteTopic.initialize, seconds: seconds)
         let json = answers[0].json
-        state.withLock { state in
-            state.noteOffers(json)
-            state.stage = .initialized
-        }
-    }
-
-    func generation(_ tree: RouteTree, reactors: Int, limits: WorkLimits) -> Generation {
-        let relay = relay
-        return Generation(
-            name: name, number: UInt64(number), version: version, tree: tree, reactors: reactors,
-            limits: limits
-        ) { exchange in
-            relay.forward(exchange)
-        }
+        state.withLock { $0.noteOffers(json) }
     }
 
     nonisolated(nonsending) func start(seconds: Int) async throws(HostError) {
@@ -299,25 +221,15 @@ final class IsolatedPlugin: PluginInstance {
             let answers = try await each(RemoteTopic.start, seconds: seconds)
             state.withLock { $0.noteHabits(answers[0].json) }
         }
-        let now = elapsed
-        state.withLock { state in
-            state.stage = .started
-            for index in state.seats.indices {
-                state.seats[index].record.started(at: now)
-                state.seats[index].pings = pings(from: now)
-            }
-        }
-        schedulePings()
-        // One that has ended between its start and this moment has not been replaced.
-        reviveMissing()
+        pool.keep()
     }
 
     var saysHowItIs: Bool { state.withLock { $0.saysHowItIs } }
 
     nonisolated(nonsending) func checkHealth() async -> (state: PluginHealth, reason: String)? {
-        guard saysHowItIs, !state.withLock({ $0.isHandedOver }) else { return nil }
+        guard saysHowItIs, !pool.isElsewhere else { return nil }
         var worst: (state: PluginHealth, reason: String)?
-        for worker in workers {
+        for worker in pool.workers {
             var answer: (state: PluginHealth, reason: String)
             do throws(HostError) {
                 let json = try await worker.step(RemoteTopic.health, seconds: 3).json
@@ -351,8 +263,8 @@ final class IsolatedPlugin: PluginInstance {
     }
 
     /// State is handed over by one process; which of several has it, nobody knows.
-    var savesState: Bool { state.withLock { $0.saves && $0.seats.count == 1 } }
-    var restoresState: Bool { state.withLock { $0.restores && $0.seats.count == 1 } }
+    var savesState: Bool { pool.count == 1 && state.withLock { $0.saves } }
+    var restoresState: Bool { pool.count == 1 && state.withLock { $0.restores } }
     var savesQuietly: Bool { state.withLock { $0.isQuiet } }
 
     nonisolated(nonsending) func save(seconds: Int) async throws(HostError) -> SavedState {
@@ -373,20 +285,15 @@ final class IsolatedPlugin: PluginInstance {
 
     nonisolated(nonsending) func drain(_ step: DrainStep) async {
         let json: JSONObject = ["sockets": .bool(step == .sockets), "reopen": .bool(step == .over)]
-        for worker in workers {
+        for worker in pool.workers {
             _ = try? await worker.step(RemoteTopic.drain, json, seconds: 5)
         }
     }
 
     nonisolated(nonsending) func stop(seconds: Int) async throws(HostError) {
-        let wasStarted = state.withLock { state in
-            defer { state.stage = max(state.stage, .stopped) }
-            state.pinger = nil
-            return state.stage == .started
-        }
-        guard wasStarted else { return }
+        guard pool.leave() else { return }
         var failure: HostError?
-        for worker in workers {
+        for worker in pool.workers {
             do throws(HostError) {
                 try await worker.step(RemoteTopic.stop, seconds: seconds)
             } catch {
@@ -396,16 +303,11 @@ final class IsolatedPlugin: PluginInstance {
         if let failure { throw failure }
     }
 
-    func settleThread() {}
-
     nonisolated(nonsending) func close(seconds: Int) async -> UnloadOutcomeReport {
-        state.withLock { state in
-            state.stage = .closed
-            state.pinger = nil
-        }
+        pool.leave()
         letFoundGo()
         var report = UnloadOutcomeReport(isUnloaded: true, reasons: [])
-        for worker in workers {
+        for worker in pool.workers {
             do throws(HostError) {
                 try await worker.step(RemoteTopic.close, seconds: seconds)
                 let patience = Deadline(after: .seconds(seconds)) {
@@ -422,10 +324,8 @@ final class IsolatedPlugin: PluginInstance {
             }
             worker.channel.end()
         }
-        state.withLock { state in
-            for index in state.seats.indices { state.seats[index].worker = nil }
-        }
-        if !state.withLock({ $0.isHandedOver }) { parts.staged.discard() }
+        pool.clear()
+        if !pool.isElsewhere { parts.staged.discard() }
         return report
     }
 }
@@ -443,8 +343,4 @@ extension IsolatedPlugin.State {
         saysHowItIs = json["health"]?.bool == true
         observes = json["observes"]?.bool == true
     }
-}
-
-extension IsolatedPlugin.Stage: Comparable {
-    static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }

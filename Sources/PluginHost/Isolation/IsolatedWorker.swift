@@ -5,7 +5,7 @@ import HostModel
 import Synchronization
 
 /// One process of an isolated plugin, as the engine knows it.
-final class IsolatedWorker: Sendable {
+final class IsolatedWorker: PooledWorker {
     /// Counts the processes of a generation, from 1.
     let serial: Int
     /// Which of the instances it is, from 0.
@@ -25,8 +25,6 @@ final class IsolatedWorker: Sendable {
     private let killReason = Mutex<String?>(nil)
     /// Each is started when it is first needed.
     private static let threadsMax = 32
-
-    var pid: Int32 { process.pid }
 
     init(
         serial: Int, seat: Int, process: ChildProcess, channel: ControlChannel, name: PluginName,
@@ -50,8 +48,8 @@ final class IsolatedWorker: Sendable {
     ///   - take: called on the worker's lane with what it asks for.
     /// - Throws: `process_not_started`, `system_call_failed` or `no_thread`; nothing is left.
     nonisolated(nonsending) static func start(
-        _ launch: IsolatedPlugin.Launch, serial: Int, seat: Int, listener: PrivateListener,
-        name: PluginName, subject: HostLog.Subject, description: JSONObject,
+        _ launch: IsolatedPlugin.Launch, _ terms: WorkerTerms, serial: Int, seat: Int,
+        listener: PrivateListener, subject: HostLog.Subject, description: JSONObject,
         take: @escaping @Sendable (IsolatedWorker, ControlChannel.Request) -> Void
     ) async throws(HostError) -> IsolatedWorker {
         var ends: [Int32] = [-1, -1]
@@ -61,38 +59,33 @@ final class IsolatedWorker: Sendable {
         }
         defer { _ = linux_close(ends[1]) }
         let channel = try ControlChannel(owning: ends[0])
-        let group = try launch.group?.make()
-        var confinement = launch.confinement
-        confinement?.group = group?.path
-        var plan = ChildProcess.Plan(
-            executable: launch.executable, arguments: ["worker"] + (confinement?.arguments ?? []),
-            environment: launch.environment)
-        plan.descriptors = [ends[1], listener.descriptor]
         var leash: [Int32] = [-1, -1]
         defer { for end in leash where end >= 0 { _ = linux_close(end) } }
-        let process: ChildProcess
-        do throws(HostError) {
-            if ChildKeeper.shared.hasSupervisor {
-                guard unsafe linux_message_sockets(&leash) >= 0 else {
-                    throw .system(
-                        "a worker's channel could not be made", subject: "", errno: errno)
-                }
-                plan.descriptors.append(leash[1])
-                var description = description
-                description["group"] = group.map { .string($0.path) }
-                description["confinement"] = launch.told
-                plan.legacy = (
-                    .object(description), [leash[0], listener.descriptor, listener.handle]
-                )
-            }
-            process = try await ChildProcess.start(plan, log: launch.log, subject: subject)
-        } catch {
-            group?.end()
-            throw error
+        if ChildKeeper.shared.hasSupervisor, unsafe linux_message_sockets(&leash) < 0 {
+            throw .system("a worker's channel could not be made", subject: "", errno: errno)
         }
-        group?.end(with: process)
+        let (far, near, holder) = (ends[1], leash[1], leash[0])
+        let process = try await terms.start(about: subject) { group in
+            var confinement = terms.confinement
+            confinement?.group = group?.path
+            var plan = ChildProcess.Plan(
+                executable: launch.executable,
+                arguments: ["worker"] + (confinement?.arguments ?? []),
+                environment: launch.environment)
+            plan.descriptors = [far, listener.descriptor]
+            guard holder >= 0 else { return plan }
+            plan.descriptors.append(near)
+            var description = description
+            description["group"] = group.map { .string($0.path) }
+            description["confinement"] = terms.told
+            plan.legacy = (
+                .object(description), [holder, listener.descriptor, listener.handle]
+            )
+            return plan
+        }
         let worker = IsolatedWorker(
-            serial: serial, seat: seat, process: process, channel: channel, name: name)
+            serial: serial, seat: seat, process: process, channel: channel,
+            name: terms.name)
         do throws(HostError) {
             try worker.listen(take)
         } catch {
@@ -162,8 +155,12 @@ final class IsolatedWorker: Sendable {
         return "process \(pid) \(end)" + (why.map { ": \($0)" } ?? "")
     }
 
+    func account(of end: ChildProcess.End) -> String {
+        ([reason(of: end)] + lastWords).joined(separator: "; ")
+    }
+
     /// What it printed last.
-    var lastWords: [String] { process.lastWords.suffix(1).map { "it said: \($0)" } }
+    private var lastWords: [String] { process.lastWords.suffix(1).map { "it said: \($0)" } }
 
     /// Ends it at once.
     func kill(_ why: String) {

@@ -76,7 +76,7 @@ extension PluginManager {
 
     /// Ends children that belong to nobody, in good order as far as they have one; others are their
     /// engine's.
-    private func end(_ survivors: [Survivor]) {
+    func end(_ survivors: [Survivor]) {
         let (log, seconds) = (log, options.stopSeconds)
         for survivor in survivors where survivor.isOrphan && !survivor.isAdopted {
             guard let name = survivor.plugin else {

@@ -26,7 +26,7 @@ final class RemoteMethod: Sendable {
 
     /// On a thread of the generation's pool.
     private func run(_ call: OpaquePointer?, _ payload: ph_bytes) -> ph_status {
-        guard let plugin, let worker = plugin.nextWorker() else {
+        guard let plugin, let worker = plugin.pool.next() else {
             unsafe Self.complete(call, ph_status(PH_GONE), 0, nil)
             return ph_status(PH_OK)
         }

@@ -4,7 +4,7 @@ import HTTPWire
 import HostModel
 
 /// Hands requests on to the processes of an isolated plugin, which listen on one socket.
-final class WorkerRelay: Sendable {
+final class WorkerRelay: RequestRelay {
     private let upstream: Upstream
     /// `/plugin/NAME/api`, where the processes have the plugin mounted.
     private let mount: [UInt8]
@@ -25,7 +25,6 @@ final class WorkerRelay: Sendable {
 
     deinit { upstream.close() }
 
-    /// Hands a request on; it is completed whatever happens. On the loop's thread.
     func forward(_ exchange: Exchange) {
         let path = exchange.path
         let isAtHome = unsafe mount.withUnsafeBytes { mount in

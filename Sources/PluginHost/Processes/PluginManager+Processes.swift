@@ -1,5 +1,3 @@
-import Confinement
-import Glibc
 import HostModel
 
 /// Plugins that are programs.
@@ -50,34 +48,18 @@ extension PluginManager {
         _ process: Manifest.Process, _ source: Source, _ configuration: ConfigurationSnapshot,
         number: Int, _ digest: Digest, _ files: ProcessFiles
     ) async throws(HostError) -> ProcessPlugin.Parts {
-        let (name, limits) = (source.manifest.name, source.manifest.limits)
-        let directory = layout.plugin(name)
-        let inheritance = options.inheritance
-        let granted = Set(grants(of: name, asking: source.manifest.services).granted)
-        var confinement: Confinement?
-        var group: ControlGroup.Plan?
-        // A container has its own means.
-        if process.image == nil {
-            confinement = try await self.confinement(of: source.manifest, granted, directory)
-        }
-        if confinement != nil {
-            group = groupPlan(
-                name, await resources(of: source.manifest), among: source.manifest.instances)
-        }
+        let manifest = source.manifest
+        let directory = layout.plugin(manifest.name)
+        let granted = Set(grants(of: manifest.name, asking: manifest.services).granted)
         return ProcessPlugin.Parts(
-            manifest: source.manifest, process: process, number: UInt64(number), digest: digest,
+            manifest: manifest, process: process, number: UInt64(number), digest: digest,
             files: files, directory: directory, configuration: configuration,
-            restarts: options.restarts.changed(by: source.manifest.restart),
+            // A container has its own means.
+            terms: try await terms(
+                of: manifest, number: number, granted, directory, confines: process.image == nil),
             stopSeconds: options.stopSeconds,
-            startSeconds: limits.startSeconds ?? options.startSeconds,
-            limits: options.work.changed(by: limits), granted: granted, confinement: confinement,
-            group: group, log: log, searchPath: options.programPath,
-            claim: { inheritance?.claim($0) },
-            occurred: { [weak self, control] occurrence in
-                Task(executorPreference: control) {
-                    await self?.occurred(occurrence, name, number)
-                }
-            })
+            limits: options.work.changed(by: manifest.limits), granted: granted,
+            searchPath: options.programPath)
     }
 
     /// Goes on with the processes of a program; nil: they are not what would be started now.

@@ -11,7 +11,7 @@ import Synchronization
 /// Everything below the plugin's mount goes to it. It gets none of the host's services: what it
 /// has is its environment, its socket and a directory for its data. What ends is started again, and
 /// as long as the socket is the host's, requests that come meanwhile wait in its backlog.
-final class ProcessPlugin: PluginInstance {
+final class ProcessPlugin: RelayedPlugin {
     /// What a generation is made from.
     struct Parts: Sendable {
         var manifest: Manifest
@@ -21,60 +21,34 @@ final class ProcessPlugin: PluginInstance {
         var files: ProcessFiles
         var directory: PluginDirectory
         var configuration: ConfigurationSnapshot
-        var restarts: RestartPolicy
+        var terms: WorkerTerms
         var stopSeconds: Int
-        var startSeconds: Int
         var limits: WorkLimits
         var granted: Set<String> = []
-        /// What they may do; nil: whatever the host's user may, or the container.
-        var confinement: Confinement?
-        var group: ControlGroup.Plan?
-        var log: HostLog
         var searchPath = Manifest.Process.searchPath
-        /// Tells the supervisor that this engine goes on with a child.
-        var claim: @Sendable (Int32) -> Void = { _ in }
-        var occurred: @Sendable (IsolatedPlugin.Occurrence) -> Void
-    }
-
-    private enum Stage { case opened, started, ended }
-
-    /// A place for a process.
-    private struct Seat: Sendable {
-        var child: ChildProcess?
-        var endpoint: Upstream.Endpoint?
-        var record: RestartRecord
-        var restarts = 0
-        var hasFailed = false
-        var startedAt = ContinuousClock.now
-        /// A process of an engine before, which is not this one's yet.
-        var survivor: Survivor?
     }
 
     private struct State: Sendable {
-        var stage = Stage.opened
-        var seats: [Seat]
-        /// Whether another engine goes on with its processes.
-        var isHandedOver = false
+        /// Where requests go, by seat.
+        var endpoints: [Upstream.Endpoint?]
+        /// Processes that another engine has had, by seat, which are not this one's yet.
+        var survivors: [Int: Survivor]
     }
 
     let member: Member
     private let parts: Parts
-    private let relay: ProcessRelay
+    let relay: ProcessRelay
+    let pool: WorkerPool<ProcessPlugin>
     /// Where each process listens; empty where they make their sockets.
     private let listeners: [PrivateListener]
     private let state: Mutex<State>
     let isReattached: Bool
 
-    var number: Int { Int(parts.number) }
     var digest: Digest { parts.digest }
     var manifest: Manifest { parts.manifest }
     var mode: PluginMode { parts.process.image == nil ? .process : .container }
     var granted: Set<String> { parts.granted }
     var inspection: ImageInspection? { nil }
-    var holdings: LedgerSnapshot? { nil }
-    var stuckReason: String? { nil }
-    var mayStillLeave: Bool { true }
-    var processes: [Int32] { state.withLock { $0.seats.compactMap(\.child?.pid) } }
 
     /// The mount itself, and everything below it.
     var routes: [RouteDeclaration] {
@@ -96,7 +70,7 @@ final class ProcessPlugin: PluginInstance {
         try self.init(parts, survivors: survivors)
         for survivor in survivors {
             guard let seat = survivor.number("seat"),
-                (0..<max(1, parts.manifest.instances)).contains(seat),
+                (0..<pool.count).contains(seat),
                 survivor.description["plan"] == .object(try plan(seat).json)
             else { return nil }
         }
@@ -105,10 +79,10 @@ final class ProcessPlugin: PluginInstance {
     private init(_ parts: Parts, survivors: [Survivor]) throws(HostError) {
         self.parts = parts
         isReattached = !survivors.isEmpty
-        let count = max(1, parts.manifest.instances)
+        pool = WorkerPool(parts.terms)
         var listeners: [PrivateListener] = []
         if parts.process.socket == .descriptor {
-            for seat in 0..<count {
+            for seat in 0..<pool.count {
                 let left = survivors.first { $0.number("seat") == seat && $0.kept(1) >= 0 }
                 if let left {
                     listeners.append(PrivateListener(copying: left.kept(0), handle: left.kept(1)))
@@ -121,15 +95,15 @@ final class ProcessPlugin: PluginInstance {
         relay = ProcessRelay(parts.manifest.name, limits: parts.limits)
         member = Member(manifest: parts.manifest, number: parts.number)
         member.configuration.current = parts.configuration
-        var seats = Array(repeating: Seat(record: RestartRecord(parts.restarts)), count: count)
-        for survivor in survivors {
-            guard let seat = survivor.number("seat"), seats.indices.contains(seat) else { continue }
-            seats[seat].survivor = survivor
-        }
-        state = Mutex(State(seats: seats))
-        guard listeners.isEmpty, socketPath(count - 1).utf8.count > Self.socketPathBytesMax else {
-            return
-        }
+        state = Mutex(
+            State(
+                endpoints: Array(repeating: nil, count: pool.count),
+                survivors: Self.bySeat(survivors)))
+        pool.serve(self)
+        // Until it is taken over.
+        pool.isElsewhere = survivors.contains { !$0.isOrphan }
+        guard listeners.isEmpty, socketPath(pool.count - 1).utf8.count > Self.socketPathBytesMax
+        else { return }
         throw HostError(
             "socket_path_too_long", what: "plugin \"\(parts.manifest.name)\" has no socket",
             subject: socketPath(0),
@@ -152,91 +126,13 @@ final class ProcessPlugin: PluginInstance {
 
     nonisolated(nonsending) func initialize(seconds: Int) async throws(HostError) {}
 
-    func generation(_ tree: RouteTree, reactors: Int, limits: WorkLimits) -> Generation {
-        let relay = relay
-        return Generation(
-            name: name, number: UInt64(number), version: version, tree: tree, reactors: reactors,
-            limits: limits
-        ) { exchange in
-            relay.forward(exchange)
-        }
-    }
-
     /// Starts the processes and waits until each of them answers.
     nonisolated(nonsending) func start(seconds: Int) async throws(HostError) {
-        let count = state.withLock { $0.seats.count }
-        for seat in 0..<count { try await bringUp(seat, seconds: seconds) }
-        state.withLock { $0.stage = .started }
-        for seat in 0..<count { watch(seat) }
-    }
-
-    /// Starts a process and waits until it answers; requests go there from then on.
-    private nonisolated(nonsending) func bringUp(
-        _ seat: Int, seconds: Int
-    ) async throws(HostError) {
-        let left = takeSurvivor(seat)
-        let child = if let left { left } else { try await start(seat) }
-        do throws(HostError) {
-            try await waitUntilReady(child, seat, seconds: seconds)
-        } catch {
-            child.kill()
-            _ = await child.waitForEnd()
-            guard left == nil else { return try await bringUp(seat, seconds: seconds) }
-            throw error
+        pool.isElsewhere = false
+        for seat in pool.emptySeats {
+            pool.put(try await makeWorker(seat, seconds: seconds), in: seat)
         }
-        let isWanted = state.withLock { state in
-            guard state.stage != .ended else { return false }
-            if state.seats[seat].endpoint == nil {
-                state.seats[seat].endpoint = relay.upstream.add(address: address(seat))
-            }
-            state.seats[seat].child = child
-            state.seats[seat].record.started(at: Self.elapsed)
-            return true
-        }
-        if !isWanted { child.kill() }
-    }
-
-    /// Goes on with the process of an engine before, if there is one.
-    private func takeSurvivor(_ seat: Int) -> ChildProcess? {
-        let survivor = state.withLock { state in
-            defer { state.seats[seat].survivor = nil }
-            return state.seats[seat].survivor
-        }
-        guard let survivor else { return nil }
-        parts.claim(survivor.id)
-        state.withLock { $0.seats[seat].startedAt = survivor.startedAt }
-        return survivor.adopt(log: parts.log, subject: member.subject)
-    }
-
-    private nonisolated(nonsending) func start(
-        _ seat: Int
-    ) async throws(HostError) -> ChildProcess {
-        if listeners.isEmpty {
-            try Directory.create(
-                parts.files.directory + "/run-\(seat)", mode: 0o700, parents: true)
-            unsafe unlink(socketPath(seat))
-        }
-        let group = try parts.group?.make()
-        var plan = try plan(seat, group)
-        plan.legacy = (
-            [
-                "kind": .string(Survivor.program), "plugin": .string(name.text),
-                "generation": .number(JSONNumber(number)), "seat": .number(JSONNumber(seat)),
-                "digest": .string(digest.hex), "files": .string(parts.files.directory),
-                "plan": .object(try self.plan(seat).json),
-                "group": group.map { .string($0.path) } ?? .null,
-            ], listeners.isEmpty ? [] : [listeners[seat].descriptor, listeners[seat].handle]
-        )
-        state.withLock { $0.seats[seat].startedAt = .now }
-        do throws(HostError) {
-            let child = try await ChildProcess.start(
-                plan, log: parts.log, subject: member.subject)
-            group?.end(with: child)
-            return child
-        } catch {
-            group?.end()
-            throw error
-        }
+        pool.keep()
     }
 
     /// How a process is started.
@@ -248,7 +144,7 @@ final class ProcessPlugin: PluginInstance {
             parts.process, manifest: parts.manifest, directory: parts.directory,
             files: parts.files.directory, generation: parts.number, instance: seat,
             socketPath: path, searchPath: parts.searchPath)
-        if var confinement = parts.confinement {
+        if var confinement = parts.terms.confinement {
             confinement.readable.append(parts.files.directory)
             if path != nil { confinement.writable.append(parts.files.directory + "/run-\(seat)") }
             confinement.descriptors = listeners.isEmpty ? [] : [3]
@@ -266,11 +162,6 @@ final class ProcessPlugin: PluginInstance {
         }
         return plan
     }
-
-    private static let clockStart = ContinuousClock.now
-
-    /// The time as the records of restarts have it.
-    private static var elapsed: Duration { clockStart.duration(to: .now) }
 
     private static let probePause = Duration.milliseconds(10)
 
@@ -315,9 +206,8 @@ final class ProcessPlugin: PluginInstance {
 
     nonisolated(nonsending) func checkHealth() async -> (state: PluginHealth, reason: String)? {
         guard let path = parts.process.health else { return nil }
-        let count = state.withLock { $0.seats.count }
         var failures: [String] = []
-        for seat in 0..<count {
+        for seat in 0..<pool.count {
             let address = address(seat)
             let answer = await Blocking.run {
                 ProcessProbe.ask(path, at: address, until: .now + .seconds(2)) { true }
@@ -327,118 +217,98 @@ final class ProcessPlugin: PluginInstance {
         }
         if failures.isEmpty { return (.ok, "") }
         return (
-            failures.count == count ? .unhealthy : .degraded,
+            failures.count == pool.count ? .unhealthy : .degraded,
             failures.joined(separator: "; ")
         )
     }
 
     // MARK: - Processes
 
-    /// How its processes are.
-    var workerStatuses: [WorkerStatus] {
+    /// Starts a process, or goes on with one that was left, and waits until it answers; requests go
+    /// there from then on.
+    nonisolated(nonsending) func makeWorker(
+        _ seat: Int, seconds: Int
+    ) async throws(HostError) -> ProgramWorker {
+        if let survivor = state.withLock({ $0.survivors.removeValue(forKey: seat) }) {
+            parts.terms.claim(survivor.id)
+            let child = survivor.adopt(log: parts.terms.log, subject: member.subject)
+            let left = ProgramWorker(child, seat: seat, startedAt: survivor.startedAt)
+            if let worker = try? await ready(left, seconds: seconds) { return worker }
+        }
+        return try await ready(try await launch(seat), seconds: seconds)
+    }
+
+    /// Lets requests go to a process once it answers; ends it if it does not.
+    private nonisolated(nonsending) func ready(
+        _ worker: ProgramWorker, seconds: Int
+    ) async throws(HostError) -> ProgramWorker {
+        do throws(HostError) {
+            try await waitUntilReady(worker.process, worker.seat, seconds: seconds)
+        } catch {
+            worker.process.kill()
+            _ = await worker.process.waitForEnd()
+            throw error
+        }
+        let address = address(worker.seat)
         state.withLock { state in
-            state.seats.map { seat in
-                WorkerStatus(
-                    pid: seat.child?.pid,
-                    state: seat.child != nil ? .running : seat.hasFailed ? .failed : .starting,
-                    restarts: seat.restarts,
-                    uptime: seat.child == nil ? .zero : seat.startedAt.duration(to: .now))
-            }
+            guard state.endpoints[worker.seat] == nil else { return }
+            state.endpoints[worker.seat] = relay.upstream.add(address: address)
         }
+        return worker
     }
 
-    /// Has a process started again when it ends.
-    private func watch(_ seat: Int) {
-        guard let child = state.withLock({ $0.seats[seat].child }) else { return }
-        child.whenEnded { [weak self] end in
-            guard let self else { return }
-            Task { await self.ended(seat, child, end) }
+    private nonisolated(nonsending) func launch(
+        _ seat: Int
+    ) async throws(HostError) -> ProgramWorker {
+        if listeners.isEmpty {
+            try Directory.create(
+                parts.files.directory + "/run-\(seat)", mode: 0o700, parents: true)
+            unsafe unlink(socketPath(seat))
         }
+        let startedAt = ContinuousClock.now
+        let process = try await parts.terms.start(about: member.subject) {
+            group throws(HostError) in
+            var plan = try plan(seat, group)
+            plan.legacy = (
+                [
+                    "kind": .string(Survivor.program), "plugin": .string(name.text),
+                    "generation": .number(JSONNumber(number)), "seat": .number(JSONNumber(seat)),
+                    "digest": .string(digest.hex), "files": .string(parts.files.directory),
+                    "plan": .object(try self.plan(seat).json),
+                    "group": group.map { .string($0.path) } ?? .null,
+                ], listeners.isEmpty ? [] : [listeners[seat].descriptor, listeners[seat].handle]
+            )
+            return plan
+        }
+        return ProgramWorker(process, seat: seat, startedAt: startedAt)
     }
 
-    private func ended(_ seat: Int, _ child: ChildProcess, _ end: ChildProcess.End) async {
-        var reason = "process \(child.pid) \(end)"
-        if let word = child.lastWords.last { reason += ": \(word)" }
-        var pid = child.pid
-        while true {
-            let now = Self.elapsed
-            let decision = state.withLock { state -> RestartPolicy.Decision? in
-                if end == .handedOver {
-                    state.isHandedOver = true
-                    state.seats[seat].child = nil
-                }
-                guard state.stage == .started, !state.isHandedOver else { return nil }
-                state.seats[seat].child = nil
-                return state.seats[seat].record.ended(at: now, chance: .random(in: 0...1))
-            }
-            guard let decision else { return }
-            // A socket of its own has gone with it; one of the host's keeps whoever comes waiting.
-            if listeners.isEmpty { takeOut(seat) }
-            guard case .restart(let pause) = decision else {
-                parts.occurred(.ended(pid: pid, reason: reason, pause: nil))
-                return fail(seat, reason)
-            }
-            parts.occurred(.ended(pid: pid, reason: reason, pause: pause))
-            if pause > .zero { await Deadline.pause(for: pause) }
-            guard state.withLock({ $0.stage == .started }) else { return }
-            let begin = ContinuousClock.now
-            do throws(HostError) {
-                try await bringUp(seat, seconds: parts.startSeconds)
-                let pid = state.withLock { state in
-                    state.seats[seat].restarts += 1
-                    return state.seats[seat].child?.pid ?? 0
-                }
-                parts.occurred(
-                    .restarted(pid: pid, milliseconds: begin.duration(to: .now) / .milliseconds(1)))
-                return watch(seat)
-            } catch {
-                pid = 0
-                reason = ([error.what] + error.reasons).joined(separator: "; ")
-            }
-        }
+    func lost(_ worker: ProgramWorker, _ end: ChildProcess.End) {
+        // A socket of its own has gone with it; one of the host's keeps whoever comes waiting. What
+        // another engine has serves on.
+        if listeners.isEmpty, end != .handedOver { takeOut(worker.seat) }
     }
 
-    /// Starts processes in the place of those that another engine has taken and not kept.
-    nonisolated(nonsending) func reviveHandedOver() async {
-        let seats = state.withLock { state -> [Int] in
-            guard state.stage == .started, state.isHandedOver else { return [] }
-            state.isHandedOver = false
-            return state.seats.indices.filter { state.seats[$0].child == nil }
-        }
-        for seat in seats {
-            do throws(HostError) {
-                try await bringUp(seat, seconds: parts.startSeconds)
-                watch(seat)
-            } catch {
-                parts.log.write(.error, error.description, about: member.subject)
-                fail(seat, error.what)
-            }
-        }
+    func gaveUp(_ seat: Int) { takeOut(seat) }
+
+    /// A program knows no pings; its health is asked for by whoever wants to know.
+    func ping(_ worker: ProgramWorker, _ answered: @escaping @Sendable () -> Void) { answered() }
+
+    func recover(_ survivors: [Survivor]) async {
+        state.withLock { $0.survivors = Self.bySeat(survivors) }
+    }
+
+    private static func bySeat(_ survivors: [Survivor]) -> [Int: Survivor] {
+        let seated = survivors.compactMap { one in one.number("seat").map { ($0, one) } }
+        return Dictionary(seated) { _, last in last }
     }
 
     private func takeOut(_ seat: Int) {
         let endpoint = state.withLock { state in
-            defer { state.seats[seat].endpoint = nil }
-            return state.seats[seat].endpoint
+            defer { state.endpoints[seat] = nil }
+            return state.endpoints[seat]
         }
         if let endpoint { relay.upstream.remove(endpoint) }
-    }
-
-    private func fail(_ seat: Int, _ reason: String) {
-        takeOut(seat)
-        let isLast = state.withLock { state in
-            state.seats[seat].hasFailed = true
-            return state.seats.allSatisfy(\.hasFailed)
-        }
-        guard isLast else { return }
-        let policy = parts.restarts
-        parts.occurred(
-            .failed(
-                HostError(
-                    "worker_failed", what: "plugin \"\(name)\" does not serve any more",
-                    why: "its process ended more than \(policy.restartsMax) times within "
-                        + "\(policy.window.components.seconds) s; the last time: \(reason)",
-                    fix: "see: host logs \(name); try again with: host reload \(name) --force")))
     }
 
     // MARK: - What it may offer
@@ -468,25 +338,41 @@ final class ProcessPlugin: PluginInstance {
         await end(within: .seconds(seconds))
     }
 
-    func settleThread() {}
-
     nonisolated(nonsending) func close(seconds: Int) async -> UnloadOutcomeReport {
         await end(within: .seconds(min(seconds, parts.stopSeconds)))
         relay.upstream.close()
-        if !state.withLock({ $0.isHandedOver }) { parts.files.remove() }
+        if !pool.isElsewhere { parts.files.remove() }
         return UnloadOutcomeReport(isUnloaded: true, reasons: [])
     }
 
     /// Asks the processes to end, and ends those that do not.
     private nonisolated(nonsending) func end(within grace: Duration) async {
-        let children = state.withLock { state in
-            state.stage = .ended
-            return state.seats.compactMap(\.child)
-        }
+        pool.leave()
+        let children = pool.workers.map(\.process)
         for child in children { child.signal(SIGTERM) }
         let deadline = ContinuousClock.now + grace
         for child in children {
             _ = await child.terminate(grace: max(.zero, deadline - .now))
         }
     }
+}
+
+/// One process of a plugin that is a program.
+final class ProgramWorker: PooledWorker {
+    let process: ChildProcess
+    let startedAt: ContinuousClock.Instant
+    /// Which of the instances it is, from 0.
+    let seat: Int
+
+    init(_ process: ChildProcess, seat: Int, startedAt: ContinuousClock.Instant) {
+        self.process = process
+        self.seat = seat
+        self.startedAt = startedAt
+    }
+
+    func account(of end: ChildProcess.End) -> String {
+        "process \(pid) \(end)" + (process.lastWords.last.map { ": \($0)" } ?? "")
+    }
+
+    func kill(_ why: String) { process.kill() }
 }

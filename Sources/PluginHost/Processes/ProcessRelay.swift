@@ -9,7 +9,7 @@ import HostModel
 /// fields that gateways are used to: `X-Forwarded-For`, `-Host`, `-Proto`, `-Prefix`,
 /// `X-Request-ID` and `traceparent`. What a client says in these is never passed on, nor in names
 /// that a program may take for them (`X_Forwarded_For`).
-final class ProcessRelay: Sendable {
+final class ProcessRelay: RequestRelay {
     let upstream: Upstream
 
     init(_ name: PluginName, limits: WorkLimits) {
@@ -24,7 +24,6 @@ final class ProcessRelay: Sendable {
 
     private static let fieldsMax = 6
 
-    /// Hands a request on; it is completed whatever happens. On the loop's thread.
     func forward(_ exchange: Exchange) {
         let rest = unsafe RecordPointer(exchange).record.pointee.request.path
         let path = unsafe ByteSlice(

@@ -24,6 +24,8 @@ final class ChildKeeper: Sendable {
         case launched(Order, Result<SupervisorLine.Launched, HostError>, Int32, Int32)
         case adopted(ChildProcess, Int32, ChildVoice, Int32, Int32)
         case ended(Int32, ChildProcess.End)
+        /// Somebody waits until whatever came before has been taken in.
+        case nothing(CheckedContinuation<Void, Never>)
     }
 
     private struct State {
@@ -93,6 +95,12 @@ final class ChildKeeper: Sendable {
     /// Takes in that a child of the supervisor's has ended, or is another engine's now.
     func ended(_ id: Int32, _ end: ChildProcess.End) { post(.ended(id, end)) }
 
+    /// Returns when the ends that it has been told so far have been told on.
+    func settle() async {
+        guard state.withLock({ $0.hasThread }) else { return }
+        await withCheckedContinuation { post(.nothing($0)) }
+    }
+
     private func post(_ news: News) {
         let needsThread = state.withLock { state in
             state.news.append(news)
@@ -161,6 +169,7 @@ final class ChildKeeper: Sendable {
         case .adopted(let child, let id, let voice, let output, let errors):
             keep(child, id, voice, output, errors)
         case .ended(let id, let end): early[id] = end
+        case .nothing(let waiting): return waiting.resume()
         }
         for index in kept.indices.reversed() {
             guard let id = kept[index].id, let end = early.removeValue(forKey: id) else {

@@ -16,6 +16,8 @@ final class KeptChild {
     let startedAt: Int64
     /// Whose it is; nil while there is no engine.
     var owner: EngineProcess?
+    /// Whose it was until its owner, which does not serve yet, has claimed it.
+    var lender: EngineProcess?
 
     init(
         id: Int32, pid: Int32, pidfd: Int32, descriptors: [Int32], description: JSONValue,

@@ -27,23 +27,31 @@ extension PluginManager {
     /// Goes on after all, because the other process did not come up.
     ///
     /// What that one has written is taken in, but for what it said of its own generations.
-    package func thaw() async throws(HostError) {
+    ///
+    /// - Parameter survivors: the processes that the other one had gone on with.
+    package func thaw(_ survivors: [Survivor]) async throws(HostError) {
         let journal = journal
         let replayed = try await Blocking.run { () throws(HostError) in try journal.replay() }
         registry = replayed.registry
         heads = replayed.heads
         isFrozen = false
         for (name, lost) in registry.lostGenerations() { try await record([lost], on: name) }
+        // Whatever it has been told of them before this has been taken in.
+        await ChildKeeper.shared.settle()
         for slot in slots.values {
             // Files of the other process may bear the next numbers.
             slot.lastNumber += Self.numbersSkipped
             guard let loaded = slot.current?.loaded else { continue }
-            await loaded.reviveHandedOver()
+            await loaded.takeBack(
+                survivors.filter {
+                    $0.plugin == slot.name && $0.number("generation") == loaded.number
+                })
             await note(
                 .loaded(
                     generation: loaded.number, libraryDigest: loaded.digest, milliseconds: 0),
                 on: slot.name)
         }
+        end(survivors)
         try makeWatcher()
         followEverything()
     }

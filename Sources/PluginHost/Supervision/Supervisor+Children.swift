@@ -8,7 +8,8 @@ internal import HostModel
 /// 2. It belongs to that engine. Its end is told to the owner.
 /// 3. When the engine has crashed, it belongs to nobody, and the next engine is offered it.
 /// 4. When an engine takes over from one that still serves, it is offered what that one has, and
-///    claims what it goes on with.
+///    claims what it goes on with. If it dies before it serves, these belong to nobody, and that
+///    one is offered them again.
 /// 5. What still belongs to an engine that has ended well, or to nobody once the next one serves,
 ///    is ended; and so is everything with the supervisor.
 extension Supervisor {
@@ -83,6 +84,7 @@ extension Supervisor {
         }
         if let former = child.owner, former !== process {
             former.tell(WireMessage(word: .taken, number: id))
+            if succession.successor === process { child.lender = former }
         }
         child.owner = process
     }
@@ -98,6 +100,15 @@ extension Supervisor {
     /// Leaves an engine's children to the next one.
     func orphanChildren(of process: EngineProcess) {
         for child in children where child.owner === process { child.owner = nil }
+    }
+
+    /// Leaves to the engine that goes on what its successor had claimed of it, and ends what that
+    /// one had started itself.
+    func giveBackChildren(of successor: EngineProcess) {
+        for child in children where child.owner === successor && child.lender != nil {
+            (child.owner, child.lender) = (nil, nil)
+        }
+        endChildren { $0.owner === successor }
     }
 
     /// Ends the children of an engine that is gone, those of nobody, or all.

@@ -56,6 +56,7 @@ extension Supervisor {
         succession = .none
         engine = successor
         retiring.append(former)
+        for child in children { child.lender = nil }
         former.tell(.retire)
         notifier.tell("STATUS=engine \(successor.pid) serves")
         log.write(.info, "engine \(successor.pid) serves in the place of \(former.pid)")
@@ -70,7 +71,7 @@ extension Supervisor {
         if let successor {
             successor.send(signal: SIGKILL)
             _ = successor.reap()
-            endChildren { $0.owner === successor }
+            giveBackChildren(of: successor)
             successor.box.close()
         }
         engine?.tell(.thaw)
@@ -78,7 +79,7 @@ extension Supervisor {
 
     /// The end of a process that did not serve, or no longer.
     func lost(_ process: EngineProcess, _ status: Int32) {
-        endChildren { $0.owner === process }
+        giveBackChildren(of: process)
         if let index = retiring.firstIndex(where: { $0 === process }) {
             retiring.remove(at: index)
             if process.announced != status {

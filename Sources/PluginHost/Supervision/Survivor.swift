@@ -6,7 +6,7 @@ internal import Synchronization
 /// A child that was started for another engine and lives.
 ///
 /// Its descriptors are closed with it, but for those that somebody has taken.
-final class Survivor: Sendable {
+package final class Survivor: Sendable {
     let id: Int32
     let pid: Int32
     /// What its engine has said of it.
