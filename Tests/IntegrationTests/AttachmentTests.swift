@@ -210,7 +210,7 @@ import Testing
         try expectAllOnce(host, "at first")
         let engine = host.engine
         try root.must("install", Fixtures.bundle("start_waits"))
-        let wait = URL(fileURLWithPath: root.plugin("start-waits") + "/run/wait")
+        let wait = URL(fileURLWithPath: root.plugin("start-waits") + "/events/wait")
         try Data().write(to: wait)
         let pipes = pipes(of: engine)
         host.process.send(signal: SIGUSR2)

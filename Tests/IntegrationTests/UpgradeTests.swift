@@ -24,6 +24,17 @@ import Testing
             try Command.succeed(["/bin/cp", HostProcess.binary, path + ".new"])
             try #require(rename(path + ".new", path) == 0)
         }
+
+        /// Puts a program of this text in its place.
+        ///
+        /// It is another process that writes it: one that this process starts meanwhile could have
+        /// the file open for writing for a moment, and then it could not be run.
+        func replace(with text: String) throws {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: path + ".text"))
+            try Command.succeed(["/bin/cp", path + ".text", path + ".new"])
+            try #require(chmod(path + ".new", 0o755) == 0)
+            try #require(rename(path + ".new", path) == 0)
+        }
     }
 
     @Test func upgrade_failsNoRequest() throws {
@@ -62,9 +73,7 @@ import Testing
         try root.must("install", Fixtures.bundle("sound"))
         let engine = host.engine
         for broken in ["#!/bin/sh\nexit 3\n", "no program at all"] {
-            try Data(broken.utf8).write(to: URL(fileURLWithPath: program.path + ".new"))
-            #expect(chmod(program.path + ".new", 0o755) == 0)
-            try #require(rename(program.path + ".new", program.path) == 0)
+            try program.replace(with: broken)
             host.process.send(signal: SIGUSR2)
             let word = broken.hasPrefix("#") ? "does not understand" : "cannot be started"
             #expect(host.process.waitForError(containing: word, within: 60), "\(host.log)")

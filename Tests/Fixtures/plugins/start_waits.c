@@ -1,4 +1,4 @@
-/* No defect: start takes as long as there is a file "wait" in its directory for what runs. */
+/* No defect: start takes as long as there is a file "wait" in its directory for events. */
 #define _POSIX_C_SOURCE 200809L
 #define FIXTURE_START start_waits
 #include "fixture.h"
@@ -8,7 +8,7 @@
 
 static ph_status start_waits(void *state, ph_error *error) {
     (void)error;
-    const ph_text directory = ((fixture *)state)->host->run_directory;
+    const ph_text directory = ((fixture *)state)->host->events_directory;
     const struct timespec pause = { 0, 1000000 };
     char path[4096];
     snprintf(path, sizeof path, "%.*s/wait", (int)directory.length, directory.data);
