@@ -89,6 +89,67 @@ import Testing
         }
     }
 
+    @Test(arguments: [["in-process", "isolated"], ["isolated", "isolated"]])
+    func hooksAtTheResponse_seeThoseOfProcesses(_ modes: [String]) throws {
+        let bundle = try #require(Repository.sampleBundle("hello-c"))
+        try root.must("install", bundle, "--mode", "isolated")
+        try root.must("install", #require(Repository.sampleBundle("hello-python")))
+        let client = try host.client()
+        let large = String(repeating: "x", count: 60_000)
+        func ask() throws -> [HTTPResponse] {
+            var answers: [HTTPResponse] = []
+            for (plugin, query) in [("hello-c", "?a=%20b"), ("hello-python", "")] {
+                let api = "/plugin/\(plugin)/api"
+                answers.append(try client.get("\(api)/hello\(query)"))
+                answers.append(try client.request("HEAD", "\(api)/hello\(query)"))
+                answers.append(try client.get("\(api)/stream\(query)"))
+                answers.append(
+                    try client.request("POST", "\(api)/echo\(query)", body: large))
+            }
+            return answers
+        }
+        let plain = try ask()
+        let nothing = try client.get("/plugin/hello-python/api/nothing").status
+        #expect(nothing != 200)
+        try install(modes)
+        let hooked = try ask()
+        #expect(plain.allSatisfy { $0["x-asked-crossing-one"] == nil })
+        for (index, (before, after)) in zip(plain, hooked).enumerated()
+        where before.status == 200 {
+            let asked = index < plain.count / 2 ? "a=%20b" : "nothing"
+            #expect(after.status == 200)
+            #expect(after.text == before.text)
+            #expect(after["x-asked-crossing-one"] == asked, "\(after.headers)")
+            #expect(after["x-asked-crossing-two"] == asked, "\(after.headers)")
+            #expect(after["content-type"] == nil, "\(after.headers)")
+            #expect(after["content-length"] == before["content-length"], "\(after.headers)")
+        }
+        #expect(plain.filter { $0.status == 200 }.count >= 6, "\(plain.map(\.status))")
+        // They do not want any other status; the same connection goes on.
+        let refused = try client.get("/plugin/hello-python/api/nothing")
+        #expect(refused.status == 500)
+        #expect(refused.text.contains("A hook refused the response"), "\(refused.text)")
+        #expect(try client.get("/plugin/hello-c/api/hello?again").status == 200)
+
+        let load = SteadyLoad(
+            port: host.port,
+            paths: ["/plugin/hello-c/api/hello?a", "/plugin/hello-python/api/hello"],
+            connections: 4)
+        try eventually("many are answered") { load.answers > 200 }
+        try root.must("reload", "crossing-one", "--force")
+        let answers = load.answers
+        try eventually("more are answered") { load.answers > answers + 50 }
+        try root.must("deactivate", "crossing-one")
+        try root.must("deactivate", "crossing-two")
+        let result = load.end()
+        #expect(result.failures.isEmpty, "\(result.failures.prefix(3))")
+        for (before, after) in zip(plain, try ask()) where before.status == 200 {
+            #expect(after.status == 200 && after.text == before.text)
+            #expect(after["content-type"] == before["content-type"])
+        }
+        #expect(try client.get("/plugin/hello-python/api/nothing").status == nothing)
+    }
+
     @Test(arguments: places)
     func pointOfOne_isHookedByTheOther(_ modes: [String]) throws {
         try root.must("install", Fixtures.bundle("crossing_one"), "--mode", modes[0])

@@ -1,3 +1,5 @@
+public import HTTPWire
+
 /// How an exchange goes on once its head is known.
 public enum Disposition: Sendable {
     /// The response has been given within `route`; nothing more is called for this exchange.
@@ -49,6 +51,20 @@ open class Application: @unchecked Sendable {
     /// - Returns: false if the exchange has to wait for code on another thread: then it was held
     ///   with `holdAtEnd`, and this is called again when that code has returned.
     open func over(_ exchange: Exchange, _ account: ExchangeAccount) -> Bool { true }
+
+    /// Takes the final head of a response that an upstream gives, before the client has it; only
+    /// for an exchange that `Exchange.follow` was called for.
+    ///
+    /// Whoever takes it has the exchange held and looks at the head on another thread, on copies of
+    /// the fields. Within `returned`, the response then goes on with `giveHead`, or is another one
+    /// after `dropHead`.
+    ///
+    /// - Returns: whether it is taken; else the client is given it as it is.
+    open func takesHead(
+        _ exchange: Exchange, status: UInt16, fields: UnsafeBufferPointer<HeaderField>
+    ) -> Bool {
+        false
+    }
 
     /// Hears that a call overran its time and lost its loop, which goes on here, on another thread.
     ///

@@ -131,4 +131,6 @@ public enum CallKind: UInt8, Sendable {
     case enter
     /// `Application.over`.
     case leave
+    /// `Application.takesHead`.
+    case head
 }

@@ -56,7 +56,7 @@ extension Loop {
         case .body:
             exchange.hold()
             exchange.keepPiece(state.pieceCount)
-        case .handle, .writable, .closed, .draining, .enter: exchange.hold()
+        case .handle, .writable, .closed, .draining, .enter, .head: exchange.hold()
         }
         return .exchange(exchange, kind)
     }

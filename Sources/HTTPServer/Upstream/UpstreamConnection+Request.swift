@@ -149,6 +149,7 @@ extension UpstreamConnection {
         finishesSending = false
         scanned = 0
         isPaused = false
+        heldHead = nil
         interimCount = 0
         framing = .none
         remaining = 0

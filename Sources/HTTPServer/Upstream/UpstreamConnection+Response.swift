@@ -82,6 +82,7 @@ extension UpstreamConnection {
 
     /// Passes on what has been read.
     func takeInput() {
+        guard heldHead == nil else { return }
         while stage == .waiting, availableInput > 0, takeHead() {}
         if stage == .body { takeBodyBytes() }
         if stage == .tunnel { takeTunnelBytes() }
@@ -155,14 +156,53 @@ extension UpstreamConnection {
         framing = head.framing(answersHEAD: answersHEAD)
         keepsAlive = head.keepAlive && framing != .untilClose
         awaitsContinue = false
-        let count = filterFields(head)
-        let fields = unsafe UnsafeBufferPointer(start: room.fields.baseAddress, count: count)
-        let nothing = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
         if framing != .none, !ResponseRules.allowsBody(head.status) {
             // 205 has no body here; what comes all the same is not waited for.
             keepsAlive = keepsAlive && framing == .length(0)
             framing = .none
         }
+        let count = filterFields(head)
+        let fields = unsafe UnsafeBufferPointer(start: room.fields.baseAddress, count: count)
+        if unsafe exchange.follower != nil, unsafe hold(head, fields, of: exchange) { return }
+        unsafe give(head, fields, to: exchange)
+    }
+
+    /// Lets the application look at the head first, if it wants to.
+    private func hold(
+        _ head: ResponseHead, _ fields: UnsafeBufferPointer<HeaderField>, of exchange: Exchange
+    ) -> Bool {
+        let isTaken = loop.withApplication {
+            unsafe $0.takesHead(exchange, status: head.status, fields: fields)
+        }
+        guard isTaken else { return false }
+        heldHead = head
+        isPaused = true
+        setDeadline()
+        return true
+    }
+
+    /// Goes on with the response whose head was held.
+    func release(_ fields: UnsafeBufferPointer<HeaderField>) {
+        guard let exchange, let head = heldHead else { return }
+        heldHead = nil
+        isPaused = false
+        unsafe give(head, fields, to: exchange)
+        guard stage != .free else { return }
+        takeInput()
+        if stage != .free { receive() }
+    }
+
+    /// Lets go of the exchange whose head was held, and of the response.
+    func letGo() {
+        guard let exchange, heldHead != nil else { return }
+        _ = forget(exchange)
+        close()
+    }
+
+    private func give(
+        _ head: ResponseHead, _ fields: UnsafeBufferPointer<HeaderField>, to exchange: Exchange
+    ) {
+        let nothing = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
         switch framing {
         case .none where !answersHEAD:
             let result = unsafe exchange.respond(status: head.status, fields: fields, body: nothing)
@@ -370,7 +410,7 @@ extension UpstreamConnection {
 
     /// The client has taken what it had to; the response goes on.
     func clientHasRoom() {
-        guard isPaused else { return }
+        guard isPaused, heldHead == nil else { return }
         isPaused = false
         setDeadline()
         takeInput()

@@ -89,6 +89,8 @@ final class UpstreamConnection {
     /// Whether the client takes no more of the response for now.
     var isPaused = false
     var isReading = false
+    /// The final head, while somebody looks at it before the client has it.
+    var heldHead: ResponseHead?
     var interimCount = 0
     var framing = ResponseBodyFraming.none
     /// What is still to come of a body of known length.
@@ -316,6 +318,7 @@ final class UpstreamConnection {
         let at: UInt64
         switch stage {
         case .free, .connecting, .idle: return
+        case .waiting where heldHead != nil: at = TimerWheel.never
         case .waiting where awaitsContinue: at = now &+ limits.continueTicks
         case .waiting where pendingOutput > 0 && isSendBlocked: at = now &+ limits.idleTicks
         case .waiting:

@@ -120,7 +120,7 @@ extension PluginApplication {
             case ph_status(PH_PAUSE): break
             default: exchange.cut()
             }
-        case .writable, .closed, .draining, .enter, .leave: break
+        case .writable, .closed, .draining, .enter, .leave, .head: break
         }
     }
 
@@ -133,6 +133,7 @@ extension PluginApplication {
         case .draining: "on_draining"
         case .enter: "enter"
         case .leave: "leave"
+        case .head: "respond"
         }
     }
 

@@ -2,7 +2,7 @@ internal import CLinux
 internal import CPluginABI
 internal import DynamicLibrary
 package import HTTPServer
-internal import HTTPWire
+package import HTTPWire
 package import HostModel
 internal import Synchronization
 
@@ -432,6 +432,12 @@ package final class PluginApplication: Application, @unchecked Sendable {
 
     override package func over(_ exchange: Exchange, _ account: ExchangeAccount) -> Bool {
         leaveHooks(exchange, account)
+    }
+
+    override package func takesHead(
+        _ exchange: Exchange, status: UInt16, fields: UnsafeBufferPointer<HeaderField>
+    ) -> Bool {
+        unsafe showHead(exchange, status, fields)
     }
 
     override package func ended(_ exchange: Exchange) {

@@ -55,6 +55,8 @@ struct HookFrame: ~Copyable {
     /// What a hook in another process has made of the request, until the next one has.
     private var answer: Unmanaged<HookAnswer>?
     private var hasAnswer: Bool
+    /// The head of a response that a process has given, while hooks look at it.
+    private var head: Unmanaged<ResponseHead>?
     /// The entry that is being called, or `nobody`.
     private let current: Atomic<Int32>
 
@@ -104,7 +106,7 @@ struct HookFrame: ~Copyable {
                 replaceCount: links.pointee.replaceCount,
                 respondCount: links.pointee.respondCount, position: 0, stage: .entering,
                 isResponding: false, result: 0, call: call, outcome: ph_request_outcome(),
-                answer: nil, hasAnswer: false, current: Atomic(nobody)))
+                answer: nil, hasAnswer: false, head: nil, current: Atomic(nobody)))
         for index in 0..<count {
             let record = unsafe links.pointee.records[Int(index)]
             unsafe record.pointee.serving?.pointee.hookBegan(reactor)
@@ -150,12 +152,25 @@ struct HookFrame: ~Copyable {
         return unsafe frame.pointee.answer
     }
 
+    /// Keeps a head for the hooks of the response.
+    static func keep(_ head: ResponseHead, _ frame: UnsafeMutablePointer<HookFrame>) {
+        unsafe frame.pointee.head?.release()
+        unsafe frame.pointee.head = .passRetained(head)
+    }
+
+    /// The head that is kept for them.
+    static func head(_ frame: UnsafeMutablePointer<HookFrame>) -> ResponseHead? {
+        unsafe frame.pointee.head?.takeUnretainedValue()
+    }
+
     /// Counts out whoever still is in, and gives the frame back; on the loop's thread.
     static func end(_ frame: UnsafeMutablePointer<HookFrame>, _ reactor: Int) {
         let count = unsafe frame.pointee.requestCount + frame.pointee.respondCount
         for index in 0..<count { unsafe letGo(entry(frame, index), reactor) }
         unsafe frame.pointee.answer?.release()
         unsafe frame.pointee.answer = nil
+        unsafe frame.pointee.head?.release()
+        unsafe frame.pointee.head = nil
         let desk = unsafe frame.pointee.desk
         guard unsafe frame.pointee.capacity == entriesKept else { return unsafe free(frame) }
         unsafe frame.pointee.next = desk.pointee.spare

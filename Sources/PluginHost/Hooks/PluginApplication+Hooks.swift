@@ -338,6 +338,10 @@ extension PluginApplication {
     /// Goes on with a request whose hook has returned on another thread; true if it was a hook's
     /// call.
     func noteHookReturn(_ exchange: Exchange, _ kind: CallKind, result: Int32) -> Bool {
+        if kind == .head {
+            giveHead(exchange, result: result)
+            return true
+        }
         guard kind == .enter || kind == .leave else { return false }
         guard let (frame, record) = unsafe Self.called(exchange) else { return true }
         unsafe record.pointee.serving?.pointee.owner?._withUnsafeGuaranteedRef { generation in

@@ -55,8 +55,14 @@ extension PluginHTTP {
         defer { ImageContext.leave(plugin) }
         let head = unsafe ResponseHead(status, fields)
         guard let follower = unsafe pointer.record.pointee.exchange.follower else { return head }
-        let frame = unsafe follower.assumingMemoryBound(to: HookFrame.self)
-        guard unsafe !frame.pointee.isResponding else { return nil }
+        return unsafe show(head, follower.assumingMemoryBound(to: HookFrame.self)) ? head : nil
+    }
+
+    /// Calls the hooks of the response one after the other; false if one has failed that must not.
+    static func show(
+        _ head: ResponseHead, _ frame: UnsafeMutablePointer<HookFrame>
+    ) -> Bool {
+        guard unsafe !frame.pointee.isResponding else { return false }
         unsafe frame.pointee.isResponding = true
         let caller = unsafe frame.pointee.calledIndex
         defer {
@@ -77,15 +83,17 @@ extension PluginHTTP {
             let host = unsafe ImageContext.enter(record.pointee.image)
             let result = unsafe respond(record.pointee.context, &call, head.pointer)
             ImageContext.leave(host)
-            if result < 0, hook.fail("it returned \(result)") { return nil }
+            if result < 0, hook.fail("it returned \(result)") { return false }
         }
-        return head
+        return true
     }
+
+    static let refusedDetail = "A hook refused the response; the host's log says which."
 
     /// Answers 500 in the stead of whoever would have answered.
     private static func refuse(_ pointer: RecordPointer, _ word: UInt64) -> ph_status {
-        let detail = "A hook refused the response; the host's log says which."
-        let document = HostPages.document(500, detail, unsafe pointer.record.pointee.exchange)
+        let document = HostPages.document(
+            500, refusedDetail, unsafe pointer.record.pointee.exchange)
         return unsafe OwnedFields.with([("Content-Type", "application/problem+json")]) { fields in
             var text = document
             return text.withUTF8 {

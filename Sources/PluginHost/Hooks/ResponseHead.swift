@@ -29,6 +29,16 @@ final class ResponseHead {
         self.fields = unsafe Array(fields)
     }
 
+    /// Makes one whose fields do not change with what they were read from.
+    init(copying fields: UnsafeBufferPointer<HeaderField>, _ status: UInt16) {
+        self.status = status
+        self.fields = []
+        for index in 0..<fields.count {
+            let field = unsafe fields[index]
+            self.fields.append(HeaderField(name: keep(field.name), value: keep(field.value)))
+        }
+    }
+
     /// What a hook is handed.
     var pointer: OpaquePointer { unsafe OpaquePointer(Unmanaged.passUnretained(self).toOpaque()) }
 

@@ -156,10 +156,11 @@ typedef struct ph_head ph_head;
 typedef struct ph_response_hook {
     uint32_t size;
 
-    /* A plugin, or a hook, has called respond or begin; `head` is valid until this
-     * returns. It belongs to the time of whoever answers, and takes place on its
-     * thread. With an error and PH_HOOK_FAIL, the client gets 500 instead.
-     * [loop-thread, or any thread that answers] */
+    /* A plugin, or a hook, has called respond or begin, or a plugin's own process
+     * has answered; `head` is valid until this returns. It belongs to the time of
+     * whoever answers, and takes place on its thread; for a process, on a thread of
+     * the host's. With an error and PH_HOOK_FAIL, the client gets 500 instead.
+     * [loop-thread, pool-thread, or any thread that answers] */
     ph_status (*respond)(void *context, const ph_request_call *call, ph_head *head);
     /* ---- ph.hooks/1 ends here */
 } ph_response_hook;
