@@ -159,6 +159,30 @@ import Testing
         }
     }
 
+    @Test func hostThatIsKilledInAProof_leavesNothingOfWhatThePluginHasForked() throws {
+        let root = try Root()
+        let host = try HostProcess(root)
+        let install = try ChildProcess([
+            HostProcess.binary, "install", Fixtures.bundle("fork_in_start"), "--grant",
+            "host.processes/1", "--root", root.path,
+        ])
+        let forked = try eventually("it has forked") { () -> pid_t? in
+            let run = root.plugin("fork-in-start") + "/run"
+            let proofs = (try? FileManager.default.contentsOfDirectory(atPath: run)) ?? []
+            return proofs.lazy.compactMap { proof in
+                try? String(contentsOfFile: "\(run)/\(proof)/run/forked", encoding: .utf8)
+            }.first.flatMap { pid_t($0) }
+        }
+        #expect(ProcessState(pid: forked).isAlive)
+        let family = ProcessState(pid: host.engine).children
+        #expect(!family.isEmpty)
+        host.kill()
+        for pid in family + [forked] {
+            try eventually("\(pid) is gone") { !ProcessState(pid: pid).isAlive }
+        }
+        install.kill()
+    }
+
     private func expectTheNextServes(_ host: HostProcess) throws {
         let answer = try host.get("/plugin/step-fails/api/version")
         #expect(answer.json?["version"].string == "1.0.0", "\(answer.text)")

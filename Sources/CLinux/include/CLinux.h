@@ -227,6 +227,10 @@ void linux_die_of(int signal);
 // `passed` as 3, 4 and so on. Returns its pid, or the negated errno.
 int linux_start(const char *path, char *const arguments[], const int *passed, int count,
                 int *pidfd);
+// Goes on in a child, of a process that has one thread. What it was waits for the child's end, or
+// for that of its own parent, whatever ends it; it kills all that the child has started, wherever
+// that has gone, and ends as the child has ended.
+int linux_go_on_guarded(void);
 // From now on the descendants of this process whose parents end become its children.
 int linux_adopt_orphans(void);
 // Reaps a child that has ended; 0 when it has not.

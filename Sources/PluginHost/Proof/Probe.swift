@@ -11,7 +11,8 @@ import HostModel
 /// line of JSON for each step and one at the end; a child that prints something else, dies or takes
 /// too long has failed. It confines itself first: there is no network unless that is granted,
 /// nothing to be written but directories of its own, no process to be started or signalled, and no
-/// more than a share of the machine's memory.
+/// more than a share of the machine's memory. Where processes are granted, it is guarded by another
+/// one, which ends whatever it leaves.
 enum Probe {
     enum Key {
         static let manifest = "manifest"

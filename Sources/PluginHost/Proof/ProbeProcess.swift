@@ -26,6 +26,8 @@ package enum ProbeProcess {
             let order = try ProofOrder(json: try JSON.parse(text, source: "the order"))
             if let life = order.life { unsafe setenv("TMPDIR", life.directory.run, 1) }
             let parcel = Parcel(run: ProofRun(order, voice: voice))
+            // What may start others is ended with all of them, also when the host is killed.
+            if order.confinement.hasProcesses, linux_go_on_guarded() < 0 { _exit(126) }
             try confine(order.confinement)
             // Not on libdispatch's threads, which take longer to come than most steps do.
             let thread = try ControlThread()
