@@ -76,11 +76,11 @@ import Testing
                 + "threads \(threads.sorted { $0.key < $1.key }), \(children) processes, \(files)"
         }
 
-        /// Threads that Dispatch has come and go; they bear the names of those that had them made.
+        /// Threads that Dispatch has come and go, and bear the names of those that had them made.
         static let spareThreads = 2
 
-        /// The threads that are there for one process, or for the plugin; each is started when it is
-        /// first needed.
+        /// The threads that are there for one process, or for the plugin; each is started when it
+        /// is first needed.
         var ownThreads: [String: Int] {
             threads.filter { name, _ in
                 name == "key-leak"
@@ -90,8 +90,8 @@ import Testing
             }
         }
 
-        /// All threads but those for work that blocks: of these there are more while more waits, and
-        /// they stay.
+        /// All threads but those for work that blocks: of these there are more while more waits,
+        /// and they stay.
         private var threadCount: Int {
             threads.filter { $0.key != "blocking" }.values.reduce(0, +)
         }

@@ -44,7 +44,8 @@ extension PluginManager {
             guard let loaded = slot.current?.loaded else { continue }
             await loaded.takeBack(
                 survivors.filter {
-                    $0.plugin == slot.name && $0.number("generation") == loaded.number
+                    $0.isOrphan && $0.plugin == slot.name
+                        && $0.number("generation") == loaded.number
                 })
             await note(
                 .loaded(

@@ -1,5 +1,6 @@
-/* start leaves a process that has left its parent and its session, says its id in a file "forked" of
- * its directory for what runs, and never returns. The process ends after some minutes by itself. */
+/* start leaves a process that has left its parent and its session, says its id in a file "forked"
+ * of its directory for what runs, and never returns. The process ends after some minutes by itself.
+ */
 #define _POSIX_C_SOURCE 200809L
 #define FIXTURE_START fork_in_start
 #include "fixture.h"
