@@ -41,4 +41,17 @@ import Testing
         #expect(both.code == error.code)
         #expect(both.reasons.last == "also, cleanup failed: it stayed: busy")
     }
+
+    @Test func manyReasons_areTold_upToALimit_andCounted() throws {
+        func failure(_ count: Int) -> HostError {
+            HostError("x", what: "x", why: (0..<count).map { "\($0)" })
+        }
+        #expect(failure(64).reasons.count == 64)
+        #expect(failure(65).reasons.last == "64")
+        #expect(failure(66).reasons.suffix(2) == ["63", "and 2 more"])
+        let many = failure(100_000)
+        #expect(many.reasons.count == 65)
+        #expect(many.reasons.last == "and 99936 more")
+        #expect(try HostError(json: many.json) == many)
+    }
 }

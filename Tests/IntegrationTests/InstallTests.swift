@@ -208,6 +208,11 @@ import Testing
         #expect(missing.status == 404)
         #expect(missing.json?["error"]["code"].string != nil)
         #expect(missing.json?["error"]["fix"].string != nil)
+        // A request that needs to say nothing has no body; null is one.
+        #expect(try admin.request("POST", "/plugins/sound/reload").status == 200)
+        let null = try admin.request("POST", "/plugins/sound/reload", body: "null")
+        #expect(null.status == 400)
+        #expect(null.json?["error"]["why"][0].string == "the body is null, not an object")
         // What the admin socket answers is not to be had over TCP.
         #expect(try host.get("/plugins/sound").status == 404)
     }

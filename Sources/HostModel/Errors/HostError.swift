@@ -21,13 +21,17 @@ public struct HostError: Error, Hashable, Sendable {
         public var description: String { rawValue }
     }
 
+    /// How many reasons are told: what comes from outside may have any number of faults.
+    public static let reasonsMax = 64
+
     /// The stable name, in `snake_case`.
     public var code: Code
     /// What happened, as a clause without a full stop.
     public var what: String
     /// The thing it happened to, most often a path; empty when `what` says it already.
     public var subject: String
-    /// Every reason found, the most telling first.
+    /// Every reason found, the most telling first; of very many, the first ones and how many more
+    /// there are.
     public var reasons: [String]
     /// What the reader can do about it; empty when nothing can be said.
     public var remedy: String
@@ -42,7 +46,10 @@ public struct HostError: Error, Hashable, Sendable {
         self.code = code
         self.what = what
         self.subject = subject
-        self.reasons = reasons
+        // One more is told as quickly as counted.
+        let untold = reasons.count - Self.reasonsMax
+        self.reasons =
+            untold > 1 ? reasons.prefix(Self.reasonsMax) + ["and \(untold) more"] : reasons
         self.remedy = remedy
         self.systemError = systemError
     }

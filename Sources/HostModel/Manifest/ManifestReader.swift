@@ -170,6 +170,11 @@ struct ManifestReader {
     mutating func object(_ value: JSONValue, at path: String, keys: [String]) -> JSONObject? {
         guard let result = object(value, at: path) else { return nil }
         for key in result.keys where !keys.contains(key) {
+            // What is only counted needs no cure.
+            guard objections.count <= HostError.reasonsMax else {
+                refuse(path, "there are fields that do not exist", "")
+                continue
+            }
             let cure =
                 Spelling.nearest(to: key, among: keys).map { "did you mean \"\($0)\"?" }
                 ?? "valid here: \(keys.joined(separator: ", "))"

@@ -212,7 +212,10 @@ private final class AdminApplication: Application, @unchecked Sendable {  // bec
         Task(executorPreference: control) { [status, methods, answer] in
             let result: (UInt16, JSONValue)
             do throws(HostError) {
-                let body = bytes.isEmpty ? nil : try JSON.parse(bytes, source: "the request's body")
+                // A plain nil would be null, which is a body.
+                let body =
+                    bytes.isEmpty
+                    ? JSONValue?.none : try JSON.parse(bytes, source: "the request's body")
                 guard let query else { throw AdminServer.queryInvalid }
                 let json = try await answer(
                     AdminRequest(method: method, path: path, query: query, body: body))
