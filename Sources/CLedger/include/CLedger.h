@@ -132,8 +132,8 @@ typedef struct ledger_child {
 
 /* Starts a program with stdin from /dev/null or, if it takes input, from a socket, stdout and
  * stderr into pipes, no other descriptor, default signal dispositions, its own process group, no
- * core file, and SIGKILL on the end of the calling thread. Returns 0 or an errno; on failure nothing
- * is left open. */
+ * core file, and SIGKILL on the end of the calling thread. Returns 0 or an errno; on failure
+ * nothing is left open. */
 int ledger_spawn(const char *path, char *const arguments[], char *const environment[],
                  int takes_input, ledger_child *child);
 
