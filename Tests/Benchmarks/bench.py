@@ -64,9 +64,11 @@ def figure_cpu(arguments, has_host):
             result = processor_time.measure(running, load, rounds, seconds)
             found[load.name] = result
             table(f"CPU time a request, kernel and user ({load.name})",
-                  ["server", "requests/s", "us/request", "ratio to nginx", "p99 ms", "failed"],
+                  ["server", "requests/s", "us/request", "ratio to nginx", "to the floor",
+                   "p99 ms", "failed"],
                   [(name, one["requests_per_second"], one["microseconds"], one["ratio_to_nginx"],
-                    one["p99_milliseconds"], one["failed"]) for name, one in result.items()])
+                    one["ratio_to_floor"], one["p99_milliseconds"], one["failed"])
+                   for name, one in result.items()])
     finally:
         for server in chosen:
             server.stop()

@@ -1,8 +1,12 @@
 """CPU time per request, kernel and user together, while wrk drives one server after the other.
 
 The servers take turns, several rounds of it, each on CPU 0 with wrk on CPU 1. What is compared is
-the CPU time of a request with that of nginx in the same round; the median of these ratios holds on
-a machine that has other things to do, which requests a second do not."""
+the CPU time of a request with that of nginx, and of the floor, in the same round; the median of
+these ratios holds on a machine that has other things to do, which requests a second do not.
+
+The ratio to nginx depends on what the kernel takes for its part of a request, which is the same for
+every server: where that is dear, even a server that does nothing comes close to nginx. The ratio to
+the floor tells what a server adds to that part."""
 import pathlib
 import re
 import statistics
@@ -59,7 +63,8 @@ def start_all(servers):
 
 
 def measure(servers, load, rounds, seconds):
-    """Returns per path: requests a second, microseconds of CPU a request, the ratio to nginx."""
+    """Returns per path: requests a second, microseconds of CPU a request, and the ratios to nginx
+    and to the floor."""
     samples = {}
     for number in range(rounds):
         for server in servers:
@@ -68,22 +73,27 @@ def measure(servers, load, rounds, seconds):
                     samples.setdefault(name, {})[number] = _one(server, path, load, seconds)
                 except (RuntimeError, OSError, subprocess.SubprocessError) as error:
                     workplace.skip(f"{load.name}, {name}, round {number + 1}", error)
-    base = next((name for name in samples if name.startswith("nginx")), None)
-    return {name: _summary(rounds_of, samples.get(base, {})) for name, rounds_of in samples.items()}
+    nginx = next((rounds_of for name, rounds_of in samples.items() if name.startswith("nginx")), {})
+    floor = samples.get("floor", {})
+    return {name: _summary(rounds_of, nginx, floor) for name, rounds_of in samples.items()}
 
 
-def _summary(samples, base):
+def _summary(samples, nginx, floor):
     """The medians of what was measured in the rounds."""
     def median(key):
         values = [one[key] for one in samples.values() if one[key] is not None]
         return round(statistics.median(values), 3) if values else None
 
-    ratios = [one["microseconds"] / base[number]["microseconds"]
-              for number, one in samples.items() if number in base]
+    def ratio_to(base):
+        ratios = [one["microseconds"] / base[number]["microseconds"]
+                  for number, one in samples.items() if number in base]
+        return round(statistics.median(ratios), 3) if ratios else None
+
     return {
         "requests_per_second": round(median("requests_per_second")),
         "microseconds": round(median("microseconds"), 2),
-        "ratio_to_nginx": round(statistics.median(ratios), 3) if ratios else None,
+        "ratio_to_nginx": ratio_to(nginx),
+        "ratio_to_floor": ratio_to(floor),
         "p99_milliseconds": median("p99_milliseconds"),
         "failed": sum(one["failed"] for one in samples.values()),
     }
