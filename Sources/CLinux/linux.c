@@ -19,8 +19,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-// recv, send and epoll_wait are thread cancellation points in glibc, which costs two atomic
-// operations and some 45 instructions a call; no thread here is ever cancelled.
 #define RESULT(call) ({ __typeof__(call) r_ = (call); r_ < 0 ? -errno : r_; })
 
 static void (*guard)(int);
@@ -48,12 +46,6 @@ int linux_poller_change(int poller, int fd, uint32_t events, uint64_t token) {
 }
 
 int linux_poller_remove(int poller, int fd) { return control(poller, EPOLL_CTL_DEL, fd, 0, 0); }
-
-int linux_poller_wait(
-    int poller, struct epoll_event *events, int capacity, int timeout_milliseconds) {
-    return (int)RESULT(
-        syscall(SYS_epoll_pwait, poller, events, capacity, timeout_milliseconds, NULL, 8));
-}
 
 int linux_wakeup_create(void) {
     return guarded(RESULT(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)));
@@ -191,17 +183,6 @@ int linux_local_port(int fd) {
     if (address.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&address)->sin_port);
     if (address.ss_family == AF_INET6) return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
     return 0;
-}
-
-ssize_t linux_receive(int fd, void *bytes, size_t count) {
-    ssize_t result = syscall(SYS_recvfrom, fd, bytes, count, 0, NULL, NULL);
-    return result < 0 ? -errno : result;
-}
-
-ssize_t linux_send(int fd, const void *bytes, size_t count, int more_follows) {
-    int flags = MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0);
-    ssize_t result = syscall(SYS_sendto, fd, bytes, count, flags, NULL, 0);
-    return result < 0 ? -errno : result;
 }
 
 ssize_t linux_send_two(

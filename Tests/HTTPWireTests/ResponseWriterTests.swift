@@ -140,6 +140,70 @@ import Testing
         }
     }
 
+    /// What `head` writes; nil when it refuses.
+    private func head(
+        _ fields: [(String, String)], length: UInt64?, room: Int = 1_000
+    ) -> String? {
+        let lines = Array("Server: x\r\n".utf8)
+        let padded = lines + [UInt8](repeating: 0, count: ResponseWriter.readyBytesMax)
+        var isWritten = false
+        let bytes = fields.map { (Array($0.0.utf8), Array($0.1.utf8)) }
+        func slice(_ bytes: [UInt8]) -> ByteSlice {
+            let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count)
+            copy.initialize(from: bytes, count: bytes.count)
+            return ByteSlice(UnsafePointer(copy), count: bytes.count)
+        }
+        let slices = bytes.map { HeaderField(name: slice($0.0), value: slice($0.1)) }
+        defer {
+            for field in slices {
+                field.name.base?.deallocate()
+                field.value.base?.deallocate()
+            }
+        }
+        let text = padded.withUnsafeBufferPointer { padded in
+            slices.withUnsafeBufferPointer { slices in
+                written(room: room) {
+                    isWritten = $0.head(
+                        ready: padded.baseAddress!, count: lines.count, slices, length: length)
+                }
+            }
+        }
+        return isWritten ? text : nil
+    }
+
+    @Test func wholeHead_isWhatItsPartsAre() {
+        let values = (0...40).map { String("abcdefghijklmnopqrstuvwxyz".cycled($0)) }
+        for value in values {
+            #expect(
+                head([("Content-Type", value), ("X", value), ("content-type", value)], length: 7)
+                    == "Server: x\r\nContent-Type: \(value)\r\nX: \(value)\r\n"
+                    + "content-type: \(value)\r\nContent-Length: 7\r\n")
+        }
+        #expect(head([], length: nil) == "Server: x\r\n")
+        for length in [0, 9, 10, 99, 100, 12_345] as [UInt64] {
+            #expect(head([], length: length) == "Server: x\r\nContent-Length: \(length)\r\n")
+        }
+    }
+
+    @Test(arguments: [
+        ("Content-Type", "a\r\nSet-Cookie: x"), ("Content-Type", "0123456789abcde\n"),
+        ("X", "a\nb"), ("X y", "z"), ("", "z"), ("Date", "z"), ("cONNECTION", "close"),
+        ("Content-Length", "1"), ("transfer-encoding", "chunked"),
+    ])
+    func wholeHead_isRefused_forAFieldThatIsRefused(_ name: String, _ value: String) {
+        #expect(head([(name, value)], length: 0) == nil)
+        #expect(head([("A", "b"), (name, value)], length: nil) == nil)
+    }
+
+    @Test func wholeHead_isRefused_whenRoomIsShort() throws {
+        let whole = try #require(head([("Content-Type", "text/plain")], length: 123))
+        for room in 1..<whole.utf8.count {
+            #expect(head([("Content-Type", "text/plain")], length: 123, room: room) == nil)
+        }
+        #expect(
+            head([("Content-Type", "text/plain")], length: 123, room: whole.utf8.count) == whole)
+    }
+
     @Test func readyLines_areRefused_whenThereIsNoRoom() {
         let lines = [UInt8](repeating: 0x61, count: ResponseWriter.readyBytesMax)
         lines.withUnsafeBufferPointer { lines in

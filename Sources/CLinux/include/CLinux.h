@@ -4,6 +4,8 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include "call.h"
+
 #include <semaphore.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,8 +39,11 @@ int linux_poller_create(void);
 int linux_poller_add(int poller, int fd, uint32_t events, uint64_t token);
 int linux_poller_change(int poller, int fd, uint32_t events, uint64_t token);
 int linux_poller_remove(int poller, int fd);
-int linux_poller_wait(int poller, struct epoll_event *events, int capacity,
-                      int timeout_milliseconds);
+static inline int linux_poller_wait(
+    int poller, struct epoll_event *events, int capacity, int timeout_milliseconds) {
+    return (int)linux_call(
+        SYS_epoll_pwait, poller, (long)events, capacity, timeout_milliseconds, 0, 8);
+}
 
 // Wake-ups: an eventfd. `linux_wakeup_clear` takes what has been signalled so far.
 int linux_wakeup_create(void);
@@ -71,8 +76,13 @@ int linux_accept(int listener, char text[linux_address_text_max], uint8_t *text_
 int linux_peer_address(int fd, char text[linux_address_text_max], uint8_t *text_length,
                        uint16_t *port);
 int linux_local_port(int fd);
-ssize_t linux_receive(int fd, void *bytes, size_t count);
-ssize_t linux_send(int fd, const void *bytes, size_t count, int more_follows);
+static inline ssize_t linux_receive(int fd, void *bytes, size_t count) {
+    return linux_call(SYS_recvfrom, fd, (long)bytes, (long)count, 0, 0, 0);
+}
+static inline ssize_t linux_send(int fd, const void *bytes, size_t count, int more_follows) {
+    int flags = MSG_NOSIGNAL | (more_follows ? MSG_MORE : 0);
+    return linux_call(SYS_sendto, fd, (long)bytes, (long)count, flags, 0, 0);
+}
 // Sends `first_count` bytes at `first + first_offset`, then `second_count` at `second`.
 ssize_t linux_send_two(
     int fd, const void *first, size_t first_offset, size_t first_count, const void *second,

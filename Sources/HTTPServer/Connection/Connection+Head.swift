@@ -13,15 +13,7 @@ enum ResponseRules {
 
     /// Whether the server writes this field itself, so that nobody can contradict the framing.
     @inline(__always)
-    static func isReserved(_ name: ByteSlice) -> Bool {
-        switch name.count {
-        case 4: name.equalsIgnoringCase("date")
-        case 10: name.equalsIgnoringCase("connection")
-        case 14: name.equalsIgnoringCase("content-length")
-        case 17: name.equalsIgnoringCase("transfer-encoding")
-        default: false
-        }
-    }
+    static func isReserved(_ name: ByteSlice) -> Bool { ReservedField.holds(name) }
 }
 
 extension Connection {
@@ -47,24 +39,21 @@ extension Connection {
         }
         var writer = unsafe ResponseWriter(
             UnsafeMutableRawBufferPointer(start: room(needed), count: needed))
-        if status == 200 {
-            _ = unsafe writer.ready(loop.state.preamble, count: loop.state.preambleCount)
-        } else {
+        // The lines behind the status line are the same for every status.
+        var skipped = 0
+        if status != 200 {
             guard writer.statusLine(status) else { return false }
-            _ = writer.verbatim(loop.commonLines)
+            skipped = Loop.okLineBytes
         }
-        for index in 0..<fields.count {
-            let field = unsafe fields[index]
-            guard !ResponseRules.isReserved(field.name), writer.field(field.name, field.value)
-            else { return false }
-        }
+        let statedLength = ResponseRules.allowsBody(status) ? length : status == 205 ? 0 : nil
+        guard
+            unsafe writer.head(
+                ready: loop.state.preamble + skipped, count: loop.state.preambleCount &- skipped,
+                fields, length: statedLength)
+        else { return false }
         let framing = exchange.frame(status: status, length: length)
-        if let length, ResponseRules.allowsBody(status) {
-            _ = writer.contentLength(length)
-        } else if framing == .chunked {
+        if framing == .chunked {
             _ = writer.field("Transfer-Encoding", ByteSlice("chunked"))
-        } else if status == 205 {
-            _ = writer.contentLength(0)
         }
         if !exchange.state.keepsAlive {
             _ = writer.field("Connection", ByteSlice("close"))

@@ -7,8 +7,15 @@ extension Connection {
     /// Makes room for `count` bytes behind what waits to be sent, and returns where they go.
     @inline(__always)
     func room(_ count: Int) -> UnsafeMutablePointer<UInt8> {
-        if let output = unsafe state.output, state.outputCapacity &- state.outputEnd >= count {
-            return unsafe output + state.outputEnd
+        if let output = unsafe state.output {
+            if state.outputCapacity &- state.outputEnd >= count {
+                return unsafe output + state.outputEnd
+            }
+        } else if let buffer = unsafe loop.state.buffers.lendKept(count) {
+            let output = unsafe buffer.assumingMemoryBound(to: UInt8.self)
+            unsafe state.output = output
+            state.outputCapacity = BufferPool.bufferBytes
+            return unsafe output
         }
         return unsafe makeRoom(count)
     }
@@ -124,7 +131,33 @@ extension Connection {
     static let largeBytes = 32 << 10
 
     /// Sends what waits, until all is out, the peer takes no more, or the turn is over.
+    ///
+    /// Nearly always there is one piece of output on a plain socket, which takes it as a whole.
+    @inline(__always)
     func flush() {
+        guard state.files == nil, unsafe state.tls == nil, !state.isSendBlocked, !state.isBroken,
+            let output = unsafe state.output
+        else { return flushInParts() }
+        let pending = pendingOutput
+        if pending == 0 { return }
+        let result = unsafe linux_send(state.descriptor, output + state.outputStart, pending, 0)
+        guard result == pending else { return note(sent: result) }
+        state.sentBytes &+= result
+        state.outputStart = 0
+        state.outputEnd = 0
+    }
+
+    /// Takes note of a piece of output that has not gone out as a whole.
+    @inline(never)
+    private func note(sent result: Int) {
+        if result < 0 { return note(sendResult: result) }
+        state.sentBytes &+= result
+        state.outputStart += result
+        state.isSendBlocked = true
+    }
+
+    @inline(never)
+    private func flushInParts() {
         while !state.isBroken {
             while pendingOutput > 0 {
                 if state.isSendBlocked { return }

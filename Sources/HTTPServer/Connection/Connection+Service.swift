@@ -129,6 +129,7 @@ extension Connection {
             case .waiting:
                 guard let exchange = state.exchange, exchange.isComplete else { return }
                 finish(exchange)
+                if awaitsRequest { return }
             case .discarding: if !discard() { return }
             case .lingering:
                 linger()
@@ -144,6 +145,14 @@ extension Connection {
         }
     }
 
+    /// Whether there is nothing to do before the client's next request, and the connection goes on.
+    @inline(__always)
+    private var awaitsRequest: Bool {
+        state.phase == .head && availableInput == 0 && state.files == nil && !state.isBroken
+            && !state.peerHasFinished && !state.closesAfterOutput
+            && pendingOutput <= loop.state.limits.outputHighWaterBytes
+    }
+
     /// Leaves the connection as it is to wait: buffers given back, poller and wheel told.
     @inline(__always)
     private func rest() {
@@ -153,11 +162,17 @@ extension Connection {
         {
             giveBackIdleBuffers()
             state.writeDeadline = 0
-            loop.state.wheel.schedule(
-                self, at: loop.state.tick &+ loop.state.limits.idleTicks)
+            let deadline = loop.state.tick &+ loop.state.limits.idleTicks
+            state.deadline = deadline
+            if deadline < state.linkedTick { reschedule(deadline) }
         } else {
             restUncommonly()
         }
+    }
+
+    @inline(never)
+    private func reschedule(_ deadline: UInt64) {
+        loop.state.wheel.schedule(self, at: deadline)
     }
 
     @inline(never)

@@ -83,8 +83,8 @@ extension Exchange {
         state.framing = .none
         state.isCut = false
         state.isPaused = false
-        state.unheardReason = nil
         state.waitsForWritable = false
+        state.unheardReason = nil
         state.reserved = 0
         unsafe state.body = UnsafeRawBufferPointer(start: nil, count: 0)
         unsafe state.observer = ExchangeObserver()

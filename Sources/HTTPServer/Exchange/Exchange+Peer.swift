@@ -18,23 +18,33 @@ extension Exchange {
     /// - Shape: `203.0.113.7:49152`, `[2001:db8::1]:49152` or `unix`; `room` has
     ///   `remoteEndpointBytesMax` bytes, all of which may be written.
     public func copyRemoteEndpoint(to room: UnsafeMutableRawPointer) -> Int {
-        if let connection = state.connection {
-            return unsafe connection.state.peer.copyEndpoint(to: room)
+        guard let connection = state.connection, connection.state.peer.endpointCount != 0 else {
+            return unsafe makeRemoteEndpoint(in: room)
         }
-        return unsafe state.peer.copyEndpoint(to: room)
+        return unsafe connection.state.peer.copyEndpoint(to: room)
+    }
+
+    @inline(never)
+    private func makeRemoteEndpoint(in room: UnsafeMutableRawPointer) -> Int {
+        guard let connection = state.connection else {
+            state.peer.writeEndpoint()
+            return unsafe state.peer.copyEndpoint(to: room)
+        }
+        connection.state.peer.writeEndpoint()
+        return unsafe connection.state.peer.copyEndpoint(to: room)
     }
 }
 
 extension PeerAddress {
     @inline(__always)
-    mutating func copyEndpoint(to room: UnsafeMutableRawPointer) -> Int {
-        if endpointCount == 0 { writeEndpoint() }
+    fileprivate func copyEndpoint(to room: UnsafeMutableRawPointer) -> Int {
         unsafe room.storeBytes(of: endpoint, as: InlineArray<56, UInt8>.self)
         return Int(endpointCount)
     }
 
     @inline(never)
-    private mutating func writeEndpoint() {
+    fileprivate mutating func writeEndpoint() {
+        if endpointCount != 0 { return }
         var at = 0
         let isV6 = text.firstIndex(of: UInt8(ascii: ":")) != nil
         func put(_ byte: UInt8, _ endpoint: inout InlineArray<56, UInt8>) {

@@ -112,9 +112,9 @@ public struct Exchange: Equatable, @unchecked Sendable {
     public var connectionNumber: UInt64 { UInt64(state.connection?.state.number ?? 0) }
 
     /// What the application has hung on the exchange's reactor.
-    @inline(__always)
+    @inlinable @inline(__always)
     public var applicationState: UnsafeMutableRawPointer? {
-        unsafe state.loop.state.applicationState
+        unsafe state.crossing.pointee.applicationState
     }
 
     /// What the application has set as its reactor's `attention`.

@@ -38,33 +38,34 @@ struct ExchangeFields {
     /// The use whose observer is to be told that the application waits for its end; another one
     /// than `generation` when nobody is.
     var drainingGeneration: UInt32 = .max
+    // Those that each request sets stand together, so that they are cleared by two stores.
     var isInUse = false
     /// Whether `handle` has been called, and so `ended` waits for the application.
     var isHandled = false
     var owesEnded = false
     var isReady = false
-    /// Whether `Application.resumed` is to be called.
-    var isResuming = false
     var response = ResponseProgress.none
     var framing = ResponseFraming.none
     var isCut = false
-    var keepsAlive = false
     var isPaused = false
+    var waitsForWritable = false
+    /// The status that was given; 0 for none.
+    @usableFromInline var status: UInt16 = 0
+    var keepsAlive = false
+    /// Whether the head of the response and the end of the exchange are looked at.
+    var isAccounted = false
+    /// Whether the response's head says `X-Request-ID`; only looked at while accounted.
+    var carriesID = false
+    /// Whether `Application.resumed` is to be called.
+    var isResuming = false
     /// Whether the body was told to go on since the last piece.
     var isResumed = false
     /// Whether another thread runs code for the exchange.
     var isHeld = false
     /// Why the client is gone, when the observer could not be told because the exchange is held.
     var unheardReason: CloseReason?
-    var waitsForWritable = false
-    /// Whether the head of the response and the end of the exchange are looked at.
-    var isAccounted = false
-    /// Whether the response's head says `X-Request-ID`; only looked at while accounted.
-    var carriesID = false
     /// What `follow` was given.
     var follower: UnsafeMutableRawPointer?
-    /// The status that was given; 0 for none.
-    @usableFromInline var status: UInt16 = 0
     /// What the account of the exchange wants, where one is kept: how much of the body was given,
     /// and when the head was there.
     var bodyBytes: UInt64 = 0

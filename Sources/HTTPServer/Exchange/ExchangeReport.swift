@@ -92,7 +92,8 @@ extension Loop {
         let account = exchange.account
         let report = unsafe ExchangeReport(
             exchange: exchange, reactorIndex: state.index,
-            applicationState: state.applicationState, requestID: exchange.requestID,
+            applicationState: state.crossing.pointee.applicationState,
+            requestID: exchange.requestID,
             status: account.status, bodyBytes: account.bodyBytes, isCut: account.isCut,
             reachedApplication: exchange.state.owesEnded,
             remoteAddress: exchange.remoteAddress, remotePort: exchange.remotePort,
@@ -109,7 +110,7 @@ extension Connection {
         requestID.withUTF8 { text in
             let report = unsafe ExchangeReport(
                 exchange: nil, reactorIndex: loop.state.index,
-                applicationState: loop.state.applicationState,
+                applicationState: loop.state.crossing.pointee.applicationState,
                 requestID: ByteSlice(UnsafeRawBufferPointer(text)),
                 status: status, bodyBytes: bodyBytes, isCut: false, reachedApplication: false,
                 remoteAddress: state.peer.text, remotePort: state.peer.port,

@@ -24,12 +24,19 @@ struct BufferPool {
     /// Lends a buffer of at least `count` bytes and says its size.
     @inline(__always)
     mutating func lend(_ count: Int) -> (base: UnsafeMutableRawPointer, capacity: Int) {
-        if count <= BufferPool.bufferBytes, let buffer = unsafe free {
-            unsafe free = buffer.load(as: UnsafeMutableRawPointer?.self)
-            keptCount &-= 1
+        if let buffer = unsafe lendKept(count) {
             return unsafe (buffer, BufferPool.bufferBytes)
         }
         return unsafe allocate(count)
+    }
+
+    /// Lends a buffer of the pooled size if one is kept and has at least `count` bytes.
+    @inline(__always)
+    mutating func lendKept(_ count: Int) -> UnsafeMutableRawPointer? {
+        guard count <= BufferPool.bufferBytes, let buffer = unsafe free else { return nil }
+        unsafe free = buffer.load(as: UnsafeMutableRawPointer?.self)
+        keptCount &-= 1
+        return unsafe buffer
     }
 
     /// The size of the buffer that is lent for `count` bytes.

@@ -43,8 +43,11 @@ struct Crossing: ~Copyable {
     @usableFromInline var kind = CallKind.handle
     /// `Reactor.attention`, where every call finds it at hand.
     @usableFromInline var attention: UnsafeMutableRawPointer?
+    /// `Reactor.applicationState`, at hand as well.
+    @usableFromInline var applicationState: UnsafeMutableRawPointer?
 
     init() {
+        unsafe applicationState = nil
         unsafe calling = nil
         unsafe attention = nil
     }

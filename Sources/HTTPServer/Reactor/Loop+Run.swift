@@ -26,15 +26,21 @@ extension Loop {
                 state.eventIndex = index &+ 1
                 take(state.poller.token(index), state.poller.readiness(index))
             }
-            serveQueue()
-            passTime()
+            if hasQueue { serveQueue() }
+            if hasDeadlineOver { passTime() }
         }
         state.leaves = false
     }
 
+    /// Whether `serveQueue` has something to do.
+    @inline(__always)
+    private var hasQueue: Bool {
+        state.queueFirst != nil || state.readyFirst != nil || !state.orphans.isEmpty
+    }
+
+    @inline(__always)
     private func wait() {
-        let hasWork =
-            state.queueFirst != nil || state.readyFirst != nil || !state.orphans.isEmpty
+        let hasWork = hasQueue
         if !hasWork {
             let wakeAt = min(
                 min(state.wheel.nextTick, state.upstreamDeadline),
@@ -77,6 +83,7 @@ extension Loop {
     ///
     /// Application code may be called here and by `take`, nowhere else: each time with all that is
     /// still to be done in the loop's state, so that another thread can go on with it.
+    @inline(never)
     private func serveQueue() {
         if !state.orphans.isEmpty { tellOrphans() }
         while let exchange = state.readyFirst {
@@ -128,7 +135,16 @@ extension Loop {
         }
     }
 
+    /// Whether `passTime` has something to do.
+    @inline(__always)
+    private var hasDeadlineOver: Bool {
+        let tick = state.tick
+        return tick > state.wheel.now || state.upstreamDeadline <= tick
+            || state.acceptsAgainAt <= tick || state.drainDeadline <= tick
+    }
+
     /// Gives those a turn whose deadlines are over.
+    @inline(never)
     private func passTime() {
         let tick = state.tick
         if tick > state.wheel.now {

@@ -67,7 +67,6 @@ struct LoopFields: ~Copyable {
     let application: Unmanaged<Application>
     /// Set right after the state has been made.
     var reactor: Unmanaged<Reactor>?
-    var applicationState: UnsafeMutableRawPointer?
     /// Whose turn it is on the thread, and what is called.
     let crossing: UnsafeMutablePointer<Crossing>
     /// The length of the piece of a body that `.body` was called with.
@@ -166,13 +165,12 @@ struct Loop {
 
     /// What every response of this second has behind its status line.
     var commonLines: ByteSlice {
-        let statusBytes = Loop.okLineBytes
-        return unsafe ByteSlice(
-            state.preamble + statusBytes, count: state.preambleCount - statusBytes)
+        unsafe ByteSlice(
+            state.preamble + Loop.okLineBytes, count: state.preambleCount - Loop.okLineBytes)
     }
 
-    /// The length of the status line for 200.
-    private static let okLineBytes = 17
+    /// The length of the status line for 200, with which the preamble begins.
+    static let okLineBytes = 17
 
     /// Writes the lines that responses of this second begin with.
     @inline(never)

@@ -10,7 +10,7 @@ import Glibc
 struct Poller: ~Copyable {
     private let descriptor: Int32
     private let events: UnsafeMutablePointer<epoll_event>
-    private let capacity: Int
+    private let capacity: Int32
 
     /// What an event says besides its token.
     struct Readiness: OptionSet {
@@ -24,12 +24,12 @@ struct Poller: ~Copyable {
         static let onChange = Readiness(rawValue: linux_on_change)
     }
 
-    init(capacity: Int) throws(ServerError) {
+    init(capacity: Int32) throws(ServerError) {
         let result = linux_poller_create()
         guard result >= 0 else { throw .kernel(Int(result), doing: "create a poller") }
         descriptor = result
         self.capacity = capacity
-        unsafe events = .allocate(capacity: capacity)
+        unsafe events = .allocate(capacity: Int(capacity))
     }
 
     deinit {
@@ -52,7 +52,7 @@ struct Poller: ~Copyable {
     /// Waits and returns the number of events; an interrupted wait has none.
     func wait(timeoutMilliseconds: Int32) -> Int {
         let count = unsafe linux_poller_wait(
-            descriptor, events, Int32(capacity), timeoutMilliseconds)
+            descriptor, events, capacity, timeoutMilliseconds)
         // Without it nothing would ever come again, and nobody would know.
         precondition(count != -EBADF, "somebody has closed the poller's descriptor")
         return max(0, Int(count))

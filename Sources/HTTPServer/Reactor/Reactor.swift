@@ -16,8 +16,8 @@ public final class Reactor: @unchecked Sendable {
     ///
     /// Borrowed: the application keeps alive what the pointer means.
     public var applicationState: UnsafeMutableRawPointer? {
-        get { unsafe loop.state.applicationState }
-        set { unsafe loop.state.applicationState = newValue }
+        get { unsafe crossing.pointee.applicationState }
+        set { unsafe crossing.pointee.applicationState = newValue }
     }
 
     /// What the application looks at before each of its calls, by `Exchange.attention`; borrowed,

@@ -92,7 +92,10 @@ enum Scan {
         var at = unsafe from
         // The high bit of the lowest byte, if the byte before `at` is a slash.
         var slashBefore: UInt64 = 0
-        while unsafe end - at >= 8 {
+        var allPairs: UInt64 = 0
+        // The last place that eight bytes can be read from.
+        let last = unsafe end - 8
+        while unsafe at <= last {
             let word = unsafe Word.load(at)
             // Below `&` lie the blank, the controls, `#` and `%`; `!`, `"` and `$` are rare enough
             // to be looked at one by one with them.
@@ -105,20 +108,24 @@ enum Scan {
             let slashes = dotsAndSlashes & (word << 7)
             let pairs = dotsAndSlashes & (slashes << 8 | slashBefore)
             if specials == 0 {
-                if pairs != 0 { needsNormalizing = true }
+                allPairs |= pairs
                 slashBefore = slashes >> 56
                 unsafe at += 8
                 continue
             }
             let beforeSpecial = (specials & (0 &- specials)) &- 1
-            if pairs & beforeSpecial != 0 { needsNormalizing = true }
+            allPairs |= pairs & beforeSpecial
             unsafe at += Word.position(specials)
             let byte = unsafe at.pointee
-            if !CharacterClass.isTarget(byte) || byte == UInt8(ascii: "?") { return unsafe at }
+            if !CharacterClass.isTarget(byte) || byte == UInt8(ascii: "?") {
+                if allPairs != 0 { needsNormalizing = true }
+                return unsafe at
+            }
             if byte == UInt8(ascii: "%") { needsNormalizing = true }
             slashBefore = 0
             unsafe at += 1
         }
+        if allPairs != 0 { needsNormalizing = true }
         while unsafe at < end {
             let byte = unsafe at.pointee
             if !CharacterClass.isTarget(byte) || byte == UInt8(ascii: "?") { break }

@@ -25,6 +25,13 @@ enum Word {
             littleEndian: UnsafeRawPointer(address).loadUnaligned(as: UInt32.self))
     }
 
+    /// Writes eight bytes, the lowest first.
+    @inline(__always)
+    static func store(_ word: UInt64, _ address: UnsafeMutablePointer<UInt8>) {
+        unsafe UnsafeMutableRawPointer(address).storeBytes(
+            of: word.littleEndian, as: UInt64.self)
+    }
+
     /// Copies the bytes of one value of the type, wherever they lie.
     @inline(__always)
     static func copy<Bytes: BitwiseCopyable>(

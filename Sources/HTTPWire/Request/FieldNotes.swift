@@ -111,6 +111,13 @@ struct FieldNotes {
         return known.isSame(value) ? nil : Self.judgeHost(value, &known)
     }
 
+    /// Takes note of a Host that is known to be valid, the first field of its head.
+    @inline(__always)
+    mutating func takeKnownHost(_ value: ByteSlice) {
+        said.insert(.host)
+        host = value
+    }
+
     @inline(never)
     private static func judgeHost(
         _ value: ByteSlice, _ known: inout KnownAuthority

@@ -50,6 +50,7 @@ public struct RequestHead: Equatable {
     public var hasRequestID = false
     /// What the storage remembers of the heads that it has held before.
     @usableFromInline var knownHost = KnownAuthority()
+    @usableFromInline var knownHostLine = KnownHostLine()
 
     /// Makes an empty head for the parser to fill.
     @inlinable

@@ -23,6 +23,16 @@ extension RequestParser {
         let fieldMax = min(limits.fieldCountMax, fields.count)
         var count = 0
         var notes = FieldNotes()
+        var isKnown = false
+        if fieldMax > 0, let slots = fields.baseAddress,
+            let field = unsafe head.knownHostLine.field(at, end)
+        {
+            unsafe slots[0] = field
+            count = 1
+            isKnown = true
+            notes.takeKnownHost(field.value)
+            unsafe at += head.knownHostLine.length
+        }
         while true {
             unsafe line.start = at
             guard unsafe end - at >= 2 else {
@@ -61,6 +71,9 @@ extension RequestParser {
         head.fieldCount = count
         if let code = notes.conclude(&head) {
             throw unsafe WireError(code, offset: at - start)
+        }
+        if !isKnown, count > 0, let slots = fields.baseAddress {
+            unsafe head.knownHostLine.note(slots[0])
         }
         return unsafe at + 2
     }

@@ -65,19 +65,83 @@ public struct ResponseWriter {
         return write(name, value)
     }
 
+    /// Writes what nearly every head consists of in one go: lines that were made earlier, fields
+    /// that come from elsewhere, and `Content-Length` unless there is no `length`.
+    ///
+    /// Returns false when a field is refused, as `field` does or because it is reserved; then some
+    /// of the others may have been written.
+    ///
+    /// - Shape: as for `ready`.
+    public mutating func head(
+        ready lines: UnsafePointer<UInt8>, count: Int,
+        _ fields: UnsafeBufferPointer<HeaderField>, length: UInt64?
+    ) -> Bool {
+        // In a variable of its own the place is kept in a register.
+        var writer = self
+        guard unsafe writer.putReady(lines, count: count) else { return false }
+        for index in 0..<fields.count {
+            let field = unsafe fields[index]
+            if Self.isContentType(field.name) {
+                guard writer.writeContentType(field.value) else { return false }
+            } else {
+                guard !ReservedField.includes(field.name), Scan.isToken(field.name),
+                    writer.write(field.name, field.value)
+                else { return false }
+            }
+        }
+        if let length {
+            guard writer.putLength(length) else { return false }
+        }
+        self = writer
+        return true
+    }
+
+    /// "Content-", "Type" and "t-Type: " as `Word` reads them.
+    private static let contentAndHyphen: UInt64 = 0x2D74_6E65_746E_6F43
+    private static let type: UInt32 = 0x6570_7954
+    private static let endOfContentType: UInt64 = 0x203A_6570_7954_2D74
+
+    /// Whether this is the name that most heads have, in the case in which they have it.
+    @inline(__always)
+    private static func isContentType(_ name: ByteSlice) -> Bool {
+        guard name.count == 12, let start = unsafe name.base else { return false }
+        return unsafe Word.load(start) == contentAndHyphen && Word.load4(start + 8) == type
+    }
+
+    @inline(__always)
+    private mutating func writeContentType(_ value: ByteSlice) -> Bool {
+        guard Scan.isFieldValue(value), let out = unsafe reserve(value.count &+ 16) else {
+            return false
+        }
+        unsafe Word.store(Self.contentAndHyphen, out)
+        unsafe Word.store(Self.endOfContentType, out + 6)
+        unsafe Self.copy(value, to: out + 14)
+        let end = unsafe out + (14 &+ value.count)
+        unsafe end[0] = 0x0D
+        unsafe end[1] = 0x0A
+        return true
+    }
+
     /// Writes a field line with a name that the program states, and so is a token.
     public mutating func field(_ name: StaticString, _ value: ByteSlice) -> Bool {
         write(ByteSlice(name), value)
     }
 
     /// Writes `Content-Length`.
-    public mutating func contentLength(_ length: UInt64) -> Bool {
+    public mutating func contentLength(_ length: UInt64) -> Bool { putLength(length) }
+
+    @inline(__always)
+    private mutating func putLength(_ length: UInt64) -> Bool {
         let digits = Self.decimalDigits(length)
-        guard let out = unsafe reserve(18 + digits) else { return false }
+        guard let out = unsafe reserve(18 &+ digits) else { return false }
         unsafe Self.copy(ByteSlice("Content-Length: "), to: out)
-        unsafe Self.putDecimal(length, digits, out + 16)
-        unsafe out[16 + digits] = 0x0D
-        unsafe out[17 + digits] = 0x0A
+        if length < 100 {
+            unsafe Self.putPair(Int(truncatingIfNeeded: length), digits, out + 16)
+        } else {
+            unsafe Self.putDecimal(length, digits, out + 16)
+        }
+        unsafe out[16 &+ digits] = 0x0D
+        unsafe out[17 &+ digits] = 0x0A
         return true
     }
 
@@ -108,6 +172,11 @@ public struct ResponseWriter {
     ///
     /// - Shape: `readyBytesMax` bytes may be read from `lines` on, whatever `count` is.
     public mutating func ready(_ lines: UnsafePointer<UInt8>, count: Int) -> Bool {
+        unsafe putReady(lines, count: count)
+    }
+
+    @inline(__always)
+    private mutating func putReady(_ lines: UnsafePointer<UInt8>, count: Int) -> Bool {
         guard count <= Self.readyBytesMax, unsafe end - next >= Self.readyBytesMax else {
             return unsafe put(ByteSlice(lines, count: count))
         }
@@ -240,18 +309,32 @@ public struct ResponseWriter {
         return digits
     }
 
-    /// Writes the digits two at a time.
+    /// The numbers below 100, two digits each.
     @inline(__always)
+    private static var pairs: StaticString {
+        """
+        0001020304050607080910111213141516171819\
+        2021222324252627282930313233343536373839\
+        4041424344454647484950515253545556575859\
+        6061626364656667686970717273747576777879\
+        8081828384858687888990919293949596979899
+        """
+    }
+
+    /// Writes a number below 100; one that has one digit may be followed by a byte that the caller
+    /// writes over.
+    @inline(__always)
+    private static func putPair(
+        _ value: Int, _ digits: Int, _ out: UnsafeMutablePointer<UInt8>
+    ) {
+        unsafe Word.copy(UInt16.self, pairs.utf8Start + (2 &* value &+ 2 &- digits), out)
+    }
+
+    /// Writes the digits two at a time.
+    @inline(never)
     private static func putDecimal(
         _ value: UInt64, _ digits: Int, _ out: UnsafeMutablePointer<UInt8>
     ) {
-        let pairs: StaticString = """
-            0001020304050607080910111213141516171819\
-            2021222324252627282930313233343536373839\
-            4041424344454647484950515253545556575859\
-            6061626364656667686970717273747576777879\
-            8081828384858687888990919293949596979899
-            """
         var rest = value
         var at = digits
         while at >= 2 {

@@ -59,7 +59,7 @@ extension MountTable {
             return unsafe place.found.mount._withUnsafeGuaranteedRef { $0.name.text }
         }
         let name = unsafe PathSegment(base + prefix, pathEnd: base + path.count)
-        guard let found = unsafe find(name) else { return "" }
+        guard let found = unsafe view.find(name) else { return "" }
         return unsafe found.mount._withUnsafeGuaranteedRef { $0.name.text }
     }
 }

@@ -84,19 +84,16 @@ package final class PluginApplication: Application, @unchecked Sendable {
             return .responded
         }
         let table = unsafe Unmanaged<MountTable>.fromOpaque(state)
-        return unsafe table._withUnsafeGuaranteedRef { route(exchange, $0) }
-    }
-
-    @inline(__always)
-    private func route(_ exchange: Exchange, _ table: MountTable) -> Disposition {
         let path = exchange.path
         let prefixCount = Self.prefix.utf8CodeUnitCount
         guard path.count > prefixCount, let base = unsafe path.base,
             unsafe Self.isPrefix(base)
-        else { return elsewhere(exchange, table) }
+        else { return unsafe table._withUnsafeGuaranteedRef { elsewhere(exchange, $0) } }
         let end = unsafe base + path.count
         let name = unsafe PathSegment(base + prefixCount, pathEnd: end)
-        guard let found = unsafe table.find(name) else {
+        // Only addresses leave the closure, so that nothing of what follows has to be in one.
+        let view = unsafe table._withUnsafeGuaranteedRef { unsafe $0.view }
+        guard let found = unsafe view.find(name) else {
             HostPages.noSuchPlugin(exchange)
             return .responded
         }
@@ -185,6 +182,7 @@ package final class PluginApplication: Application, @unchecked Sendable {
         unsafe record.pointee.serving = serving
         unsafe record.pointee.route = UInt32(truncatingIfNeeded: route)
         unsafe record.pointee.beganTicks = linux_ticks()
+        unsafe record.pointee.answeredTicks = 0
         unsafe record.pointee.request.path = path.text
         unsafe record.pointee.request.parameter_count =
             unsafe Int(limits.pointee.parameterCount)
@@ -268,18 +266,22 @@ package final class PluginApplication: Application, @unchecked Sendable {
         if let attention = unsafe exchange.attention {
             return unsafe beginHooks(exchange, pointer, attention)
         }
-        unsafe call(exchange, pointer)
+        // A request without a body has been routed just now, and reading the counter takes as long
+        // as 40 instructions.
+        let isNew = exchange.head.framing == .none
+        unsafe call(exchange, pointer, at: isNew ? record.pointee.beganTicks : linux_ticks())
     }
 
     /// Hands a request to its plugin after the hooks have entered.
     @inline(never)
     func callPlugin(_ exchange: Exchange, _ pointer: RecordPointer) {
         unsafe pointer.record.pointee.isInHandle = true
-        unsafe call(exchange, pointer)
+        unsafe call(exchange, pointer, at: linux_ticks())
     }
 
+    /// - Parameter began: when the call begins, by the processor's counter.
     @inline(__always)
-    private func call(_ exchange: Exchange, _ pointer: RecordPointer) {
+    private func call(_ exchange: Exchange, _ pointer: RecordPointer, at began: UInt64) {
         let record = unsafe pointer.record
         let serving = unsafe record.pointee.serving
         if unsafe serving.pointee.limits[Int(record.pointee.route)].runsOnPool.load(
@@ -290,7 +292,6 @@ package final class PluginApplication: Application, @unchecked Sendable {
         let image = unsafe serving.pointee.image
         let call = exchange.beginCall(.handle)
         let host = ImageContext.enter(image)
-        let began = linux_ticks()
         let status = unsafe serving.pointee.handle(
             serving.pointee.state, &record.pointee.request, pointer.response)
         let ended = linux_ticks()
@@ -299,6 +300,7 @@ package final class PluginApplication: Application, @unchecked Sendable {
             Self.surrender(exchange, .handle, image: image, status)
         }
         unsafe serving.pointee.wasBusy(exchange.reactorIndex, ticks: ended &- began)
+        unsafe record.pointee.answeredTicks = status == ph_status(PH_PENDING) ? 0 : ended
         unsafe conclude(exchange, pointer, status)
     }
 
@@ -443,7 +445,8 @@ package final class PluginApplication: Application, @unchecked Sendable {
     override package func ended(_ exchange: Exchange) {
         let pointer = unsafe RecordPointer(exchange)
         let serving = unsafe pointer.record.pointee.serving
-        let now = linux_ticks()
+        let answered = unsafe pointer.record.pointee.answeredTicks
+        let now = answered == 0 ? linux_ticks() : answered
         let began = unsafe pointer.record.pointee.beganTicks
         unsafe serving.pointee.requestAnswered(
             exchange.reactorIndex, status: exchange.status, ticks: now > began ? now &- began : 0)

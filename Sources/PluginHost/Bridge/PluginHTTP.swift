@@ -35,6 +35,7 @@ enum PluginHTTP {
 
     // MARK: - Functions of the table
 
+    @inline(__always)
     static func respond(
         _ response: OpaquePointer?, _ status: UInt32, _ headers: UnsafePointer<ph_header>?,
         _ headerCount: Int, _ body: ph_bytes

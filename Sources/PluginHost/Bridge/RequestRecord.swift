@@ -54,6 +54,8 @@ struct RequestRecord: ~Copyable {
     var bodyBytesLeft: UInt64
     /// When the request was routed, by the processor's counter.
     var beganTicks: UInt64
+    /// When the call of `handle` returned that answered it; 0 where it is answered otherwise.
+    var answeredTicks: UInt64
     var request: ph_request
 }
 

@@ -10,7 +10,7 @@ package import HostModel
 @safe
 package final class MountTable: @unchecked Sendable {  // because nothing changes after init
     @unsafe
-    private struct Slot {
+    fileprivate struct Slot {
         var key = SegmentKey()
         /// The name's bytes in `names`; only longer names are compared with them.
         var text: UnsafePointer<UInt8>?
@@ -34,9 +34,17 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
     let hooks: RequestChain?
     /// What stands at each of those places, by their ordinals.
     private let targets: UnsafeMutablePointer<Found?>
-    private let slots: UnsafeMutablePointer<Slot>
     private let names: UnsafeMutablePointer<UInt8>
-    private let mask: Int
+    /// The hash table.
+    let view: View
+
+    /// The addresses of the hash table; copied about freely, valid as long as the table.
+    @unsafe
+    struct View {
+        fileprivate let slots: UnsafeMutablePointer<Slot>
+        /// The size of the hash table, a power of two, less one.
+        fileprivate let mask: Int
+    }
 
     /// Makes a table; of mounts with one name the last counts.
     package convenience init(mounts: [Mount] = [], operators: OperatorMounts? = nil) {
@@ -57,8 +65,9 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
         }
         var count = 4
         while count < mounts.count * 2 { count *= 2 }
-        mask = count - 1
-        unsafe slots = .allocate(capacity: count)
+        let mask = count - 1
+        let slots = UnsafeMutablePointer<Slot>.allocate(capacity: count)
+        unsafe view = View(slots: slots, mask: mask)
         unsafe slots.initialize(repeating: Slot(), count: count)
         unsafe names = .allocate(
             capacity: mounts.keys.reduce(1) { $0 + $1.text.utf8.count })
@@ -86,7 +95,7 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
 
     deinit {
         unsafe targets.deallocate()
-        unsafe slots.deallocate()
+        unsafe view.slots.deallocate()
         unsafe names.deallocate()
     }
 
@@ -121,26 +130,28 @@ package final class MountTable: @unchecked Sendable {  // because nothing change
         else { return nil }
         return unsafe (found, place.prefixCount)
     }
+}
 
+extension MountTable.View {
     /// Finds what is mounted at a name.
     @inline(__always)
-    func find(_ name: PathSegment) -> Found? {
+    func find(_ name: PathSegment) -> MountTable.Found? {
         let key = name.key
-        var index = key.hash(0) & mask
+        var index = unsafe key.hash(0) & mask
         while true {
             let slot = unsafe slots + index
             guard let mount = unsafe slot.pointee.mount else { return nil }
             if unsafe slot.pointee.key == key {
                 guard key.count > 16 else {
-                    return unsafe Found(mount: mount, serving: slot.pointee.serving)
+                    return unsafe MountTable.Found(mount: mount, serving: slot.pointee.serving)
                 }
                 if let text = unsafe slot.pointee.text,
                     unsafe SegmentKey.middlesAreEqual(text, name.start, count: key.count)
                 {
-                    return unsafe Found(mount: mount, serving: slot.pointee.serving)
+                    return unsafe MountTable.Found(mount: mount, serving: slot.pointee.serving)
                 }
             }
-            index = (index &+ 1) & mask
+            index = unsafe (index &+ 1) & mask
         }
     }
 }

@@ -19,7 +19,7 @@ struct PathSegment {
         let word =
             unsafe left >= 8
             ? Self.load(start)
-            : Self.load(pathEnd - 8) >> UInt64(truncatingIfNeeded: 64 &- left &* 8)
+            : (Self.load(pathEnd - 8) &>> UInt64(truncatingIfNeeded: 56 &- left &* 8)) &>> 8
         let slashes = Self.slashes(word)
         if slashes != 0 {
             let count = slashes.trailingZeroBitCount >> 3

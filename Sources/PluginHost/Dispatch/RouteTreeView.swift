@@ -68,11 +68,65 @@ struct RouteTreeView {
         parameters: UnsafeMutablePointer<ByteSlice>
     ) -> RouteMatch {
         guard path.count > 0, let base = unsafe path.base else { return .notFound }
-        let walk = unsafe RouteWalk(
-            view: self, method: method, name: name, end: base + path.count, parameters: parameters)
-        let route = unsafe walk.step(node: 0, at: base + 1, parameterCount: 0)
+        let end = unsafe base + path.count
+        var at = unsafe base + 1
+        var node: UInt32 = 0
+        var route: Int32 = -1
+        // Where only literals follow there is one way to go.
+        while true {
+            if unsafe at > end {
+                route = unsafe endpoint(of: node, method, name)
+                break
+            }
+            let place = unsafe nodes + Int(node)
+            if unsafe place.pointee.parameter | place.pointee.rest != 0 {
+                route = unsafe branch(
+                    node: node, at: at, end: end, method, name: name, parameters: parameters)
+                break
+            }
+            let segment = unsafe PathSegment(at, pathEnd: end)
+            node = unsafe literalChild(of: node, segment)
+            if node == 0 { break }
+            unsafe at = segment.end + 1
+        }
         if route >= 0 { return .route(Int(route)) }
         return unsafe isKnown(path) ? .methodNotAllowed : .notFound
+    }
+
+    /// Goes on with a search where there may be several ways to go.
+    @inline(never)
+    private func branch(
+        node: UInt32, at: UnsafePointer<UInt8>, end: UnsafePointer<UInt8>, _ method: Method,
+        name: ByteSlice, parameters: UnsafeMutablePointer<ByteSlice>
+    ) -> Int32 {
+        let walk = unsafe RouteWalk(
+            view: self, method: method, name: name, end: end, parameters: parameters)
+        return unsafe walk.step(node: node, at: at, parameterCount: 0)
+    }
+
+    /// Returns the route of the node for the method, or -1: by name, then GET's for HEAD, then "*".
+    @inline(__always)
+    func endpoint(of node: UInt32, _ method: Method, _ name: ByteSlice) -> Int32 {
+        let place = unsafe nodes + Int(node)
+        let first = unsafe endpoints + Int(place.pointee.firstEndpoint)
+        let count = unsafe Int(place.pointee.endpointCount)
+        var fallback: Int32 = -1
+        var index = 0
+        while index < count {
+            let candidate = unsafe first + index
+            let route = unsafe Int32(truncatingIfNeeded: candidate.pointee.route)
+            if unsafe candidate.pointee.method == method {
+                if method != .other { return route }
+                if unsafe candidate.pointee.name == name { return route }
+            }
+            if unsafe candidate.pointee.method == .get, method == .head {
+                fallback = route
+            } else if unsafe fallback < 0 && candidate.pointee.isAnyMethod {
+                fallback = route
+            }
+            index &+= 1
+        }
+        return fallback
     }
 
     /// Says whether any method is answered at the path.
@@ -185,33 +239,8 @@ struct RouteWalk {
             }
             guard rest != 0 else { return -1 }
             unsafe parameters[parameterCount] = ByteSlice(at, count: end - at)
-            return unsafe endpoint(of: rest)
+            return unsafe view.endpoint(of: rest, method, name)
         }
-        return unsafe endpoint(of: node)
-    }
-
-    /// Returns the route of the node for the method: by name, then GET's for HEAD, then "*".
-    @inline(__always)
-    private func endpoint(of node: UInt32) -> Int32 {
-        let place = unsafe view.nodes + Int(node)
-        let first = unsafe view.endpoints + Int(place.pointee.firstEndpoint)
-        let count = unsafe Int(place.pointee.endpointCount)
-        var fallback: Int32 = -1
-        var index = 0
-        while index < count {
-            let candidate = unsafe first + index
-            let route = unsafe Int32(truncatingIfNeeded: candidate.pointee.route)
-            if unsafe candidate.pointee.method == method {
-                if unsafe method != .other { return route }
-                if unsafe candidate.pointee.name == name { return route }
-            }
-            if unsafe candidate.pointee.method == .get, unsafe method == .head {
-                fallback = route
-            } else if unsafe fallback < 0 && candidate.pointee.isAnyMethod {
-                fallback = route
-            }
-            index &+= 1
-        }
-        return fallback
+        return unsafe view.endpoint(of: node, method, name)
     }
 }

@@ -13,7 +13,7 @@ import Testing
             guard let base = bytes.baseAddress else { return nil }
             let segment = PathSegment(base + 8, pathEnd: base + bytes.count)
             #expect(segment.count == name.utf8.count)
-            return table.find(segment)?.mount.takeUnretainedValue()
+            return table.view.find(segment)?.mount.takeUnretainedValue()
         }
     }
 
