@@ -97,7 +97,8 @@ import Testing
         let whole = read(text, &head)
         #expect(whole.outcome == .complete(headLength: text.utf8.count))
         for count in 0..<text.utf8.count {
-            #expect(read(String(text.prefix(count)), &head).outcome == .incomplete)
+            let part = String(decoding: text.utf8.prefix(count), as: UTF8.self)
+            #expect(read(part, &head).outcome == .incomplete)
         }
         #expect(read(text, &head) == whole)
     }

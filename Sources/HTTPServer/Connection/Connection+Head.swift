@@ -32,8 +32,8 @@ extension Connection {
         if loop.state.isLeaving { exchange.state.keepsAlive = false }
         if hasBodyLeft { settleBodyLeft(exchange, isWhole: length != nil) }
         var needed =
-            ResponseWriter.frameLengthMax + Connection.ownFieldBytesMax
-            + loop.state.preambleCount + spare
+            ResponseWriter.frameLengthMax &+ Connection.ownFieldBytesMax
+            &+ loop.state.preambleCount &+ spare
         for index in 0..<fields.count {
             needed &+= unsafe fields[index].name.count &+ fields[index].value.count &+ 4
         }

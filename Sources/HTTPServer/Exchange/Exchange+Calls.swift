@@ -13,13 +13,15 @@ import Synchronization
 /// 5. The loop hears of it by `Application.returned` and lets the exchange go on.
 extension Exchange {
     /// Announces that code begins to run that may not return soon; on the reactor's thread.
+    ///
+    /// - Parameter ticks: when it begins, by the processor's counter.
     @inlinable @inline(__always)
-    public func beginCall(_ kind: CallKind) -> LoopCall {
+    public func beginCall(_ kind: CallKind, at ticks: UInt64 = linux_ticks()) -> LoopCall {
         let crossing = unsafe state.crossing
         unsafe crossing.pointee.calling = UnsafeMutableRawPointer(address)
         unsafe crossing.pointee.kind = kind
         unsafe linux_set_call_subject(address)
-        let (call, isWatched) = unsafe crossing.pointee.begin()
+        let (call, isWatched) = unsafe crossing.pointee.begin(at: ticks)
         if !isWatched { wakeWatchdog() }
         return call
     }

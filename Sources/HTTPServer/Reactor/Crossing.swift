@@ -38,6 +38,8 @@ struct Crossing: ~Copyable {
     /// the kernel's id.
     @usableFromInline let runner = Atomic<UInt>(0)
     let runnerID = Atomic<Int32>(0)
+    /// When the last call began, by the processor's counter.
+    @usableFromInline let beganTicks = Atomic<UInt64>(0)
     /// The exchange that is called for, and what for; the loop's own.
     @usableFromInline var calling: UnsafeMutableRawPointer?
     @usableFromInline var kind = CallKind.handle
@@ -52,9 +54,11 @@ struct Crossing: ~Copyable {
         unsafe attention = nil
     }
 
-    /// Goes over to the code; false when the watchdog has to be woken.
+    /// Goes over to the code, at that time by the processor's counter; false when the watchdog has
+    /// to be woken.
     @inlinable @inline(__always)
-    func begin() -> (call: LoopCall, isWatched: Bool) {
+    func begin(at ticks: UInt64) -> (call: LoopCall, isWatched: Bool) {
+        beganTicks.store(ticks, ordering: .relaxed)
         let former = word.load(ordering: .relaxed)
         let next = (former & ~Side.mask) &+ (Crossing.step | Side.code)
         // The exchange orders the word before the look at the sleeper, as the watchdog orders its

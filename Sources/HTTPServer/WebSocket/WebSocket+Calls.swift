@@ -23,7 +23,7 @@ extension WebSocket {
         unsafe loop.state.callingSocket = called
         loop.state.socketCallKind = kind
         unsafe linux_set_call_subject(called.toOpaque())
-        let (call, isWatched) = unsafe loop.state.crossing.pointee.begin()
+        let (call, isWatched) = unsafe loop.state.crossing.pointee.begin(at: linux_ticks())
         if !isWatched { loop.wakeWatchdog() }
         return call
     }

@@ -21,18 +21,43 @@ extension RequestParser {
         line.isRequestLine = false
 
         let fieldMax = min(limits.fieldCountMax, fields.count)
-        var count = 0
         var notes = FieldNotes()
+        head.fieldCount = 0
         var isKnown = false
         if fieldMax > 0, let slots = fields.baseAddress,
             let field = unsafe head.knownHostLine.field(at, end)
         {
             unsafe slots[0] = field
-            count = 1
+            head.fieldCount = 1
             isKnown = true
             notes.takeKnownHost(field.value)
             unsafe at += head.knownHostLine.length
         }
+        unsafe line.start = at
+        if unsafe end - at < 2 || at[0] != 0x0D || at[1] != 0x0A {
+            unsafe at = try fieldLines(
+                start, at, end, fields: fields, fieldMax: fieldMax, head: &head, notes: &notes,
+                line: &line)
+        }
+        if let code = notes.conclude(&head) {
+            throw unsafe WireError(code, offset: at - start)
+        }
+        if !isKnown, head.fieldCount > 0, let slots = fields.baseAddress {
+            unsafe head.knownHostLine.note(slots[0])
+        }
+        return unsafe at + 2
+    }
+
+    /// Reads field lines up to the empty line, and returns the position of that.
+    @inline(never)
+    private func fieldLines(
+        _ start: Address, _ from: Address, _ end: Address,
+        fields: UnsafeMutableBufferPointer<HeaderField>, fieldMax: Int, head: inout RequestHead,
+        notes: inout FieldNotes, line: inout LineMark
+    ) throws(WireError) -> Address {
+        var at = unsafe from
+        var count = head.fieldCount
+        var taken = notes
         while true {
             unsafe line.start = at
             guard unsafe end - at >= 2 else {
@@ -62,20 +87,15 @@ extension RequestParser {
                 name: ByteSlice(nameStart, count: nameLength), value: value)
             count &+= 1
             unsafe at += 2
-            let code = unsafe notes.take(
+            let code = unsafe taken.take(
                 nameStart, nameLength, value, knownHost: &head.knownHost)
             if let code {
                 throw unsafe WireError(code, offset: nameStart - start)
             }
         }
         head.fieldCount = count
-        if let code = notes.conclude(&head) {
-            throw unsafe WireError(code, offset: at - start)
-        }
-        if !isKnown, count > 0, let slots = fields.baseAddress {
-            unsafe head.knownHostLine.note(slots[0])
-        }
-        return unsafe at + 2
+        notes = taken
+        return unsafe at
     }
 
     /// Says why a field line does not begin with a name and a colon.

@@ -9,7 +9,7 @@ public struct ResponseParser: Sendable {
     private let requests: RequestParser
 
     /// The bounds that heads are held to; `requestLineBytesMax` bounds the status line.
-    public var limits: WireLimits { requests.limits }
+    private var limits: HeadLimits { requests.limits }
 
     /// Makes a parser with these limits.
     public init(limits: WireLimits) { requests = RequestParser(limits: limits) }

@@ -290,7 +290,7 @@ package final class PluginApplication: Application, @unchecked Sendable {
             return unsafe handleOnPool(exchange, pointer)
         }
         let image = unsafe serving.pointee.image
-        let call = exchange.beginCall(.handle)
+        let call = exchange.beginCall(.handle, at: began)
         let host = ImageContext.enter(image)
         let status = unsafe serving.pointee.handle(
             serving.pointee.state, &record.pointee.request, pointer.response)

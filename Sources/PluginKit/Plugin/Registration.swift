@@ -37,8 +37,11 @@ struct Registration {
 
 /// A plugin's state, its routes bound to it.
 @usableFromInline
+@safe
 struct BoundPlugin {
     let handlers: [BoundHandler]
+    /// The same, for the request path, which counts no references.
+    let references: [Unmanaged<BoundHandler>]
     /// Set in `init(_:)`, in the author's module.
     @usableFromInline var subscriptions: [BoundSubscription] = []
     /// Likewise.
@@ -56,6 +59,7 @@ struct BoundPlugin {
             start: @escaping () throws(PluginError) -> Void, stop: @escaping () -> Void
         ) {
             self.handlers = handlers
+            unsafe references = handlers.map { unsafe Unmanaged.passUnretained($0) }
             self.methods = methods
             self.health = health
             self.start = start
@@ -74,6 +78,7 @@ struct BoundPlugin {
             stop: @escaping @Sendable () async -> Void, stopDeadlineSeconds: Int
         ) {
             self.handlers = handlers
+            unsafe references = handlers.map { unsafe Unmanaged.passUnretained($0) }
             self.methods = methods
             self.health = health
             self.start = start
@@ -101,11 +106,11 @@ struct BoundPlugin {
     }
 }
 
-/// A handler bound to its plugin's state.
+/// A handler bound to its plugin's state; an object, so that a request need not copy it.
 @usableFromInline
-struct BoundHandler {
+final class BoundHandler: Sendable {
     @usableFromInline
-    enum Answer {
+    enum Answer: Sendable {
         case inline(@Sendable (Request) throws(HandlerError) -> Response)
         #if !hasFeature(Embedded)
             case waiting(@Sendable (Request) async throws -> Response)
@@ -127,7 +132,7 @@ struct BoundHandler {
     }
 
     @inlinable
-    init<Owner: Plugin>(_ route: Route<Owner>, _ plugin: Owner) {
+    convenience init<Owner: Plugin>(_ route: Route<Owner>, _ plugin: Owner) {
         switch route.handler {
         #if !hasFeature(Embedded)
             case .inline(let answer) where route.shape.body.streams:

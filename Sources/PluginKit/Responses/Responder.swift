@@ -110,6 +110,7 @@ struct Responder {
         return unsafe withManyFields(answer, body)
     }
 
+    @inline(never)
     private func withManyFields(
         _ answer: borrowing Response, _ body: (UnsafePointer<ph_header>?, Int) -> ph_status
     ) -> ph_status {

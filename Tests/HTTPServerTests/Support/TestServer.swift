@@ -193,7 +193,12 @@ final class TestServer: Sendable {
     }
 
     /// Waits until the reactors have done what they were told so far.
-    func settle() async { await server.forEachReactor { _ in } }
+    ///
+    /// Twice, because what a loop is asked to do comes before what its last turn has left to do.
+    func settle() async {
+        await server.forEachReactor { _ in }
+        await server.forEachReactor { _ in }
+    }
 
     func stop() async { await server.stop(drainSeconds: 60) }
 }
