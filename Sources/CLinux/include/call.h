@@ -3,9 +3,11 @@
 #ifndef CLINUX_CALL_H
 #define CLINUX_CALL_H
 
-#include <errno.h>
 #include <sys/syscall.h>
+#if !defined(__x86_64__) && !defined(__aarch64__)
+#include <errno.h>
 #include <unistd.h>
+#endif
 
 // Makes the call. Returns its result, or the negated errno; errno stays as it is.
 static inline long linux_call(
