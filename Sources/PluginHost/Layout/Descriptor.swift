@@ -20,7 +20,7 @@ package struct Descriptor: ~Copyable {
     /// Opens a path.
     ///
     /// - Throws: `HostError` with code `system_call_failed`.
-    package init(opening path: String, flags: Int32, mode: mode_t = 0) throws(HostError) {
+    package init(opening path: String, flags: Int32, mode: UInt32 = 0) throws(HostError) {
         let number = unsafe Glibc.open(path, flags | O_CLOEXEC, mode)
         guard number >= 0 else {
             throw .system("the file could not be opened", subject: path, errno: errno)
@@ -34,7 +34,7 @@ package struct Descriptor: ~Copyable {
     }
 
     /// Opens an entry of this directory, never through a symbolic link.
-    package func open(_ name: String, flags: Int32, mode: mode_t = 0) throws(HostError)
+    package func open(_ name: String, flags: Int32, mode: UInt32 = 0) throws(HostError)
         -> Descriptor
     {
         let number = unsafe openat(number, name, flags | O_CLOEXEC | O_NOFOLLOW, mode)

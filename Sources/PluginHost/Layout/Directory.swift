@@ -1,4 +1,4 @@
-package import Glibc
+internal import Glibc
 package import HostModel
 
 /// Acts on directories, by path.
@@ -6,7 +6,7 @@ package enum Directory {
     /// Creates a directory unless there is one, with its parents if asked to.
     ///
     /// The mode is the one asked for, whatever the umask; parents get the same.
-    package static func create(_ path: String, mode: mode_t, parents: Bool = false)
+    package static func create(_ path: String, mode: UInt32, parents: Bool = false)
         throws(HostError)
     {
         if unsafe mkdir(path, mode) == 0 {
