@@ -229,7 +229,6 @@ import Testing
         let found = try ImageInspection.inspect(
             Fixtures.build("foundation.swift", flags: Fixtures.staticSwift))
         #expect(found.swiftRuntime == .embedded)
-        #expect(found.embedsDispatch)
         #expect(found.exportedSymbols == ["fixture_entry"])
         #expect(found.reasons.isEmpty && found.refusals.isEmpty)
     }

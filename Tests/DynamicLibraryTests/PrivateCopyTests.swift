@@ -32,6 +32,51 @@ import Testing
         #expect(error?.errno == EEXIST)
     }
 
+    private func inode(_ path: String) throws -> ino_t {
+        var status = stat()
+        try #require(stat(path, &status) == 0, "\(path)")
+        return status.st_ino
+    }
+
+    @Test func keptCopy_isTakenUpAgain_forTheSameBytesOnly() throws {
+        let source = try Fixtures.build("plain.c")
+        let copy = try Fixtures.copy(of: source)
+        let kept = copy.path + ".kept"
+        let isKept = Flag()
+        copy.keep(as: kept) { isKept.set() }
+        let first = try inode(copy.path)
+        copy.remove()
+        #expect(isKept.isSet)
+        #expect(access(copy.path, F_OK) != 0)
+        #expect(try inode(kept) == first)
+        // What has been moved away is not there to be moved again.
+        copy.remove()
+        #expect(try inode(kept) == first)
+
+        func revive(_ source: String) throws -> PrivateCopy? {
+            try PrivateCopy.revive(
+                kept, for: source, in: Fixtures.directory + "/run", stem: "again",
+                generation: copy.generation)
+        }
+        let other = Fixtures.directory + "/other-\(copy.generation).so"
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: source))
+        bytes[bytes.count - 1] ^= 1
+        try bytes.write(to: URL(fileURLWithPath: other))
+        #expect(try revive(other) == nil)
+        try (bytes + Data([0])).write(to: URL(fileURLWithPath: other))
+        #expect(try revive(other) == nil)
+        #expect(try inode(kept) == first)
+
+        let again = try #require(try revive(source))
+        #expect(again.path.hasSuffix("/again.\(copy.generation).so"))
+        #expect(again.size == bytes.count && again.generation == copy.generation)
+        #expect(try inode(again.path) == first)
+        #expect(access(kept, F_OK) != 0)
+        #expect(try revive(source) == nil)
+        again.remove()
+        #expect(access(again.path, F_OK) != 0)
+    }
+
     @Test func sourceThatIsWrittenMeanwhile_isRefused_andNothingIsLeft() throws {
         let source = Fixtures.directory + "/changing.so"
         let size = 64 << 20

@@ -110,6 +110,47 @@ import Testing
         #expect(try host.hello("sound") == Fixtures.hello(saying: 7))
     }
 
+    /// The inode of a file; nil when there is none.
+    private func inode(_ path: String) -> ino_t? {
+        var status = stat()
+        return stat(path, &status) == 0 ? status.st_ino : nil
+    }
+
+    /// Puts a library in place and waits until its code answers, as that generation, and the one
+    /// before has left memory.
+    private func serve(_ library: String, _ answer: String, generation: Int) throws {
+        try Command.succeed(["/bin/cp", library, root.library("sound")])
+        try host.waitForHello("sound", answer)
+        try root.waitForStatus("sound", "the former image has left memory") {
+            $0["last_unload"]["generation"].number == Double(generation - 1)
+                && $0["last_unload"]["verdict"].string == "unloaded"
+        }
+    }
+
+    @Test func codeThatComesBack_isServedFromTheCopyThatWasLeft_unlessSomebodyWroteToIt() throws {
+        let place = root.plugin("sound") + "/run"
+        let (old, new) = (try newCode(20), try newCode(21))
+        let (oldAnswer, newAnswer) = (Fixtures.hello(saying: 20), Fixtures.hello(saying: 21))
+        try serve(old, oldAnswer, generation: 2)
+        let copy = try #require(inode("\(place)/sound.2.so"))
+        try serve(new, newAnswer, generation: 3)
+        #expect(inode("\(place)/sound.2.kept") == copy)
+        try serve(old, oldAnswer, generation: 4)
+        #expect(inode("\(place)/sound.4.so") == copy)
+        #expect(inode("\(place)/sound.2.kept") == nil)
+
+        // The copy of generation 3 says something else from now on.
+        let kept = "\(place)/sound.3.kept"
+        let former = try #require(inode(kept))
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: kept))
+        try file.write(contentsOf: Fixtures.code("sound", saying: 22))
+        // As long as it is open, no other file gets its inode.
+        defer { try? file.close() }
+        try serve(new, newAnswer, generation: 5)
+        #expect(inode("\(place)/sound.5.so") != former)
+        #expect(inode(kept) == nil)
+    }
+
     @Test func brokenReplacement_leavesTheOldCodeServing_andSaysWhy() throws {
         try Command.succeed([
             "/bin/cp", Fixtures.library("missing_entry"), root.library("sound"),

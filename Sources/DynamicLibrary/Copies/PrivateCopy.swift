@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// A copy of a library that nobody but the host writes to, and that no other generation shares.
 ///
@@ -20,6 +21,8 @@ public final class PrivateCopy: Sendable {
     /// - Units: bytes.
     public let size: UInt64
     private let isLent: Bool
+    /// Where it goes when it is removed, and what is done then.
+    private let keeping = Mutex<(path: String, then: @Sendable () -> Void)?>(nil)
 
     /// Copies a library into a directory, which is made if it is missing (mode 0700).
     ///
@@ -90,9 +93,53 @@ public final class PrivateCopy: Sendable {
         isLent = false
     }
 
+    /// Takes up a copy that was kept, if the library has the same bytes: to compare them takes much
+    /// less than to copy them and to take their digest.
+    ///
+    /// - Returns: nil if there is none, or it differs; what was kept stays where it is then.
+    /// - Throws: what copying throws.
+    public static func revive(
+        _ kept: String, for source: String, in directory: String, stem: String, generation: UInt64
+    ) throws(LibraryError) -> PrivateCopy? {
+        let file = try ReadOnlyFile(path: source)
+        guard let former = try? ReadOnlyFile(path: kept), former.hasSameBytes(as: file),
+            former.currentIdentity() == former.identity, file.currentIdentity() == file.identity
+        else { return nil }
+        let copy = PrivateCopy(
+            path: "\(directory)/\(stem).\(generation).so", generation: generation,
+            size: file.size)
+        guard unsafe rename(kept, copy.path) == 0 else { return nil }
+        do {
+            try copyCompanions(of: copy.path, from: source, into: directory)
+        } catch {
+            copy.remove()
+            throw error
+        }
+        return copy
+    }
+
+    private init(path: String, generation: UInt64, size: UInt64) {
+        self.path = path
+        self.generation = generation
+        self.size = size
+        isLent = false
+    }
+
+    /// Has `remove` move the copy to another path on the same file system.
+    ///
+    /// - Parameter then: called when it is there.
+    public func keep(as path: String, then: @escaping @Sendable () -> Void) {
+        keeping.withLock { $0 = (path, then) }
+    }
+
     /// Removes the copy from its directory, unless it is lent. A loaded image stays usable.
     public func remove() {
         guard !isLent else { return }
+        let kept = keeping.withLock { keeping in
+            defer { keeping = nil }
+            return keeping
+        }
+        if let kept, unsafe rename(path, kept.path) == 0 { return kept.then() }
         _ = unsafe unlink(path)
     }
 

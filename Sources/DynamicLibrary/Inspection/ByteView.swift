@@ -1,5 +1,3 @@
-import Glibc
-
 /// Little-endian numbers and strings in bytes from a file; nothing outside the bytes can be read.
 struct ByteView {
     private let storage: [UInt8]
@@ -40,20 +38,4 @@ struct ByteView {
 
     /// Whether every byte is zero.
     var isBlank: Bool { storage.allSatisfy { $0 == 0 } }
-
-    /// Whether the text occurs in the bytes.
-    func contains(_ text: StaticString) -> Bool {
-        let length = text.utf8CodeUnitCount
-        return unsafe storage.withUnsafeBytes { bytes in
-            guard var at = bytes.baseAddress, length > 0 else { return false }
-            let end = unsafe at + bytes.count
-            while unsafe end - at >= length {
-                guard let hit = unsafe memchr(at, Int32(text.utf8Start[0]), end - at - length + 1)
-                else { return false }
-                if unsafe memcmp(hit, text.utf8Start, length) == 0 { return true }
-                unsafe at = UnsafeRawPointer(hit) + 1
-            }
-            return false
-        }
-    }
 }

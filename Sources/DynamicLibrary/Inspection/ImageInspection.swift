@@ -75,9 +75,6 @@ public struct ImageInspection: Sendable {
     /// How it gets the Swift runtime. An embedded one is told from the sections in which Swift
     /// keeps its metadata (`swift5_...`), which `strip` leaves alone.
     public internal(set) var swiftRuntime = SwiftRuntime.none
-    /// Whether it carries libdispatch, told from the names of the global queues. It need not use
-    /// it.
-    public internal(set) var embedsDispatch = false
     /// The linker's identification of this build, in hexadecimal.
     public internal(set) var buildID: String?
     /// All notes.
@@ -175,7 +172,6 @@ public struct ImageInspection: Sendable {
             swiftRuntime = .shared(shared)
         } else if elf.sections.contains(where: { $0.name.hasPrefix("swift5_") }) {
             swiftRuntime = .embedded
-            embedsDispatch = elf.readOnlyDataContains("com.apple.root.default-qos")
         }
     }
 
@@ -185,24 +181,5 @@ public struct ImageInspection: Sendable {
             "libswift", "libFoundation", "lib_Foundation", "libdispatch.", "libBlocksRuntime.",
         ]
         return prefixes.contains { name.hasPrefix($0) }
-    }
-}
-
-extension ELFFile {
-    /// Whether a text occurs in .rodata, which is looked at in pieces that overlap: room for all of
-    /// it would have to be made first, page by page.
-    func readOnlyDataContains(_ text: StaticString) -> Bool {
-        guard let section = sections.first(where: { $0.name == ".rodata" }) else { return false }
-        let pieceBytes: UInt64 = 64 << 10
-        var offset: UInt64 = 0
-        while offset < section.size {
-            let count = min(section.size - offset, pieceBytes + UInt64(text.utf8CodeUnitCount))
-            guard let bytes = file.bytes(at: section.offset + offset, count: count) else {
-                return false
-            }
-            if bytes.contains(text) { return true }
-            offset += pieceBytes
-        }
-        return false
     }
 }

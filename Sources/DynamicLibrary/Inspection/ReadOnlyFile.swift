@@ -58,6 +58,24 @@ struct ReadOnlyFile: ~Copyable {
         return unsafe fstat(fd, &status) == 0 ? Identity(status) : nil
     }
 
+    /// Whether another file has the same content; false as well if one of them cannot be read.
+    func hasSameBytes(as other: borrowing ReadOnlyFile) -> Bool {
+        guard size == other.size else { return false }
+        let room = 1 << 18
+        var mine = [UInt8](repeating: 0, count: room)
+        var others = mine
+        var offset = 0
+        while offset < Int(size) {
+            let count = unsafe pread(fd, &mine, room, off_t(offset))
+            // The file does not change in size; whatever comes short is read again by itself.
+            guard count > 0, unsafe pread(other.fd, &others, count, off_t(offset)) == count,
+                unsafe memcmp(mine, others, count) == 0
+            else { return false }
+            offset += count
+        }
+        return true
+    }
+
     /// Reads `count` bytes at `offset`; nil when the file ends before, or cannot be read.
     func bytes(at offset: UInt64, count: UInt64) -> ByteView? {
         let (end, overflow) = offset.addingReportingOverflow(count)

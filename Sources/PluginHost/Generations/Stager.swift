@@ -46,6 +46,7 @@ final class Stager: Sendable {
         /// What has been loaded and closed.
         var loaded: Set<Digest> = []
         var samples: Set<FileSample> = []
+        var kept: [PluginName: KeptCopy] = [:]
     }
 
     private let options: ManagerOptions
@@ -65,11 +66,16 @@ final class Stager: Sendable {
     nonisolated(nonsending) func stage(
         _ request: Request
     ) async throws(HostError) -> StagedLibrary? {
-        let standby = await Blocking.run { self.standby(for: request) }
+        let (revived, standby) = await Blocking.run { self.begin(request) }
+        if let revived { return revived }
         let draft = try await draftWhenStill(request)
         do throws(HostError) {
             let staged = try await prove(draft, request, standby)
-            if staged == nil { draft.copy.remove() }
+            if let staged {
+                keep(staged, draft.sample, in: request.directory)
+            } else {
+                draft.copy.remove()
+            }
             return staged
         } catch {
             draft.copy.remove()
@@ -158,15 +164,59 @@ final class Stager: Sendable {
         why: "this host was not told how to start a process for it",
         fix: "run it in the host: --mode in-process")
 
+    /// What can be done before anything is copied: to find out that nothing need be, or to get a
+    /// child ready for the proof that will be needed.
+    private func begin(_ request: Request) -> (StagedLibrary?, StandbyProcess?) {
+        let sample = try? FileSample(ofFile: request.library)
+        if let sample, let revived = revive(request, sample) {
+            keep(revived, sample, in: request.directory)
+            return (revived, nil)
+        }
+        return (nil, standby(for: request, sample))
+    }
+
+    /// The copy of what was replaced last, if the library is that again.
+    ///
+    /// A library that is pinned has its digest taken each time.
+    private func revive(_ request: Request, _ sample: FileSample) -> StagedLibrary? {
+        guard request.pinned == nil else { return nil }
+        let kept = memory.withLock { memory -> KeptCopy? in
+            guard let kept = memory.kept[request.name], kept.sample == sample,
+                kept.digest != request.unless, mode(request, kept.inspection) == .inProcess,
+                options.probeExecutable == nil || memory.proven.contains(kept.digest)
+            else { return nil }
+            memory.kept[request.name] = nil
+            return kept
+        }
+        return kept?.revive(for: request)
+    }
+
+    /// Has the copy of what is to be loaded here kept when it has left memory, instead of the one
+    /// before.
+    private func keep(
+        _ staged: StagedLibrary, _ sample: FileSample, in directory: PluginDirectory
+    ) {
+        guard staged.mode == .inProcess else { return }
+        let path = "\(directory.run)/\(staged.name).\(staged.generation).kept"
+        let (name, digest, inspection) = (staged.name, staged.digest, staged.inspection)
+        staged.copy.keep(as: path) { [weak self] in
+            let kept = KeptCopy(
+                path: path, sample: sample, digest: digest, inspection: inspection)
+            let former = self?.memory.withLock { memory in
+                defer { memory.kept[name] = kept }
+                return memory.kept[name]
+            }
+            former?.remove()
+        }
+    }
+
     /// A child for a proof that will be needed; it gets ready while there is nothing to prove yet.
-    private func standby(for request: Request) -> StandbyProcess? {
+    private func standby(for request: Request, _ sample: FileSample?) -> StandbyProcess? {
         guard let executable = options.probeExecutable else { return nil }
         if let pinned = request.pinned {
             guard !isProven(pinned, starts: request.outfit != nil) else { return nil }
         } else {
-            guard request.unless != nil, let sample = try? FileSample(ofFile: request.library),
-                isNew(sample)
-            else { return nil }
+            guard request.unless != nil, let sample, isNew(sample) else { return nil }
         }
         return Probe.standby(executable)
     }

@@ -1,16 +1,30 @@
 import CLinux
+import Synchronization
 
 /// What a tick of the processor's counter is worth, found out once by comparison with the monotonic
 /// clock.
 struct TickClock: Sendable {
-    /// Costs two milliseconds when it is first asked for.
+    /// Costs two milliseconds when it is first asked for, unless it has been told.
     static let shared = TickClock()
+    /// What was told; a bit pattern, 0 if nothing was.
+    private static let told = Atomic<UInt64>(0)
 
     let ticksPerSecond: Double
 
     private static let comparedNanoseconds: UInt64 = 2_000_000
 
+    /// Spares this process the comparison, which another one on this machine has made; to be called
+    /// before anybody asks.
+    static func tell(ticksPerSecond: Double) {
+        told.store(ticksPerSecond.bitPattern, ordering: .relaxed)
+    }
+
     private init() {
+        let told = Double(bitPattern: Self.told.load(ordering: .relaxed))
+        guard told <= 0 else {
+            ticksPerSecond = told
+            return
+        }
         let first = Self.reading()
         var last = Self.reading()
         while last.nanoseconds &- first.nanoseconds < Self.comparedNanoseconds {

@@ -24,6 +24,7 @@ package enum ProbeProcess {
             let text = try order()
             guard !text.isEmpty else { _exit(0) }
             let order = try ProofOrder(json: try JSON.parse(text, source: "the order"))
+            TickClock.tell(ticksPerSecond: order.ticksPerSecond)
             if let life = order.life { unsafe setenv("TMPDIR", life.directory.run, 1) }
             let parcel = Parcel(run: ProofRun(order, voice: voice))
             // What may start others is ended with all of them, also when the host is killed.

@@ -21,6 +21,8 @@ struct ProofOrder: Sendable {
     var loadSeconds: Int
     /// nil: it is only loaded and closed.
     var life: Life?
+    /// What the child need not find out for itself; see `TickClock`.
+    var ticksPerSecond = TickClock.shared.ticksPerSecond
 
     /// How long the whole may take, since each step has a deadline of its own: init, start, health,
     /// requests, calls that are inside, stop, its pool, deinit.
@@ -32,6 +34,7 @@ struct ProofOrder: Sendable {
         static let loadSeconds = "load_seconds"
         static let directory = "directory"
         static let asks = "asks"
+        static let ticksPerSecond = "ticks_per_second"
     }
 
     var json: JSONObject {
@@ -41,6 +44,7 @@ struct ProofOrder: Sendable {
         json[Key.loadSeconds] = .number(JSONNumber(loadSeconds))
         json[Key.directory] = life.map { .string($0.directory.path) }
         json[Key.asks] = life.map { .bool($0.asks) }
+        json[Key.ticksPerSecond] = .number64(ticksPerSecond.bitPattern)
         return json
     }
 
@@ -63,6 +67,7 @@ struct ProofOrder: Sendable {
             Confinement.parse(($0.array ?? []).compactMap(\.string))?.0
         }
         keeps = try fields.value(Key.keeps, \.bool)
+        ticksPerSecond = Double(bitPattern: try fields.value(Key.ticksPerSecond, \.number64))
         loadSeconds = try fields.number(Key.loadSeconds)
         if let path = json[Key.directory]?.string {
             life = Life(

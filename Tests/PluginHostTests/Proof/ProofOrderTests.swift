@@ -48,6 +48,7 @@ import Testing
         #expect(found.keeps && found.loadSeconds == 3 && found.seconds == order.seconds)
         #expect(found.life?.directory.path == place.path)
         #expect(found.life?.asks == true)
+        #expect(found.ticksPerSecond == TickClock.shared.ticksPerSecond)
 
         let short = ProofOrder(
             plugin, confinement: confinement, keeps: false, loadSeconds: 3, life: nil)
@@ -81,7 +82,7 @@ import Testing
             try plugin(), confinement: Confinement(), keeps: true, loadSeconds: 3, life: nil)
         let members = [
             "manifest", "generation", "library", "digest", "granted", "seconds", "confinement",
-            "keeps", "load_seconds",
+            "keeps", "load_seconds", "ticks_per_second",
         ]
         for member in members {
             var json = order.json
