@@ -6,13 +6,11 @@ import Testing
 @testable import DynamicLibrary
 
 @Suite(.serialized) struct StandbyProcessTests {
-    private func standby(
-        _ script: String, saysAll: (@Sendable ([UInt8]) -> Bool)? = nil
-    ) -> StandbyProcess {
-        var process = ThrowawayProcess(
-            executable: "/bin/sh", arguments: ["-c", script], environment: ["PATH=/usr/bin:/bin"])
-        process.saysAll = saysAll
-        return StandbyProcess(process)
+    private func standby(_ script: String) -> StandbyProcess {
+        StandbyProcess(
+            ThrowawayProcess(
+                executable: "/bin/sh", arguments: ["-c", script],
+                environment: ["PATH=/usr/bin:/bin"]))
     }
 
     @Test func input_isReadToItsEnd_howeverLongItIs() async throws {
@@ -30,9 +28,9 @@ import Testing
 
     @Test func childThatHasSaidAll_isNotWaitedFor_andIsGoneAfterwards() async throws {
         let (gone, continuation) = AsyncStream.makeStream(of: Void.self)
-        let outcome = try await standby("echo $$; echo done; exec sleep 1000") {
-            $0.suffix(5) == Array("done\n".utf8)
-        }.run(input: [], deadline: .seconds(600)) { continuation.finish() }
+        let outcome = try await standby("echo $$; echo done; exec sleep 1000").run(
+            input: [], deadline: .seconds(600),
+            saysAll: { $0.suffix(5) == Array("done\n".utf8) }, afterwards: continuation.finish)
         #expect(outcome.isSuccess && !outcome.isTimedOut)
         let lines = String(decoding: outcome.output, as: UTF8.self).split(separator: "\n")
         let child = try #require(lines.first.flatMap { Int32($0) })
@@ -65,9 +63,9 @@ import Testing
         let child = StandbyProcess(
             ThrowawayProcess(executable: "/nowhere/program", arguments: []))
         let error = await #expect(throws: LibraryError.self) {
-            try await child.run(input: [1], deadline: .seconds(60)) {
-                isOver.store(true, ordering: .releasing)
-            }
+            try await child.run(
+                input: [1], deadline: .seconds(60),
+                afterwards: { isOver.store(true, ordering: .releasing) })
         }
         #expect(error?.code == .cannotSpawn)
         try await eventually { isOver.load(ordering: .acquiring) }

@@ -10,6 +10,7 @@ final class ProcessSeat: Sendable {
     private struct Order: Sendable {
         var input: [UInt8]
         var deadline: Duration
+        var saysAll: (@Sendable ([UInt8]) -> Bool)?
         var finish: @Sendable (Result<ThrowawayProcess.Outcome, LibraryError>) -> Void
         var afterwards: @Sendable () -> Void
     }
@@ -50,10 +51,12 @@ final class ProcessSeat: Sendable {
 
     /// Has the process do something, once, and waits for what comes of it.
     ///
-    /// - Parameter afterwards: called on the thread when the process is gone, or if it could not be
-    ///   started.
+    /// - Parameters:
+    ///   - saysAll: as for `ThrowawayProcess.conclude`.
+    ///   - afterwards: called on the thread when the process is gone, or if there never was one.
     nonisolated(nonsending) func run(
-        input: [UInt8], deadline: Duration, afterwards: @escaping @Sendable () -> Void = {}
+        input: [UInt8], deadline: Duration, saysAll: (@Sendable ([UInt8]) -> Bool)? = nil,
+        afterwards: @escaping @Sendable () -> Void = {}
     ) async throws(LibraryError) -> ThrowawayProcess.Outcome {
         let number = failure.load(ordering: .relaxed)
         guard number == 0 else {
@@ -64,7 +67,7 @@ final class ProcessSeat: Sendable {
         }
         let result = await withCheckedContinuation { continuation in
             let order = Order(
-                input: input, deadline: deadline,
+                input: input, deadline: deadline, saysAll: saysAll,
                 finish: { continuation.resume(returning: $0) }, afterwards: afterwards)
             let isFirst = settle(.ordered(order))
             precondition(isFirst, "a process is told once what it is to do")
@@ -116,7 +119,9 @@ final class ProcessSeat: Sendable {
         let result: Result<ThrowawayProcess.Outcome, LibraryError>
         do throws(LibraryError) {
             result = .success(
-                try process.conclude(child, input: order.input, deadline: order.deadline) {
+                try process.conclude(
+                    child, input: order.input, deadline: order.deadline, saysAll: order.saysAll
+                ) {
                     isTold = true
                     order.finish(.success($0))
                 })

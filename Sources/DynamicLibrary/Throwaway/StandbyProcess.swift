@@ -20,12 +20,17 @@ public final class StandbyProcess: Sendable {
     /// - Parameters:
     ///   - input: all of what it reads from its standard input, which then ends.
     ///   - deadline: how long it may take from now on.
+    ///   - saysAll: whether what it has written to stdout is all that is awaited of it: it counts
+    ///     as having ended by itself then, and is killed without being waited for. nil: its end is
+    ///     awaited.
     ///   - afterwards: called once when the program is gone, or if there is none, on a thread that
     ///     may block.
     /// - Throws: `cannotSpawn` with the system's reason.
     public nonisolated(nonsending) func run(
-        input: [UInt8], deadline: Duration, afterwards: @escaping @Sendable () -> Void = {}
+        input: [UInt8], deadline: Duration, saysAll: (@Sendable ([UInt8]) -> Bool)? = nil,
+        afterwards: @escaping @Sendable () -> Void = {}
     ) async throws(LibraryError) -> ThrowawayProcess.Outcome {
-        try await seat.run(input: input, deadline: deadline, afterwards: afterwards)
+        try await seat.run(
+            input: input, deadline: deadline, saysAll: saysAll, afterwards: afterwards)
     }
 }

@@ -53,10 +53,6 @@ public struct ThrowawayProcess: Sendable {
     ///
     /// - Units: bytes.
     public var outputBytesMax: Int
-    /// Whether what it has written to stdout is all that is awaited of it; nil: its end is.
-    ///
-    /// It counts as having ended by itself then, and is killed without being waited for.
-    public var saysAll: (@Sendable (_ output: [UInt8]) -> Bool)?
 
     /// Describes a run; nothing is started.
     public init(
@@ -81,11 +77,7 @@ public struct ThrowawayProcess: Sendable {
     ///
     /// - Throws: `cannotSpawn` with the system's reason.
     func runBlocking() throws(LibraryError) -> Outcome {
-        var told: Outcome?
-        let outcome = try conclude(start(takesInput: false), input: [], deadline: deadline) {
-            told = $0
-        }
-        return told ?? outcome
+        try conclude(start(takesInput: false), input: [], deadline: deadline)
     }
 
     /// Starts the program, which ends with the calling thread.
@@ -108,10 +100,13 @@ public struct ThrowawayProcess: Sendable {
 
     /// Writes what it is to read, and waits for its end.
     ///
-    /// - Parameter told: called as soon as it has said all that is awaited of it, before it is
-    ///   waited for.
+    /// - Parameters:
+    ///   - saysAll: whether what it has written to stdout is all that is awaited of it; it counts
+    ///     as having ended by itself then, and is killed. nil: its end is awaited.
+    ///   - told: called when that is so, before it is waited for.
     func conclude(
-        _ child: ledger_child, input: [UInt8], deadline: Duration, told: (Outcome) -> Void
+        _ child: ledger_child, input: [UInt8], deadline: Duration,
+        saysAll: (([UInt8]) -> Bool)? = nil, told: (Outcome) -> Void = { _ in }
     ) throws(LibraryError) -> Outcome {
         var child = child
         var collection = ChildOutput(child: child, bytesMax: outputBytesMax, input: input)

@@ -45,10 +45,9 @@ enum Probe {
 
     /// Starts a child that waits for what it is to prove.
     static func standby(_ executable: String) -> StandbyProcess {
-        var process = ThrowawayProcess(
-            executable: executable, arguments: ["probe"], environment: inherited)
-        process.saysAll = ProofVoice.saysAll
-        return StandbyProcess(process)
+        StandbyProcess(
+            ThrowawayProcess(
+                executable: executable, arguments: ["probe"], environment: inherited))
     }
 
     /// Has a child take the steps, and returns what it told.
@@ -113,7 +112,10 @@ enum Probe {
         do throws(LibraryError) {
             outcome = try await child.run(
                 input: Array(JSONValue.object(order.json).text().utf8),
-                deadline: .seconds(order.seconds), afterwards: afterwards)
+                deadline: .seconds(order.seconds),
+                // Whoever guards it ends what it has started after it has said all.
+                saysAll: order.confinement.hasProcesses ? nil : ProofVoice.saysAll,
+                afterwards: afterwards)
         } catch {
             throw HostError(error)
         }
