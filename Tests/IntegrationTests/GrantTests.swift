@@ -133,7 +133,7 @@ import Testing
         expectRefusal(
             try root.host("grant", "asks-for-log", "ph.lgo/1"), "does not ask for ph.lgo/1",
             "ph.log/1")
-        expectRefusal(try root.host("grant", "asks-for-log", "log"), "ids of services")
+        expectRefusal(try root.host("grant", "asks-for-log", "log"), "\"log\"", "id of a service")
         expectRefusal(try root.host("grant", "nobody", "ph.log/1"), "nobody")
         #expect(try root.host("grant", "asks-for-log").status == 2)
         let serve = try root.host("serve", "--grant-default", "some")
