@@ -49,7 +49,7 @@ enum Verb: String, CaseIterable {
     }
 
     /// What else has to be known; nil when the options say everything.
-    private var details: String? {
+    var details: String? {
         switch self {
         case .pack:
             """

@@ -109,6 +109,17 @@ import Testing
         #expect(reading.manifest == nil)
     }
 
+    @Test func unknownFields_areCounted_whenThereAreVeryMany() {
+        var fields: JSONObject = ["name": "a", "version": "1.0.0", "abi": "1.0"]
+        for number in 0..<2_000 { fields["k\(number)"] = 1 }
+        let error = #expect(throws: HostError.self) {
+            try Manifest(json: .object(fields), source: "manifest.json")
+        }
+        #expect(error?.reasons.first?.hasPrefix("/k0: there is no such field; valid here") == true)
+        #expect(error?.reasons.count == HostError.reasonsMax + 1)
+        #expect(error?.reasons.last == "and 1936 more")
+    }
+
     @Test func missingFields_areEachNamed() {
         let reading = Manifest.read([:])
         #expect(reading.objections.map(\.path) == ["/name", "/version", "/abi"])

@@ -93,6 +93,11 @@ import Testing
             let text = try Command.succeed([HostProcess.binary, "generate", kind]).output
             for verb in verbs { #expect(text.contains(verb), "\(kind) does not tell of \(verb)") }
         }
+        // What a verb says beside its options stands on the page as well.
+        for words in [["pack", "--help"], ["generate", "man"]] {
+            let text = try Command.succeed([HostProcess.binary] + words).output
+            #expect(text.contains("Everything in DIRECTORY is packed"), "\(words)")
+        }
         let unit = try Command.succeed([HostProcess.binary, "generate", "unit", "/usr/bin/host"])
         #expect(unit.output.contains("ExecStart=/usr/bin/host serve"))
         for shell in [("bash", "/bin/bash")] {

@@ -24,6 +24,7 @@ enum ManPage {
         for verb in Verb.allCases {
             let arguments = verb.arguments.map { " \\fI\(escaped($0))\\fR" }.joined()
             page += ".SS \"host \(verb.rawValue)\(arguments)\"\n\(sentence(verb.summary))\n"
+            if let details = verb.details { page += ".PP\n\(escaped(details))\n" }
             for option in verb.options {
                 let value = option.value.map { " \\fI\(escaped($0))\\fR" } ?? ""
                 page += ".TP\n\\fB\(escaped(option.name))\\fR\(value)\n"
