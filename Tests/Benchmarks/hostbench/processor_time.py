@@ -15,6 +15,7 @@ import tempfile
 
 from . import workplace
 from .client import Refused
+from .servers import tasks
 
 
 class Load:
@@ -42,7 +43,7 @@ def nanoseconds(pids):
     """CPU time that all threads of these processes have used, as the scheduler books it."""
     total = 0
     for pid in pids:
-        for task in pathlib.Path(f"/proc/{pid}/task").glob("*"):
+        for task in tasks(pid):
             try:
                 total += int((task / "schedstat").read_text().split()[0])
             except OSError:

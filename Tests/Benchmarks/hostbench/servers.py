@@ -23,6 +23,14 @@ def free_port():
         return one.getsockname()[1]
 
 
+def tasks(pid):
+    """Where the kernel tells of the threads of a process; nowhere when it has ended."""
+    try:
+        return list(pathlib.Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return []
+
+
 class Server:
     """One running server, and the paths on it that are measured, by name.
 
@@ -99,7 +107,7 @@ class Server:
         """The process and all that descend from it."""
         found = [self.process.pid]
         for pid in found:
-            for task in pathlib.Path(f"/proc/{pid}/task").glob("*"):
+            for task in tasks(pid):
                 try:
                     found += [int(child) for child in (task / "children").read_text().split()]
                 except OSError:
